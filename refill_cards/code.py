@@ -1,0 +1,192 @@
+"""Card codes: making them, printing them, reading what people type, sealing them at rest.
+
+Pure Python, without Odoo. A *body* is the secret part of a code: random characters followed by one
+check character. The series' prefix only decorates it: two cards never share a body.
+"""
+
+import base64
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from stdnum import luhn
+
+# Crockford's base 32 leaves out I, L, O (read as 1, 1, 0) and U: https://www.crockford.com/base32.html
+ALPHABETS = {
+    'base32': '0123456789ABCDEFGHJKMNPQRSTVWXYZ',
+    'digits': '0123456789',
+}
+LOOK_ALIKES = str.maketrans('OIL', '011')
+LENGTHS = {'base32': range(10, 21), 'digits': range(14, 25)}
+DEFAULT_LENGTHS = {'base32': 12, 'digits': 16}
+PREFIX_LENGTH = 12
+GROUP = 4
+VISIBLE = 4
+MASK = '•'
+TYPED_LENGTH = 128
+
+KEY_BYTES = 64
+# What the lockout lets one attacker try: 5 codes, 5 after a quarter of an hour, 5 after an hour,
+# then 5 a day.
+GUESSES_A_YEAR = 5 + 5 + 5 * 365
+MAX_GUESSING_PROBABILITY = 1e-9
+
+
+class Typo(ValueError):
+    """What was typed cannot be a code: wrong length, character, prefix or check character."""
+
+
+class WrongKey(ValueError):
+    """The key is malformed, or is not the one that sealed the code."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the codes of a series look.
+
+    :param str alphabet: a key of ``ALPHABETS``.
+    :param int length: random characters in the body, without the check character.
+    :param str prefix: letters and digits printed before the body; may be empty.
+    """
+
+    alphabet: str
+    length: int
+    prefix: str = ''
+
+    @property
+    def characters(self) -> str:
+        return ALPHABETS[self.alphabet]
+
+    def generate(self, count: int) -> list[str]:
+        """Return ``count`` random bodies, each with its check character (Luhn mod N).
+
+        The bytes come from the operating system. Those that would favour some characters are
+        dropped, so each character is equally likely.
+        """
+        size = len(self.characters)
+        unbiased = 256 - 256 % size
+        table = bytes(ord(self.characters[byte % size]) for byte in range(256))
+        wanted = count * self.length
+        stream = b''
+        while len(stream) < wanted:
+            stream += secrets.token_bytes(wanted - len(stream) + 64).translate(
+                table, delete=bytes(range(unbiased, 256))
+            )
+        text = stream[:wanted].decode('ascii')
+        return [
+            body + luhn.calc_check_digit(body, alphabet=self.characters)
+            for body in (text[i : i + self.length] for i in range(0, wanted, self.length))
+        ]
+
+    def display(self, body: str) -> str:
+        """Return the code as it is printed: prefix and body in groups of four.
+
+        A last group of one character joins the group before it.
+        """
+        cut = range(0, len(body) - 1, GROUP)
+        groups = [body[i : i + GROUP] for i in cut]
+        groups[-1] = body[cut[-1] :]
+        return '-'.join([self.prefix, *groups] if self.prefix else groups)
+
+    def mask(self, body: str) -> str:
+        """Return the printed code with all but the last four characters of the body hidden."""
+        return self.display(MASK * (len(body) - VISIBLE) + body[-VISIBLE:])
+
+    def guessing_probability(self, cards: int) -> float:
+        """Return the chance that an attacker whom the lockout slows down finds a card in a year.
+
+        :param int cards: how many cards with this alphabet and length can be redeemed.
+        """
+        return cards * GUESSES_A_YEAR / len(self.characters) ** self.length
+
+    def safe_length(self, cards: int) -> int | None:
+        """Return the shortest allowed length that is safe for ``cards`` cards, None if there is none.
+
+        The length of the format itself does not matter.
+        """
+        for length in LENGTHS[self.alphabet]:
+            probability = Format(self.alphabet, length).guessing_probability(cards)
+            if probability < MAX_GUESSING_PROBABILITY:
+                return length
+        return None
+
+    def match(self, characters: str) -> str | None:
+        """Return the body in normalized characters, None when they do not fit this format.
+
+        :param str characters: a typed code after :func:`normalize`, with or without the prefix.
+        """
+        body = characters[-self.length - 1 :]
+        prefix = characters[: -self.length - 1]
+        if len(body) <= self.length or prefix not in ('', normalize(self.prefix)):
+            return None
+        return body if luhn.is_valid(body, alphabet=self.characters) else None
+
+
+def normalize(text: str) -> str:
+    """Return what was typed in capitals, without spaces, dashes and look-alikes.
+
+    Digits of other scripts and full-width letters become their ASCII counterparts.
+    """
+    characters = []
+    for character in unicodedata.normalize('NFKC', text).upper():
+        if unicodedata.category(character) in ('Pd', 'Zs', 'Zl', 'Zp', 'Cc', 'Cf'):
+            continue
+        digit = unicodedata.decimal(character, None)
+        characters.append(character if digit is None else str(digit))
+    return ''.join(characters).translate(LOOK_ALIKES)
+
+
+def read(text: str, formats: Iterable[Format]) -> set[str]:
+    """Return the bodies that a typed code can stand for; several formats can fit the same text.
+
+    :param str text: what was typed, pasted or scanned.
+    :param formats: the formats of all series in use.
+    :raise Typo: when no format fits.
+    """
+    if len(text) > TYPED_LENGTH:
+        raise Typo
+    characters = normalize(text)
+    bodies = {body for fmt in formats if (body := fmt.match(characters))}
+    if not bodies:
+        raise Typo
+    return bodies
+
+
+class Sealer:
+    """Seals bodies with AES-SIV (RFC 5297), so that equal bodies give equal seals.
+
+    That lets a unique index find a card by its code; only the key opens a seal again.
+
+    :param str key: 64 bytes in hexadecimal.
+    :raise WrongKey: when the key is anything else.
+    """
+
+    def __init__(self, key: str):
+        try:
+            raw = bytes.fromhex(key)
+        except ValueError:
+            raise WrongKey from None
+        if len(raw) != KEY_BYTES:
+            raise WrongKey
+        self._cipher = AESSIV(raw)
+
+    def seal(self, body: str) -> str:
+        return base64.urlsafe_b64encode(self._cipher.encrypt(body.encode(), None)).decode()
+
+    def open(self, sealed: str) -> str:
+        """Return the sealed body.
+
+        :raise WrongKey: when another key sealed it, or it was tampered with.
+        """
+        try:
+            return self._cipher.decrypt(base64.urlsafe_b64decode(sealed), None).decode()
+        except (InvalidTag, ValueError):
+            raise WrongKey from None
+
+
+def generate_key() -> str:
+    """Return a new random key for :class:`Sealer`."""
+    return secrets.token_hex(KEY_BYTES)

@@ -1,0 +1,75 @@
+import codecs
+import csv
+import io
+
+from odoo import api, http
+from odoo.http import content_disposition, request
+
+BATCH = 5000
+# A spreadsheet takes a cell that starts with one of these for a formula:
+# https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r')
+
+
+class RefillCardDownload(http.Controller):
+    @http.route(
+        '/refill_cards/series/<int:series_id>/csv', type='http', auth='user', methods=['GET']
+    )
+    def export_csv(self, series_id):
+        """Stream the cards of a series with their codes as CSV.
+
+        :raise werkzeug.exceptions.NotFound: when there is no such series.
+        :raise AccessError: when the user may not see its codes.
+        """
+        series = request.env['refill.card.series'].browse(series_id).exists()
+        if not series:
+            raise request.not_found()
+        series._check_may_export()
+        series._log_export('CSV')
+        headers = [
+            ('Content-Type', 'text/csv; charset=utf-8'),
+            ('Content-Disposition', content_disposition(f'{series.name}.csv')),
+            ('Cache-Control', 'no-store'),
+        ]
+        return request.make_response(self._stream_csv(series), headers)
+
+    def _stream_csv(self, series):
+        """Yield the file in pieces, with a transaction of its own: the request's ends before."""
+        registry, uid, context = series.env.registry, series.env.uid, series.env.context
+        with registry.cursor(readonly=True) as cr:
+            cards = api.Environment(cr, uid, context)['refill.card']
+            # The mark tells spreadsheets that the file is UTF-8.
+            yield codecs.BOM_UTF8 + self._to_csv([self._get_header(cards)])
+            last = 0
+            domain = [('series_id', '=', series.id)]
+            while batch := cards.search([*domain, ('id', '>', last)], order='id', limit=BATCH):
+                last = batch[-1].id
+                yield self._to_csv(self._get_row(card) for card in batch)
+                cards.env.invalidate_all()
+
+    def _get_header(self, cards):
+        return [cards._fields[fname]._description_string(cards.env) for fname in self._get_fields()]
+
+    @staticmethod
+    def _get_fields():
+        return ('name', 'code', 'price', 'currency_id', 'valid_till', 'state')
+
+    @staticmethod
+    def _get_row(card):
+        return [
+            card.name,
+            card.code,
+            f'{card.price:.{card.currency_id.decimal_places}f}',
+            card.currency_id.name,
+            card.valid_till or '',
+            card.state,
+        ]
+
+    @staticmethod
+    def _to_csv(rows):
+        buffer = io.StringIO()
+        csv.writer(buffer).writerows(
+            [f"'{cell}" if str(cell).startswith(FORMULA_STARTS) else cell for cell in row]
+            for row in rows
+        )
+        return buffer.getvalue().encode()

@@ -1,0 +1,9 @@
+from odoo import models
+
+
+class AccountChartTemplate(models.AbstractModel):
+    _inherit = 'account.chart.template'
+
+    def _post_load_data(self, template_code, company, template_data):
+        super()._post_load_data(template_code, company, template_data)
+        (company or self.env.company)._setup_refill_cards()

@@ -1,0 +1,166 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+
+class AccountPayment(models.Model):
+    _inherit = 'account.payment'
+
+    refill_card_ids = fields.One2many(
+        comodel_name='refill.card', inverse_name='payment_id', string="Refill Card"
+    )
+
+    @api.constrains(
+        'state',
+        'amount',
+        'currency_id',
+        'partner_id',
+        'journal_id',
+        'payment_type',
+        'payment_method_line_id',
+    )
+    def _check_refill_card(self):
+        """A confirmed payment by refill card is worth exactly one used card, and stays so."""
+        # sudo: whoever may touch the payment need not see the card
+        for payment in self.sudo():
+            card = payment.refill_card_ids
+            if not card and payment.payment_method_code != 'refill_card':
+                continue
+            if not card:
+                if payment.state in ('in_process', 'paid'):
+                    raise ValidationError(
+                        self.env._(
+                            "A payment by refill card is made by redeeming a card, and is not"
+                            " confirmed again once its card was given back."
+                        )
+                    )
+            elif (
+                payment.payment_method_code != 'refill_card'
+                or payment.payment_type != 'inbound'
+                or payment.currency_id != card.currency_id
+                or payment.currency_id.compare_amounts(payment.amount, card.price)
+                or payment.partner_id != card.partner_id.commercial_partner_id
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "This payment is the refill card %(serial)s: its amount, currency, customer"
+                        " and journal stay as they are. Cancel the payment to take it back.",
+                        serial=card.name,
+                    )
+                )
+
+    def write(self, vals):
+        res = super().write(vals)
+        if vals.get('state') == 'canceled':
+            self._release_refill_cards()
+        return res
+
+    def unlink(self):
+        self._release_refill_cards()
+        return super().unlink()
+
+    def action_post(self):
+        super().action_post()
+        # Odoo waits for a bank statement, which will never come: the money came with the card.
+        self.filtered(lambda payment: payment._is_settled_by_refill_card()).state = 'paid'
+
+    def action_reject(self):
+        if 'refill_card' in self.mapped('payment_method_code'):
+            raise UserError(
+                self.env._(
+                    "A payment by refill card cannot be rejected: it would stay in the books."
+                    " Cancel it instead."
+                )
+            )
+        return super().action_reject()
+
+    def _is_settled_by_refill_card(self):
+        return (
+            self.payment_method_code == 'refill_card'
+            and self.state == 'in_process'
+            and self.move_id
+            and not self.outstanding_account_id.reconcile
+        )
+
+    def _release_refill_cards(self):
+        """Disable the cards of payments that no longer count; running it again changes nothing."""
+        # sudo: an accountant who cancels the payment need not see the card
+        for payment in self.sudo().filtered('refill_card_ids'):
+            payment.refill_card_ids._release(payment)
+
+    # -------------------------------------------------------------------------
+    # OPEN INVOICES
+    # -------------------------------------------------------------------------
+
+    def _pay_open_invoices(self):
+        """Reconcile the payment with the customer's open invoices, oldest due first."""
+        self.ensure_one()
+        credit = self.move_id.line_ids.filtered(
+            lambda line: line.account_id == self.destination_account_id
+        )
+        invoice_lines = self._get_open_invoice_lines(
+            self.partner_id, self.company_id, self.destination_account_id
+        )
+        if not invoice_lines:
+            return
+        if invoice_lines.currency_id == credit.currency_id:
+            # In one currency a single call goes oldest first too, and is cheaper.
+            (credit + self._get_covered_lines(invoice_lines)).reconcile()
+            return
+        for line in invoice_lines:
+            if credit.reconciled:
+                break
+            (credit + line).reconcile()
+
+    @api.model
+    def _get_open_invoice_lines(self, partner, company, account):
+        """Return the receivable lines of open invoices, oldest due first.
+
+        :param res.partner partner: a commercial partner.
+        :rtype: account.move.line
+        """
+        return self.env['account.move.line'].search(
+            [
+                ('parent_state', '=', 'posted'),
+                ('company_id', '=', company.id),
+                ('account_id', '=', account.id),
+                ('partner_id', '=', partner.id),
+                ('reconciled', '=', False),
+                ('amount_residual', '>', 0),
+                ('move_id.move_type', 'in', ['out_invoice', 'out_receipt']),
+                ('move_id.payment_state', 'in', ['not_paid', 'partial']),
+            ],
+            order='date_maturity, id',
+        )
+
+    def _get_covered_lines(self, invoice_lines):
+        """Return the first lines, up to the payment's amount."""
+        left, covered = self.amount, invoice_lines.browse()
+        for line in invoice_lines:
+            if self.currency_id.compare_amounts(left, 0) <= 0:
+                break
+            covered += line
+            left -= line.amount_residual_currency
+        return covered
+
+    def _prepare_refill_card_result(self):
+        """Return what is told to whoever redeemed; see ``refill.card.redeem_code``."""
+        self.ensure_one()
+        company = self.company_id
+        partials = self.move_id.line_ids.matched_debit_ids
+        return {
+            'serial': self.memo,
+            'amount': self.amount,
+            'currency': self.currency_id.name,
+            'payment': self.name,
+            'payment_id': self.id,
+            'balance': self.partner_id._get_refill_card_balance(company),
+            'balance_currency': company.currency_id.name,
+            'invoices': [
+                {
+                    'name': partial.debit_move_id.move_id.name,
+                    'amount': partial.debit_amount_currency,
+                    'currency': partial.debit_currency_id.name,
+                }
+                for partial in partials
+            ],
+        }

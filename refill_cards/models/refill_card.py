@@ -1,0 +1,619 @@
+import os
+from contextlib import contextmanager
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, LockError, UserError
+from odoo.fields import Command, Domain
+from odoo.tools import SQL, config, format_date, format_datetime
+
+from .. import code as codes
+from .refill_card_attempt import REASONS
+
+STATES = [
+    ('active', "Active"),
+    ('used', "Used"),
+    ('expired', "Expired"),
+    ('disabled', "Disabled"),
+]
+TRANSITIONS = {
+    ('active', 'used'),
+    ('active', 'expired'),
+    ('expired', 'active'),
+    ('used', 'disabled'),
+}
+
+
+class RefillCardRefused(UserError):
+    """A card was not redeemed.
+
+    :param str message: a sentence for the one who tried; it never holds the code.
+    :param str reason: a key of ``refill.card.attempt``'s reasons; JSON-2 answers it in ``context``.
+    """
+
+    def __init__(self, message, reason):
+        assert reason in dict(REASONS)
+        super().__init__(message)
+        self.reason = reason
+        self.context = {'reason': reason}
+
+
+class RefillCard(models.Model):
+    _name = 'refill.card'
+    _description = "Refill Card"
+    _order = 'id'
+
+    series_id = fields.Many2one(
+        comodel_name='refill.card.series', required=True, readonly=True, ondelete='cascade'
+    )
+    number = fields.Integer(required=True, readonly=True, aggregator=None)
+    name = fields.Char(string="Serial Number", required=True, readonly=True)
+    code_sealed = fields.Char(required=True, readonly=True, groups=fields.NO_ACCESS)
+    code = fields.Char(compute='_compute_code', search='_search_code')
+    state = fields.Selection(selection=STATES, string="Status", required=True, readonly=True)
+    valid_till = fields.Date(help="Last day on which the card is accepted.")
+    partner_id = fields.Many2one(
+        comodel_name='res.partner',
+        string="Customer",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='restrict',
+    )
+    used_on = fields.Datetime(readonly=True)
+    used_by_id = fields.Many2one(comodel_name='res.users', readonly=True)
+    company_id = fields.Many2one(
+        comodel_name='res.company', string="Redeemed in", readonly=True, index='btree_not_null'
+    )
+    payment_id = fields.Many2one(
+        comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
+    )
+    disable_reason = fields.Char(readonly=True)
+    price = fields.Monetary(related='series_id.price')
+    currency_id = fields.Many2one(related='series_id.currency_id')
+    company_ids = fields.Many2many(related='series_id.company_ids')
+    event_ids = fields.One2many(
+        comodel_name='refill.card.event', inverse_name='card_id', string="History"
+    )
+
+    _name_unique = models.UniqueIndex('(name)', "Two cards cannot have the same serial number.")
+    _code_unique = models.UniqueIndex('(code_sealed)', "Two cards cannot have the same code.")
+    _series_state_idx = models.Index('(series_id, state)')
+    _expiring_idx = models.Index("(valid_till) WHERE state = 'active'")
+
+    # -------------------------------------------------------------------------
+    # CODES
+    # -------------------------------------------------------------------------
+
+    @api.depends('code_sealed', 'series_id')
+    @api.depends_context('uid')
+    def _compute_code(self):
+        sealer = self._get_sealer()
+        whole = self._may_see_codes()
+        # sudo: no one reads the sealed code; partner users get the masked one
+        for card, card_sudo in zip(self, self.sudo(), strict=True):
+            if not card_sudo.code_sealed:
+                card.code = False
+                continue
+            body = sealer.open(card_sudo.code_sealed)
+            fmt = card_sudo.series_id._get_format()
+            card.code = fmt.display(body) if whole else fmt.mask(body)
+
+    @api.model
+    def _search_code(self, operator, value):
+        """Find cards by whole codes, however they are typed; a part of a code finds nothing."""
+        if operator not in ('in', '=', 'ilike', '=ilike', 'like'):
+            return NotImplemented
+        texts = [value] if isinstance(value, str) else value
+        sealed = [seal for text in texts if text for seal in self._seal(str(text))]
+        # sudo: no one reads the sealed code; the record rules still filter the cards found
+        return Domain('id', 'in', self.sudo()._search([('code_sealed', 'in', sealed)]))
+
+    @api.model
+    def _may_see_codes(self):
+        return self.env.su or self.env.user.has_group('refill_cards.group_refill_card_manager')
+
+    @api.model
+    def _seal(self, text):
+        """Return the seals that a typed code can have; empty when it is not a code.
+
+        :rtype: list[str]
+        """
+        try:
+            bodies = codes.read(text, self.env['refill.card.series']._get_formats())
+        except codes.Typo:
+            return []
+        sealer = self._get_sealer()
+        return [sealer.seal(body) for body in bodies]
+
+    @api.model
+    def _get_server_key(self):
+        """Return the key of the server's own configuration, None without one."""
+        return os.environ.get('REFILL_CARDS_KEY') or config.get('refill_cards_key')
+
+    @api.model
+    def _get_sealer(self):
+        """Return the sealer of this database's codes.
+
+        :raise UserError: when the key is missing, malformed, or not the one that sealed the codes.
+        """
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: holds the key
+        key = self._get_server_key() or parameters.get_param('refill_cards.key')
+        check = parameters.get_param('refill_cards.key_check')
+        try:
+            sealer = codes.Sealer(key or '')
+            if check:
+                sealer.open(check)
+        except codes.WrongKey:
+            raise UserError(
+                self.env._(
+                    "The key for refill card codes is missing, malformed or not the one that"
+                    " sealed the codes. Restore the key in the server's configuration"
+                    " (refill_cards_key) and restart Odoo."
+                )
+            ) from None
+        return sealer
+
+    @api.model
+    def _get_generating_sealer(self):
+        """Return the sealer for new cards and remember which key seals them.
+
+        As long as there are no cards, a new key may replace the old one.
+        """
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: holds the key's check value
+        if not self.sudo().search_count([], limit=1):
+            parameters.set_param('refill_cards.key_check', False)
+        sealer = self._get_sealer()
+        if not parameters.get_param('refill_cards.key_check'):
+            parameters.set_param('refill_cards.key_check', sealer.seal('refill_cards'))
+        return sealer
+
+    # -------------------------------------------------------------------------
+    # CRUD
+    # -------------------------------------------------------------------------
+
+    def write(self, vals):
+        """Only the validity of a card is edited by hand, and only until it is used.
+
+        :raise AccessError: when something else is written.
+        :raise UserError: when the card was used, or the day has passed.
+        """
+        if self.env.su:
+            return super().write(vals)
+        if vals.keys() - {'valid_till'}:
+            raise AccessError(
+                self.env._("Only the validity of a refill card can be changed by hand.")
+            )
+        self.check_access('write')
+        if vals:
+            self._set_valid_till(fields.Date.to_date(vals['valid_till']))
+        return True
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_used(self):
+        self._check_never_used()
+
+    def unlink(self):
+        self.check_access('unlink')
+        self._lock()
+        self._record_events('deleted', channel='backend')
+        return super().unlink()
+
+    def _lock(self):
+        """Keep other transactions from changing the cards until this one ends.
+
+        :raise RefillCardRefused: when one of them holds a card (``busy``).
+        """
+        try:
+            self.lock_for_update(allow_referencing=True)
+        except LockError:
+            raise self._refusal('busy') from None
+
+    def _check_never_used(self):
+        """:raise UserError: when a card was ever used."""
+        if used := self.filtered('used_on'):
+            raise UserError(
+                self.env._(
+                    "Refill card %(serial)s was used and is part of the books: it can neither be"
+                    " changed nor deleted.",
+                    serial=used[0].name,
+                )
+            )
+
+    # -------------------------------------------------------------------------
+    # STATES
+    # -------------------------------------------------------------------------
+
+    def _change_state(self, state, *, channel, note=None, where=None, **values):
+        """Move cards to another state and write their history: the only way to do so.
+
+        Cards from whose state the new one cannot be reached are left alone. Set-based in SQL: the
+        ORM would load, write and log one card at a time.
+
+        :param str state: the new state.
+        :param str channel: see ``refill.card.event``.
+        :param str note: goes into the history; must not hold a code.
+        :param SQL where: which cards, when they are too many for a recordset.
+        :param values: column values to set with it.
+        :return: how many cards changed.
+        :rtype: int
+        """
+        self.flush_model()
+        assignments = {
+            'state': state,
+            'write_uid': self.env.uid,
+            'write_date': self.env.cr.now(),
+            **values,
+        }
+        [[changed]] = self.env.execute_query(
+            SQL(
+                """
+                WITH before AS (
+                    SELECT id, state FROM refill_card
+                     WHERE %(where)s AND state = ANY(%(sources)s)
+                       FOR NO KEY UPDATE
+                ), changed AS (
+                    UPDATE refill_card card SET %(assignments)s FROM before
+                     WHERE card.id = before.id
+                 RETURNING card.id, card.name, before.state AS old_state
+                ), logged AS (
+                    INSERT INTO refill_card_event
+                           (card_id, serial, old_state, new_state, date, user_id, channel, note)
+                    SELECT id, name, old_state, %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s
+                      FROM changed
+                )
+                SELECT count(*) FROM changed
+                """,
+                where=where or SQL("id = ANY(%s)", list(self.ids)),
+                sources=[old for old, new in TRANSITIONS if new == state],
+                assignments=SQL(', ').join(
+                    SQL("%s = %s", SQL.identifier(column), value)
+                    for column, value in assignments.items()
+                ),
+                state=state,
+                now=self.env.cr.now(),
+                uid=self.env.uid,
+                channel=channel,
+                note=note,
+            )
+        )
+        self.invalidate_model() if where else self.invalidate_recordset()
+        return changed
+
+    def _record_events(self, new_state, *, channel, note=None, where=None):
+        """Write history without changing the cards; set-based as :meth:`_change_state`.
+
+        :param str new_state: None for the state that a card has.
+        """
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO refill_card_event
+                       (card_id, serial, old_state, new_state, date, user_id, channel, note)
+                SELECT id, name, state, COALESCE(%s, state), %s, %s, %s, %s
+                  FROM refill_card WHERE %s
+                """,
+                new_state,
+                self.env.cr.now(),
+                self.env.uid,
+                channel,
+                note,
+                where or SQL("id = ANY(%s)", list(self.ids)),
+            )
+        )
+        self.invalidate_model(['event_ids'])
+
+    def _set_valid_till(self, valid_till):
+        """Give unused cards another last day; expired ones can be redeemed again.
+
+        :param datetime.date | None valid_till: None for cards that stay valid.
+        :raise UserError: when the day has passed, or a card was used.
+        """
+        self._check_never_used()
+        self.env['refill.card.series']._check_day(valid_till)
+        self._lock()
+        # sudo: the caller has checked the rights; the guard in `write` lets no one else through
+        super(RefillCard, self.sudo()).write({'valid_till': valid_till})
+        note = self.env['refill.card.series']._get_validity_note(valid_till)
+        expired = self.filtered(lambda card: card.state == 'expired')
+        expired._change_state('active', channel='backend', note=note)
+        (self - expired)._record_events(None, channel='backend', note=note)
+
+    @api.model
+    def _cron_expire(self):
+        """Expire the cards whose last day is over everywhere on earth.
+
+        Redemption checks the day itself, in the customer's time zone.
+        """
+        westernmost = self.env.cr.now() - timedelta(hours=12)
+        self._change_state(
+            'expired',
+            channel='automatic',
+            where=SQL("valid_till < %s", westernmost.date()),
+        )
+
+    # -------------------------------------------------------------------------
+    # REDEMPTION
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def redeem_code(self, code, partner_id=None, company_id=None):
+        """Redeem the card with this code for a customer: the public API.
+
+        :param str code: as typed: case, spaces, dashes, look-alikes and the prefix do not matter.
+        :param int partner_id: the customer (res.partner); the user's own contact when left out.
+        :param int company_id: the company that books the payment; the user's current one when left
+            out.
+        :return: ``serial``, ``amount``, ``currency`` (ISO 4217), ``payment`` (its number),
+            ``payment_id``, ``balance`` (the customer's credit in the company's currency, negative
+            when money is due), ``balance_currency`` and ``invoices``: a list of ``name``,
+            ``amount`` and ``currency`` of what the card paid.
+        :rtype: dict
+        :raise RefillCardRefused: when the card is not redeemed; ``reason`` says why.
+        :raise AccessError: when the user may not redeem, or not in that company.
+        """
+        if not self.env.user.has_group('refill_cards.group_refill_card_user'):
+            raise AccessError(self.env._("You may not redeem refill cards for customers."))
+        partner = self.env.user.partner_id
+        if partner_id is not None:
+            partner = self.env['res.partner'].browse(self._check_id(partner_id)).exists()
+            if not partner:
+                raise UserError(self.env._("There is no such customer."))
+            partner.check_access('read')
+        company = self.env.company
+        if company_id is not None:
+            company = self.env['res.company'].browse(self._check_id(company_id))
+            if company not in self.env.user.company_ids:
+                raise AccessError(self.env._("You may not redeem refill cards in this company."))
+        payment = self._redeem_code(code, partner, company, channel='api')
+        return payment._prepare_refill_card_result()
+
+    @api.model
+    def _check_id(self, value):
+        """:raise UserError: when an id that came over the API is not a number."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise UserError(self.env._("Customer and company are given by their numeric ids."))
+
+    @api.model
+    def _redeem_code(self, code, partner, company, *, channel):
+        """Redeem the card with this code: where every channel comes in that has only a code.
+
+        The caller checks that the user may act for this customer in this company.
+
+        :param str code: as typed.
+        :param res.partner partner: the customer.
+        :param res.company company: which books the payment.
+        :param str channel: see ``refill.card.event``.
+        :return: the posted payment, as superuser.
+        :rtype: account.payment
+        :raise RefillCardRefused: when the card is not redeemed; the attempt is written down.
+        """
+        with self._recording_refusals(partner, channel=channel):
+            return self._find_by_code(code)._redeem(partner, company, channel=channel)
+
+    @contextmanager
+    def _recording_refusals(self, partner, *, channel):
+        """Write down the refusals raised inside."""
+        try:
+            yield
+        except RefillCardRefused as refused:
+            self.env['refill.card.attempt']._record(refused.reason, partner, channel)
+            raise
+
+    @api.model
+    def _find_by_code(self, code):
+        """Return the card with this code, whoever may see it.
+
+        :param str code: as typed.
+        :rtype: refill.card
+        :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``).
+        """
+        sealed = self._seal(code) if isinstance(code, str) else []
+        if not sealed:
+            raise self._refusal('typo')
+        # sudo: whoever has the code may redeem the card without any right to look at cards
+        card = self.sudo().search([('code_sealed', 'in', sealed)], limit=1)
+        if not card:
+            raise self._refusal('unknown')
+        return card
+
+    def _redeem(self, partner, company, *, channel):
+        """Turn the card into a posted payment of the customer, all of it or nothing.
+
+        :param res.partner partner: the customer; the payment goes to the commercial partner.
+        :param res.company company: which books the payment.
+        :param str channel: see ``refill.card.event``.
+        :return: the posted payment, as superuser.
+        :rtype: account.payment
+        :raise RefillCardRefused: when the card cannot be redeemed.
+        :raise UserError: when the company has no journal for refill cards.
+        """
+        self.ensure_one()
+        # sudo: redeeming needs no right on cards, payments or invoices
+        card_sudo = self.sudo().with_company(company)
+        card_sudo._lock()
+        card_sudo._check_redeemable(partner, company)
+        values = card_sudo._prepare_payment_values(partner, company)
+        used = card_sudo._change_state(
+            'used',
+            channel=channel,
+            partner_id=partner.id,
+            used_on=self.env.cr.now(),
+            used_by_id=self.env.uid,
+            company_id=company.id,
+        )
+        if not used:
+            raise self._refusal('busy')
+        payments = self.env['account.payment'].sudo().with_company(company)
+        payment = payments.with_context(tracking_disable=True).create(values)
+        payment.action_post()
+        if company.sudo().refill_card_pay_invoices:
+            payment._pay_open_invoices()
+        return payment.with_context(tracking_disable=False)
+
+    def _check_redeemable(self, partner, company):
+        """:raise RefillCardRefused: when the card cannot be redeemed for the customer here."""
+        if self.state == 'used':
+            raise self._refusal('used', partner)
+        if self.state == 'disabled':
+            raise self._refusal('disabled')
+        if self.state == 'expired' or self._is_over(partner):
+            raise self._refusal('expired')
+        if self.company_ids and company not in self.company_ids:
+            raise self._refusal('company', company=company)
+        customer_company = partner.sudo().commercial_partner_id.company_id
+        if customer_company and customer_company not in company.sudo().parent_ids:
+            raise self._refusal('company', partner, company=company)
+        if not self._has_rate(company):
+            raise self._refusal('company', company=company)
+
+    def _is_over(self, partner):
+        """Return whether the last day is over in the customer's time zone."""
+        zone = partner.sudo().tz or self.env.user.tz or 'UTC'
+        today = fields.Date.context_today(self.with_context(tz=zone))
+        return bool(self.valid_till and self.valid_till < today)
+
+    def _has_rate(self, company):
+        """Return whether the company can book the card's currency.
+
+        Without a rate Odoo would take one unit for one unit.
+        """
+        domain = [
+            ('currency_id', 'in', (self.currency_id | company.currency_id).ids),
+            ('company_id', 'in', [False, company.root_id.id]),
+            ('name', '<=', fields.Date.context_today(self)),
+        ]
+        return self.currency_id == company.currency_id or bool(
+            self.currency_id.active
+            and self.env['res.currency.rate'].sudo().search_count(domain, limit=1)
+        )
+
+    @api.model
+    def _refusal(self, reason, partner=None, company=None):
+        """Return the error for a refusal, with a sentence that helps whoever tried.
+
+        A stranger learns that a card is used, and nothing about by whom.
+
+        :param str reason: see ``refill.card.attempt``.
+        :rtype: RefillCardRefused
+        """
+        _ = self.env._
+        sentences = {
+            'typo': _("This is not a card's code. Please check it for typing errors."),
+            'unknown': _("There is no card with this code. Please compare it with the card."),
+            'used': _("This card was already used."),
+            'disabled': _("This card was disabled. Please ask whoever sold it to you."),
+            'busy': _("This card is just being redeemed. Please look at the balance first."),
+        }
+        message = sentences.get(reason)
+        if reason == 'expired':
+            day = format_date(self.env, self.valid_till)
+            message = _("This card was valid till %(day)s.", day=day)
+        elif reason == 'company':
+            message = _("This card is not accepted by %(company)s.", company=company.sudo().name)
+            if partner:
+                message = _("This customer belongs to another company than %(company)s.",
+                            company=company.sudo().name)
+        elif reason == 'used' and self._was_used_by(partner):
+            day = format_datetime(self.env, self.used_on)
+            message = _("This card was already used for this account on %(day)s.", day=day)
+        return RefillCardRefused(message, reason)
+
+    def _was_used_by(self, partner):
+        return self.partner_id.commercial_partner_id == partner.sudo().commercial_partner_id
+
+    def _prepare_payment_values(self, partner, company):
+        """Return the values of the payment, booked in the company that redeems.
+
+        :raise UserError: when the company has no journal for refill cards.
+        """
+        method_line = company._get_refill_card_method_line()
+        if not method_line:
+            raise UserError(
+                self.env._(
+                    "%(company)s has no journal for refill cards. Install its chart of accounts, or"
+                    " give a cash journal the incoming payment method “Refill Card” with an"
+                    " outstanding account.",
+                    company=company.sudo().name,
+                )
+            )
+        return {
+            'payment_type': 'inbound',
+            'partner_type': 'customer',
+            # On a contact of a company the credit would be out of reach.
+            'partner_id': partner.commercial_partner_id.id,
+            'company_id': company.id,
+            'journal_id': method_line.journal_id.id,
+            'payment_method_line_id': method_line.id,
+            'currency_id': self.currency_id.id,
+            'amount': self.price,
+            # A locked day moves the entry, and the payment says so.
+            'date': method_line.journal_id.accounting_date,
+            'memo': self.name,
+            'refill_card_ids': [Command.link(self.id)],
+        }
+
+    def _preview_redemption(self, partner, company):
+        """Return what redeeming the card would do; without a card, the balance only.
+
+        :rtype: dict
+        :return: ``balance`` and ``new_balance`` in the company's currency, and ``invoices``: a list
+            of number, amount in the card's currency and that currency.
+        """
+        # sudo: partner users have no right on invoices
+        card_sudo = self.sudo()
+        customer = partner.sudo().with_company(company).commercial_partner_id
+        balance = customer._get_refill_card_balance(company)
+        today = fields.Date.context_today(self)
+        currency = card_sudo.currency_id or company.currency_id
+        value = currency._convert(card_sudo.price, company.currency_id, company, today)
+        invoices = []
+        if self and company.sudo().refill_card_pay_invoices:
+            left = card_sudo.price
+            for line in self.env['account.payment'].sudo()._get_open_invoice_lines(
+                customer, company, customer.property_account_receivable_id
+            ):
+                residual = line.amount_residual_currency
+                paid = min(left, line.currency_id._convert(residual, currency, company, today))
+                if currency.compare_amounts(paid, 0) <= 0:
+                    break
+                invoices.append((line.move_id.name, paid, currency))
+                left -= paid
+        return {'balance': balance, 'new_balance': balance + value, 'invoices': invoices}
+
+    def _release(self, payment):
+        """Disable used cards whose payment was taken back in the books.
+
+        :param account.payment payment: the payment that no longer counts.
+        """
+        reason = self.env._("Payment %(payment)s was taken back", payment=payment.display_name)
+        self._change_state(
+            'disabled', channel='accounting', note=reason, disable_reason=reason, payment_id=None
+        )
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_redeem(self):
+        """Open the window that redeems this card for a customer."""
+        self.ensure_one()
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'refill_cards.refill_card_redeem_action'
+        )
+        return {**action, 'context': {'default_card_id': self.id}}
+
+    def action_edit(self):
+        """Open the card's form."""
+        self.ensure_one()
+        return self._get_records_action(view_mode='form')
+
+    def action_delete(self):
+        """Delete the card, which the list asks to confirm."""
+        self.unlink()
+
+    def action_open_payment(self):
+        """Open the payment that the card was turned into."""
+        self.ensure_one()
+        return self.payment_id._get_records_action()

@@ -1,0 +1,466 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tools import SQL, format_date
+
+from .. import code as codes
+from .refill_card import STATES
+
+MAX_QUANTITY = 1_000_000
+# Up to here the user waits, for about a second; more are generated in the background.
+IMMEDIATE_QUANTITY = 20_000
+BATCH = 20_000
+GENERATED = {
+    'name',
+    'quantity',
+    'company_id',
+    'alphabet',
+    'code_length',
+    'state',
+    'generated',
+    'card_ids',
+}
+FROZEN_BY_USE = {'prefix', 'price', 'currency_id'}
+
+
+class RefillCardSeries(models.Model):
+    _name = 'refill.card.series'
+    _description = "Refill Card Series"
+    _inherit = ['mail.thread']
+    _order = 'id desc'
+
+    name = fields.Char(string="Reference", required=True, readonly=True, copy=False)
+    prefix = fields.Char(
+        tracking=True, help="Letters and digits printed in front of each code; may be left out."
+    )
+    quantity = fields.Integer(required=True, readonly=True)
+    price = fields.Monetary(required=True, tracking=True, aggregator=None)
+    currency_id = fields.Many2one(
+        comodel_name='res.currency',
+        required=True,
+        tracking=True,
+        default=lambda self: self.env.company.currency_id,
+    )
+    company_id = fields.Many2one(
+        comodel_name='res.company',
+        string="Issued by",
+        required=True,
+        readonly=True,
+        default=lambda self: self.env.company,
+    )
+    company_ids = fields.Many2many(
+        comodel_name='res.company',
+        string="Available to",
+        tracking=True,
+        help="Companies that accept and see these cards. Leave empty for any company.",
+    )
+    valid_till = fields.Date(
+        tracking=True,
+        help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
+    )
+    alphabet = fields.Selection(
+        selection=[('base32', "Letters and digits"), ('digits', "Digits only")],
+        required=True,
+        readonly=True,
+        default='base32',
+        help="Digits only suits keypads and phone menus, at the cost of longer codes.",
+    )
+    code_length = fields.Integer(
+        required=True,
+        readonly=True,
+        default=codes.DEFAULT_LENGTHS['base32'],
+        help="Random characters in a code; a check character follows them.",
+    )
+    state = fields.Selection(
+        selection=[('draft', "Draft"), ('generating', "Generating"), ('ready', "Ready")],
+        string="Status",
+        required=True,
+        readonly=True,
+        default='draft',
+        copy=False,
+    )
+    generated = fields.Integer(readonly=True, copy=False, help="Cards made so far.")
+    progress = fields.Float(compute='_compute_progress', help="Percentage of the cards made.")
+    card_ids = fields.One2many(
+        comodel_name='refill.card', inverse_name='series_id', string="Cards"
+    )
+    card_count = fields.Integer(compute='_compute_counts')
+    active_count = fields.Integer(string="Active", compute='_compute_counts')
+    active_amount = fields.Monetary(compute='_compute_counts')
+    used_count = fields.Integer(string="Used", compute='_compute_counts')
+    used_amount = fields.Monetary(compute='_compute_counts')
+    expired_count = fields.Integer(string="Expired", compute='_compute_counts')
+    expired_amount = fields.Monetary(compute='_compute_counts')
+    disabled_count = fields.Integer(string="Disabled", compute='_compute_counts')
+    disabled_amount = fields.Monetary(compute='_compute_counts')
+
+    _name_unique = models.UniqueIndex('(name)', "Two series cannot have the same reference.")
+
+    # -------------------------------------------------------------------------
+    # COMPUTE
+    # -------------------------------------------------------------------------
+
+    @api.depends('generated', 'quantity')
+    def _compute_progress(self):
+        for series in self:
+            series.progress = 100 * series.generated / (series.quantity or 1)
+
+    @api.depends('card_ids.state', 'price')
+    def _compute_counts(self):
+        groups = self.env['refill.card']._read_group(
+            [('series_id', 'in', self.ids)], ['series_id', 'state'], ['__count']
+        )
+        counts = {(series.id, state): count for series, state, count in groups}
+        for series in self:
+            series.card_count = 0
+            for state, _label in STATES:
+                count = counts.get((series.id, state), 0)
+                series[f'{state}_count'] = count
+                series[f'{state}_amount'] = count * series.price
+                series.card_count += count
+
+    # -------------------------------------------------------------------------
+    # CONSTRAINTS
+    # -------------------------------------------------------------------------
+
+    @api.constrains('quantity')
+    def _check_quantity(self):
+        for series in self:
+            if not 1 <= series.quantity <= MAX_QUANTITY:
+                raise ValidationError(
+                    self.env._(
+                        "A series has between 1 and %(maximum)s cards.", maximum=f'{MAX_QUANTITY:,}'
+                    )
+                )
+
+    @api.constrains('price', 'currency_id')
+    def _check_price(self):
+        for series in self:
+            if series.currency_id.compare_amounts(series.price, 0) <= 0:
+                raise ValidationError(self.env._("The price of a card must be more than zero."))
+            if series.currency_id.round(series.price) != series.price:
+                raise ValidationError(
+                    self.env._(
+                        "The price has more decimals than %(currency)s knows.",
+                        currency=series.currency_id.name,
+                    )
+                )
+
+    @api.constrains('prefix')
+    def _check_prefix(self):
+        for prefix in filter(None, self.mapped('prefix')):
+            if not (prefix.isascii() and prefix.isalnum()):
+                raise ValidationError(
+                    self.env._("The prefix may have letters A to Z and digits only.")
+                )
+            if len(prefix) > codes.PREFIX_LENGTH:
+                raise ValidationError(
+                    self.env._(
+                        "The prefix may have up to %(maximum)s characters.",
+                        maximum=codes.PREFIX_LENGTH,
+                    )
+                )
+
+    @api.constrains('alphabet', 'code_length', 'quantity')
+    def _check_code(self):
+        """Refuse codes that could be guessed."""
+        for series in self:
+            lengths = codes.LENGTHS[series.alphabet]
+            if series.code_length not in lengths:
+                raise ValidationError(
+                    self.env._(
+                        "These codes have between %(minimum)s and %(maximum)s random characters.",
+                        minimum=lengths[0],
+                        maximum=lengths[-1],
+                    )
+                )
+            cards = self._count_guessable(series.alphabet, series.code_length)
+            fmt = series._get_format()
+            if fmt.guessing_probability(cards) >= codes.MAX_GUESSING_PROBABILITY:
+                raise ValidationError(
+                    self.env._(
+                        "The code is too short for so many cards: it could be guessed. Use at"
+                        " least %(length)s characters.",
+                        length=fmt.safe_length(cards),
+                    )
+                )
+
+    @api.model
+    def _check_day(self, day):
+        """:raise ValidationError: when the day has passed."""
+        if day and day < fields.Date.context_today(self):
+            raise ValidationError(
+                self.env._(
+                    "%(day)s has passed. Cards must be valid till today or later.",
+                    day=format_date(self.env, day),
+                )
+            )
+
+    # -------------------------------------------------------------------------
+    # CRUD
+    # -------------------------------------------------------------------------
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._clean_values(vals)
+            self._check_day(fields.Date.to_date(vals.get('valid_till')))
+            vals['name'] = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
+        return super().create(vals_list)
+
+    def write(self, vals):
+        """Price, currency and prefix are frozen once a card was used; the cards follow the day.
+
+        :raise AccessError: when something is written that is not edited by hand.
+        :raise UserError: when something frozen changes, or the day has passed.
+        """
+        if not self.env.su and vals.keys() & GENERATED:
+            raise AccessError(
+                self.env._(
+                    "Of a series only the prefix, the price, the currency, the companies and the"
+                    " validity can be changed."
+                )
+            )
+        self._clean_values(vals)
+        changed = self.filtered(lambda series: series._get_changed(vals, FROZEN_BY_USE))
+        changed._check_unused()
+        extended = self.browse()
+        if 'valid_till' in vals:
+            day = fields.Date.to_date(vals['valid_till'])
+            extended = self.filtered(lambda series: (series.valid_till or None) != day)
+            if extended:
+                self._check_day(day)
+        olds = {series: series.valid_till or None for series in extended}
+        res = super().write(vals)
+        for series, old in olds.items():
+            series._move_valid_till(old)
+        return res
+
+    @api.model
+    def _clean_values(self, vals):
+        if vals.get('prefix'):
+            vals['prefix'] = vals['prefix'].strip().upper()
+
+    def _get_changed(self, vals, fnames):
+        return {
+            fname
+            for fname in fnames & vals.keys()
+            if self._fields[fname].convert_to_write(self[fname], self) != vals[fname]
+        }
+
+    def _check_unused(self):
+        """:raise UserError: when a card was used."""
+        domain = [('series_id', 'in', self.ids), ('used_on', '!=', False)]
+        # sudo: also the cards used where the user does not look count
+        if used := self.env['refill.card'].sudo().search(domain, limit=1):
+            raise UserError(
+                self.env._(
+                    "Cards of series %(series)s were used: its price, currency and prefix stay as"
+                    " they are, and it cannot be deleted. The cards left can be deleted.",
+                    series=used.series_id.name,
+                )
+            )
+
+    def _move_valid_till(self, old):
+        """Give the cards that had the series' old last day the new one; revive expired ones.
+
+        :param datetime.date | None old: the last day until now.
+        """
+        where = SQL(
+            "series_id = %s AND used_on IS NULL AND valid_till IS NOT DISTINCT FROM %s", self.id, old
+        )
+        cards = self.env['refill.card'].sudo()  # sudo: the rights on the series were checked
+        note = self._get_validity_note(self.valid_till)
+        new = self.valid_till or None
+        expired = SQL("%s AND state = 'expired'", where)
+        cards._change_state('active', channel='backend', note=note, where=expired, valid_till=new)
+        cards._record_events(None, channel='backend', note=note, where=where)
+        # The ORM would load all cards of the series.
+        self.env.cr.execute(SQL("UPDATE refill_card SET valid_till = %s WHERE %s", new, where))
+        cards.invalidate_model(['valid_till'])
+
+    @api.model
+    def _get_validity_note(self, day):
+        if day:
+            return self.env._("Valid till %(day)s", day=day)
+        return self.env._("Valid without end")
+
+    def unlink(self):
+        """Delete series whose cards were never used, with the cards.
+
+        :raise UserError: when a card was used.
+        """
+        self.check_access('unlink')
+        self.lock_for_update()
+        self._check_unused()
+        self.env['refill.card']._record_events(
+            'deleted', channel='backend', where=SQL("series_id = ANY(%s)", list(self.ids))
+        )
+        return super().unlink()
+
+    # -------------------------------------------------------------------------
+    # CODES
+    # -------------------------------------------------------------------------
+
+    def _get_format(self):
+        self.ensure_one()
+        return codes.Format(self.alphabet, self.code_length, self.prefix or '')
+
+    @api.model
+    def _get_formats(self):
+        """Return how the codes of all series look.
+
+        :rtype: list[code.Format]
+        """
+        # sudo: reading what was typed must not depend on which series one may see
+        groups = self.sudo()._read_group([], ['alphabet', 'code_length', 'prefix'])
+        return [codes.Format(*group[:2], group[2] or '') for group in groups]
+
+    @api.model
+    def _count_guessable(self, alphabet, length):
+        """Return how many cards a guess in this format could hit, at the most.
+
+        :rtype: int
+        """
+        [[cards]] = self.sudo()._read_group(
+            [('alphabet', '=', alphabet), ('code_length', '=', length)], [], ['quantity:sum']
+        )
+        return cards or 0
+
+    # -------------------------------------------------------------------------
+    # GENERATION
+    # -------------------------------------------------------------------------
+
+    def _generate(self):
+        """Generate all cards: a small series at once, a large one in the background."""
+        self.ensure_one()
+        self.state = 'generating'
+        if self.quantity <= IMMEDIATE_QUANTITY:
+            self._generate_cards(self.quantity)
+        else:
+            self.env.ref('refill_cards.ir_cron_generate')._trigger()
+
+    def _generate_cards(self, count):
+        """Generate the next cards, set-based; numbers and codes are unique whoever else generates.
+
+        :param int count: how many; no more than the series still lacks are made.
+        """
+        self.ensure_one()
+        self.flush_recordset()
+        sealer = self.env['refill.card']._get_generating_sealer()
+        last = min(self.generated + count, self.quantity)
+        numbers = list(range(self.generated + 1, last + 1))
+        while numbers:
+            bodies = self._get_format().generate(len(numbers))
+            made = self._insert_cards(numbers, [sealer.seal(body) for body in bodies])
+            if made == len(numbers):
+                break
+            # Another card has one of the codes, which is very rare: draw again for these numbers.
+            numbers = self._get_missing_numbers(numbers)
+        self.generated = last
+        self.state = 'ready' if last == self.quantity else 'generating'
+        self.invalidate_recordset(['card_ids'])
+
+    def _insert_cards(self, numbers, sealed):
+        """Insert cards; those whose code another card has are left out.
+
+        The ORM would take four times as long.
+
+        :param list[int] numbers: the cards' numbers in the series.
+        :param list[str] sealed: their sealed codes.
+        :return: how many were inserted.
+        :rtype: int
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                INSERT INTO refill_card (series_id, number, name, code_sealed, state, valid_till,
+                                         create_uid, create_date, write_uid, write_date)
+                SELECT %(series)s, number, %(name)s || '-' || lpad(number::text, %(digits)s, '0'),
+                       sealed, 'active', %(valid_till)s, %(uid)s, %(now)s, %(uid)s, %(now)s
+                  FROM unnest(%(numbers)s, %(sealed)s) AS card (number, sealed)
+                    ON CONFLICT (code_sealed) DO NOTHING
+                """,
+                series=self.id,
+                name=self.name,
+                digits=max(6, len(str(self.quantity))),
+                valid_till=self.valid_till or None,
+                uid=self.env.uid,
+                now=self.env.cr.now(),
+                numbers=numbers,
+                sealed=sealed,
+            )
+        )
+        return self.env.cr.rowcount
+
+    def _get_missing_numbers(self, numbers):
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT number FROM refill_card WHERE series_id = %s AND number >= %s",
+                self.id,
+                numbers[0],
+            )
+        )
+        return sorted(set(numbers) - {number for [number] in rows})
+
+    @api.model
+    def _cron_generate(self):
+        """Generate the cards of large series, a batch a transaction."""
+        cron = self.env['ir.cron']
+        while series := self.search([('state', '=', 'generating')], order='id', limit=1):
+            if not series.try_lock_for_update(allow_referencing=True):
+                return
+            before = series.generated
+            series.with_user(series.create_uid).sudo()._generate_cards(BATCH)
+            remaining = series.quantity - series.generated
+            if not cron._commit_progress(series.generated - before, remaining=remaining):
+                return
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_open_cards(self):
+        """Open the table of the cards."""
+        self.ensure_one()
+        action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
+        return {
+            **action,
+            'display_name': self.env._("Cards of %(series)s", series=self.name),
+            'domain': [('series_id', '=', self.id)],
+            'context': {'hide_series': True},
+        }
+
+    def action_edit(self):
+        """Open the form."""
+        self.ensure_one()
+        return self._get_records_action(view_mode='form')
+
+    def action_export_csv(self):
+        """Download the cards with their codes as CSV."""
+        self.ensure_one()
+        self._check_may_export()
+        return {
+            'type': 'ir.actions.act_url',
+            'url': f'/refill_cards/series/{self.id}/csv',
+            'target': 'download',
+        }
+
+    def _check_may_export(self):
+        """:raise AccessError: when the user may not see the series' codes."""
+        self.check_access('read')
+        if not self.env['refill.card']._may_see_codes():
+            raise AccessError(self.env._("You may not export the codes of refill cards."))
+
+    def _log_export(self, file_format):
+        """Say in the chatter who took the codes out."""
+        self.message_post(
+            body=self.env._(
+                "%(count)s cards exported as %(format)s, with their codes.",
+                count=self.card_count,
+                format=file_format,
+            )
+        )
+
+    def action_delete(self):
+        """Delete the series, which the list asks to confirm."""
+        self.unlink()

@@ -1,0 +1,124 @@
+from odoo import fields, models
+from odoo.fields import Command
+
+JOURNAL_CODE = 'RFC'
+
+
+class ResCompany(models.Model):
+    _inherit = 'res.company'
+
+    refill_card_portal = fields.Boolean(
+        string="Refill Cards in the Portal",
+        help="Customers of this company redeem refill cards in the portal.",
+    )
+    refill_card_pay_invoices = fields.Boolean(
+        string="Refill Cards Pay Open Invoices",
+        default=True,
+        help="A redeemed card pays the customer's open invoices, oldest due first. What is left, or"
+        " all of it when this is off, stays on the customer's account.",
+    )
+
+    def _setup_refill_cards(self):
+        """Give each root company that has accounts the journal that redemption books in.
+
+        Running it again changes nothing. Branches use their root company's journal; a company
+        without a chart of accounts is left alone until it gets one.
+        """
+        for company in self.sudo().root_id:  # sudo: runs while a chart of accounts is loaded
+            company = company.with_company(company)
+            if company._has_accounts() and not company._get_refill_card_method_line():
+                company._create_refill_card_journal()
+
+    def _has_accounts(self):
+        domain = [
+            *self.env['account.account']._check_company_domain(self),
+            ('account_type', '=', 'asset_receivable'),
+        ]
+        return bool(self.env['account.account'].search_count(domain, limit=1))
+
+    def _get_refill_card_method_line(self):
+        """Return the payment method line that redemption uses, empty when there is none.
+
+        :rtype: account.payment.method.line
+        """
+        self.ensure_one()
+        # sudo: a partner user and a customer redeem without any right on the accounting set-up
+        return (
+            self.env['account.payment.method.line']
+            .sudo()
+            .search(
+                [
+                    ('payment_method_id.code', '=', 'refill_card'),
+                    ('journal_id.company_id', '=', self.root_id.id),
+                    ('journal_id.active', '=', True),
+                    ('payment_account_id', '!=', False),
+                ],
+                limit=1,
+            )
+        )
+
+    def _create_refill_card_journal(self):
+        """Create the journal, or take up the one that an earlier installation left."""
+        journals = self.env['account.journal'].with_context(active_test=False)
+        journals = journals.search([('company_id', '=', self.id)])
+        journal = journals.filtered(lambda j: j.code == JOURNAL_CODE and j.type == 'cash')
+        account = journal.default_account_id
+        if not journal or account.account_type != 'liability_current' or account.reconcile:
+            account = self.env['account.account'].create(self._prepare_refill_card_account_values())
+            journal = journals.create(
+                self._prepare_refill_card_journal_values(account, set(journals.mapped('code')))
+            )
+        method = self.env.ref('refill_cards.account_payment_method_refill_card')
+        journal.write(
+            {
+                'active': True,
+                'outbound_payment_method_line_ids': [Command.clear()],
+                'inbound_payment_method_line_ids': [
+                    Command.clear(),
+                    Command.create(
+                        {
+                            'payment_method_id': method.id,
+                            'name': method.name,
+                            'payment_account_id': account.id,
+                        }
+                    ),
+                ],
+            }
+        )
+
+    def _prepare_refill_card_account_values(self):
+        """Return the values of the liability account: money received for cards not yet used.
+
+        The code is a free one beside the chart's other current liabilities.
+        """
+        accounts = self.env['account.account']
+        domain = accounts._check_company_domain(self)
+        neighbour = accounts.search(
+            [*domain, ('account_type', '=', 'liability_current')], limit=1
+        ) or accounts.search(domain, limit=1)
+        return {
+            'name': self.env._("Prepaid refill cards"),
+            'code': accounts._search_new_account_code(neighbour.code),
+            'account_type': 'liability_current',
+            # On a reconcilable account Odoo never lets the payments become paid.
+            'reconcile': False,
+            'company_ids': [Command.set(self.ids)],
+        }
+
+    def _prepare_refill_card_journal_values(self, account, taken_codes):
+        """Return the values of the journal.
+
+        A cash journal, because payment providers grab the first bank journal and a general one has
+        no payment methods. Far down in the sequence, because the first is the default of Register
+        Payment.
+        """
+        candidates = [JOURNAL_CODE, *(f'{JOURNAL_CODE}{number}' for number in range(1, 100))]
+        return {
+            'name': self.env._("Refill Cards"),
+            'type': 'cash',
+            'code': next(code for code in candidates if code not in taken_codes),
+            'sequence': 100,
+            'show_on_dashboard': False,
+            'default_account_id': account.id,
+            'company_id': self.id,
+        }

@@ -1,0 +1,45 @@
+from odoo import api, fields, models
+
+
+class ResPartner(models.Model):
+    _inherit = 'res.partner'
+
+    refill_card_credit = fields.Monetary(
+        string="Prepaid Credit",
+        compute='_compute_refill_card_credit',
+        groups='refill_cards.group_refill_card_user',
+        help="What the customer has paid in advance, in the current company.",
+    )
+
+    @api.depends_context('company')
+    def _compute_refill_card_credit(self):
+        company = self.env.company
+        for partner in self:
+            balance = partner.commercial_partner_id._get_refill_card_balance(company)
+            partner.refill_card_credit = max(balance, 0)
+
+    def _get_refill_card_balance(self, company):
+        """Return the customer's balance in a company, in its currency.
+
+        :param res.company company: its root company and all branches count.
+        :return: positive for prepaid credit, negative for what is due.
+        :rtype: float
+        """
+        self.ensure_one()
+        # sudo: partner users and customers have no right on the accounting fields
+        partner_sudo = self.sudo().with_company(company)
+        return company.currency_id.round(0.0 - partner_sudo.credit)
+
+    def action_redeem_refill_card(self):
+        """Open the window that redeems a card for this customer."""
+        self.ensure_one()
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'refill_cards.refill_card_redeem_action'
+        )
+        return {**action, 'context': {'default_partner_id': self.id}}
+
+    def action_open_refill_cards(self):
+        """Open the cards that this customer used."""
+        self.ensure_one()
+        action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
+        return {**action, 'domain': [('partner_id', 'child_of', self.commercial_partner_id.id)]}

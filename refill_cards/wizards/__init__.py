@@ -1,0 +1,1 @@
+from . import refill_card_generate, refill_card_redeem

@@ -1,0 +1,111 @@
+from dateutil.relativedelta import relativedelta
+
+from odoo import api, fields, models
+
+from .. import code as codes
+
+
+class RefillCardGenerate(models.TransientModel):
+    _name = 'refill.card.generate'
+    _description = "Generate Refill Cards"
+
+    quantity = fields.Integer(required=True, default=100)
+    prefix = fields.Char(
+        help="Letters and digits printed in front of each code; may be left out."
+    )
+    price = fields.Monetary(required=True, default=10)
+    currency_id = fields.Many2one(
+        comodel_name='res.currency',
+        required=True,
+        default=lambda self: self.env.company.currency_id,
+    )
+    total = fields.Monetary(string="Total Value", compute='_compute_total')
+    company_ids = fields.Many2many(
+        comodel_name='res.company',
+        string="Available to",
+        default=lambda self: self.env.company,
+        help="Companies that accept and see these cards. Leave empty for any company.",
+    )
+    valid_till = fields.Date(
+        default=lambda self: fields.Date.context_today(self) + relativedelta(years=1),
+        help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
+    )
+    alphabet = fields.Selection(
+        selection=lambda self: (
+            self.env['refill.card.series']._fields['alphabet']._description_selection(self.env)
+        ),
+        required=True,
+        default='base32',
+        help="Digits only suits keypads and phone menus, at the cost of longer codes.",
+    )
+    code_length = fields.Integer(
+        string="Random Characters",
+        compute='_compute_code_length',
+        store=True,
+        readonly=False,
+        help="A check character follows them, so that typing errors are noticed.",
+    )
+    code_example = fields.Char(string="Example", compute='_compute_guessing')
+    guessing_probability = fields.Char(
+        string="Risk of Guessing",
+        compute='_compute_guessing',
+        help="The chance that somebody who keeps guessing finds any card within a year.",
+    )
+    guessable = fields.Boolean(compute='_compute_guessing')
+
+    @api.depends('quantity', 'price')
+    def _compute_total(self):
+        for wizard in self:
+            wizard.total = wizard.quantity * wizard.price
+
+    @api.depends('alphabet', 'quantity')
+    def _compute_code_length(self):
+        for wizard in self:
+            default = codes.DEFAULT_LENGTHS[wizard.alphabet]
+            safe = codes.Format(wizard.alphabet, default).safe_length(wizard._count_cards(default))
+            wizard.code_length = max(default, safe or 0)
+
+    @api.depends('alphabet', 'code_length', 'quantity', 'prefix')
+    def _compute_guessing(self):
+        for wizard in self:
+            wizard.guessing_probability = False
+            wizard.code_example = False
+            wizard.guessable = False
+            if wizard.code_length in codes.LENGTHS[wizard.alphabet]:
+                fmt = codes.Format(
+                    wizard.alphabet, wizard.code_length, (wizard.prefix or '').strip().upper()
+                )
+                probability = fmt.guessing_probability(wizard._count_cards(wizard.code_length))
+                wizard.code_example = fmt.display(fmt.generate(1)[0])
+                wizard.guessable = probability >= codes.MAX_GUESSING_PROBABILITY
+                wizard.guessing_probability = self.env._(
+                    "1 in %(odds)s a year", odds=f'{round(1 / probability):,}'
+                )
+
+    def _count_cards(self, length):
+        """Return how many cards a guess could hit once these are generated."""
+        existing = self.env['refill.card.series']._count_guessable(self.alphabet, length)
+        return existing + max(self.quantity, 1)
+
+    def _prepare_series_values(self):
+        """Return the values of the series to generate."""
+        self.ensure_one()
+        return {
+            'quantity': self.quantity,
+            'prefix': self.prefix,
+            'price': self.price,
+            'currency_id': self.currency_id.id,
+            'company_ids': self.company_ids.ids,
+            'valid_till': self.valid_till,
+            'alphabet': self.alphabet,
+            'code_length': self.code_length,
+        }
+
+    def action_generate(self):
+        """Generate the series and open the table of its cards."""
+        self.ensure_one()
+        self.check_access('write')
+        # sudo: no one creates a series or a card any other way
+        series = self.env['refill.card.series'].sudo().create(self._prepare_series_values())
+        series._generate()
+        return series.sudo(False).action_open_cards()

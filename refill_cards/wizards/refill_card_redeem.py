@@ -1,0 +1,123 @@
+from markupsafe import Markup
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount
+
+from ..models.refill_card import RefillCardRefused
+
+
+class RefillCardRedeem(models.TransientModel):
+    _name = 'refill.card.redeem'
+    _description = "Redeem a Refill Card"
+
+    # Never stored: a code does not reach a table in clear.
+    typed = fields.Char(
+        string="Code or Serial Number", compute='_compute_typed', inverse='_inverse_typed'
+    )
+    card_id = fields.Many2one(comodel_name='refill.card', string="Card")
+    partner_id = fields.Many2one(comodel_name='res.partner', string="Customer")
+    company_id = fields.Many2one(comodel_name='res.company', compute='_compute_company_id')
+    company_currency_id = fields.Many2one(
+        related='company_id.currency_id', string="Company Currency"
+    )
+    price = fields.Monetary(related='card_id.price', string="Value")
+    currency_id = fields.Many2one(related='card_id.currency_id')
+    valid_till = fields.Date(related='card_id.valid_till')
+    refusal = fields.Char(compute='_compute_preview')
+    balance = fields.Monetary(
+        string="Balance Now", compute='_compute_preview', currency_field='company_currency_id'
+    )
+    new_balance = fields.Monetary(compute='_compute_preview', currency_field='company_currency_id')
+    invoices = fields.Html(string="Invoices to Pay", compute='_compute_preview')
+
+    def _compute_typed(self):
+        self.typed = False
+
+    def _inverse_typed(self):
+        for wizard in self.filtered('typed'):
+            with self.env['refill.card']._recording_refusals(wizard.partner_id, channel='backend'):
+                wizard.card_id = wizard._find_card()
+
+    @api.depends_context('company')
+    def _compute_company_id(self):
+        self.company_id = self.env.company
+
+    @api.onchange('typed')
+    def _onchange_typed(self):
+        try:
+            self.card_id = self.typed and self._find_card()
+        except RefillCardRefused:
+            self.card_id = False
+
+    @api.depends('typed', 'card_id', 'partner_id', 'company_id')
+    def _compute_preview(self):
+        """Say what redeeming will do, or why it will not."""
+        for wizard in self:
+            wizard.refusal = wizard._get_refusal()
+            preview = {}
+            if wizard.partner_id:
+                card = wizard.card_id if not wizard.refusal else wizard.card_id.browse()
+                preview = card._preview_redemption(wizard.partner_id, wizard.company_id)
+            wizard.balance = preview.get('balance', 0)
+            wizard.new_balance = preview.get('new_balance', 0)
+            wizard.invoices = Markup().join(
+                Markup("<div>%s: %s</div>") % (name, format_amount(self.env, amount, currency))
+                for name, amount, currency in preview.get('invoices', [])
+            )
+
+    def _get_refusal(self):
+        """Return the sentence with which redeeming would be refused now, False without one."""
+        try:
+            card = self.card_id or self.typed and self._find_card()
+            if card and self.partner_id:
+                card.sudo()._check_redeemable(self.partner_id, self.company_id)
+        except RefillCardRefused as refused:
+            return str(refused)
+        return False
+
+    def _find_card(self):
+        """Return the card whose serial number or code was typed.
+
+        :raise RefillCardRefused: when there is none, or not one that the user may see.
+        """
+        visible = self.env['refill.card']
+        if card := visible.search([('name', '=', self.typed.strip())]):
+            return card
+        found = visible._find_by_code(self.typed)
+        if not visible.search_count([('id', '=', found.id)]):
+            raise found._refusal('company', company=self.company_id)
+        return found.with_env(self.env)
+
+    def action_redeem(self):
+        """Redeem the card for the customer.
+
+        :raise UserError: when one of them is missing.
+        :raise RefillCardRefused: when the card is not redeemed.
+        """
+        self.ensure_one()
+        if not self.card_id:
+            raise UserError(self.env._("Type or scan the code or the serial number of a card."))
+        if not self.partner_id:
+            raise UserError(self.env._("Choose the customer whose balance the card tops up."))
+        self.card_id.check_access('read')
+        with self.env['refill.card']._recording_refusals(self.partner_id, channel='backend'):
+            payment = self.card_id._redeem(self.partner_id, self.company_id, channel='backend')
+        result = payment._prepare_refill_card_result()
+        message = self.env._(
+            "Card %(serial)s: %(amount)s for %(customer)s. New balance: %(balance)s.",
+            serial=self.card_id.name,
+            amount=format_amount(self.env, self.price, self.currency_id),
+            customer=self.partner_id.display_name,
+            balance=format_amount(self.env, result['balance'], self.company_currency_id),
+        )
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'success',
+                'title': self.env._("Card redeemed"),
+                'message': message,
+                'next': {'type': 'ir.actions.act_window_close'},
+            },
+        }

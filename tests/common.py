@@ -1,0 +1,79 @@
+from odoo.fields import Command
+from odoo.tests import new_test_user
+
+from odoo.addons.account.tests.common import AccountTestInvoicingCommon
+
+from ..refill_cards.models.refill_card import RefillCardRefused
+
+
+class RefillCardCommon(AccountTestInvoicingCommon):
+    """A company with a chart of accounts, a user of each role, a customer."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not cls._registry_patched:
+            # Refusals are written down through a cursor of their own.
+            cls.registry_enter_test_mode_cls()
+        cls.company = cls.company_data['company']
+        cls.other_company = cls.setup_other_company(name="Daughter")['company']
+        cls.accountant = cls._new_user('accountant', 'account.group_account_manager')
+        cls.clerk = cls._new_user('clerk', 'refill_cards.group_refill_card_user')
+        cls.employee = cls._new_user('employee', 'base.group_user')
+        cls.customer_user = cls._new_user('customer', 'base.group_portal')
+        cls.customer = cls.customer_user.partner_id
+        cls.stranger = cls.env['res.partner'].create({'name': "Stranger"})
+
+    @classmethod
+    def _new_user(cls, login, groups, **values):
+        values.setdefault('company_id', cls.company.id)
+        values.setdefault('company_ids', [Command.set([values['company_id']])])
+        return new_test_user(
+            cls.env, login=f'refill_{login}', groups=groups, password=f'refill_{login}', **values
+        )
+
+    @classmethod
+    def _generate(cls, quantity=3, user=None, **values):
+        """Generate a series through the wizard, as the accountant, and return it."""
+        wizard = cls.env['refill.card.generate'].with_user(user or cls.accountant)
+        wizard = wizard.create({'quantity': quantity, 'price': 25, 'prefix': 'QUICK', **values})
+        action = wizard.action_generate()
+        [(_field, _operator, series_id)] = action['domain']
+        return wizard.env['refill.card.series'].browse(series_id)
+
+    @classmethod
+    def _generate_card(cls, **values):
+        """Generate a series of one card and return the card, as the accountant sees it."""
+        return cls._generate(quantity=1, **values).card_ids
+
+    def _invoice(self, amount, due='2026-01-01', partner=None, **values):
+        """Return a posted customer invoice, without taxes, due on the day."""
+        return self.init_invoice(
+            'out_invoice',
+            partner=partner or self.customer,
+            amounts=[amount],
+            taxes=self.env['account.tax'],
+            invoice_date=due,
+            post=True,
+            **values,
+        )
+
+    def _redeem(self, card, partner=None, user=None):
+        """Redeem a card by its code, as the clerk, for the customer; return the payment."""
+        code = card.sudo().code
+        cards = self.env['refill.card'].with_user(user or self.clerk)
+        result = cards.redeem_code(code, (partner or self.customer).id)
+        return self.env['account.payment'].browse(result['payment_id'])
+
+    def _assert_refused(self, reason, function, *args, **kwargs):
+        """Assert that a call is refused for this reason, and written down; return the error."""
+        attempts = self.env['refill.card.attempt'].search_count([])
+        refused = None
+        try:  # Odoo's assertRaises would roll the attempt back, which has no connection here
+            function(*args, **kwargs)
+        except RefillCardRefused as caught:
+            refused = caught
+        self.assertTrue(refused, "not refused")
+        self.assertEqual(refused.reason, reason)
+        self.assertEqual(self.env['refill.card.attempt'].search_count([]), attempts + 1)
+        return refused
