@@ -35,6 +35,5 @@
     'demo': [
         'refill_cards/demo/refill_cards_demo.xml',
     ],
-    'post_init_hook': 'post_init_hook',
     'application': True,
 }

@@ -17,7 +17,12 @@ class RefillCardCommon(AccountTestInvoicingCommon):
             cls.registry_enter_test_mode_cls()
         cls.company = cls.company_data['company']
         cls.other_company = cls.setup_other_company(name="Daughter")['company']
-        cls.accountant = cls._new_user('accountant', 'account.group_account_manager')
+        cls.other_currency = cls.setup_other_currency('EUR')
+        cls.accountant = cls._new_user(
+            'accountant',
+            'account.group_account_manager',
+            company_ids=[Command.set([cls.company.id, cls.other_company.id])],
+        )
         cls.clerk = cls._new_user('clerk', 'refill_cards.group_refill_card_user')
         cls.employee = cls._new_user('employee', 'base.group_user')
         cls.customer_user = cls._new_user('customer', 'base.group_portal')
@@ -48,15 +53,17 @@ class RefillCardCommon(AccountTestInvoicingCommon):
 
     def _invoice(self, amount, due='2026-01-01', partner=None, **values):
         """Return a posted customer invoice, without taxes, due on the day."""
-        return self.init_invoice(
+        invoice = self.init_invoice(
             'out_invoice',
             partner=partner or self.customer,
             amounts=[amount],
             taxes=self.env['account.tax'],
-            invoice_date=due,
-            post=True,
+            invoice_date='2026-01-01',
             **values,
         )
+        invoice.invoice_date_due = due
+        invoice.action_post()
+        return invoice
 
     def _redeem(self, card, partner=None, user=None):
         """Redeem a card by its code, as the clerk, for the customer; return the payment."""
@@ -64,6 +71,10 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         cards = self.env['refill.card'].with_user(user or self.clerk)
         result = cards.redeem_code(code, (partner or self.customer).id)
         return self.env['account.payment'].browse(result['payment_id'])
+
+    def _balance(self, partner=None, company=None):
+        """Return what a customer has to their credit, in the company."""
+        return (partner or self.customer)._get_refill_card_balance(company or self.company)
 
     def _assert_refused(self, reason, function, *args, **kwargs):
         """Assert that a call is refused for this reason, and written down; return the error."""

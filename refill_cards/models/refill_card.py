@@ -68,9 +68,10 @@ class RefillCard(models.Model):
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
     )
     disable_reason = fields.Char(readonly=True)
-    price = fields.Monetary(related='series_id.price')
+    price = fields.Monetary(related='series_id.price', aggregator='sum')
     currency_id = fields.Many2one(related='series_id.currency_id')
     company_ids = fields.Many2many(related='series_id.company_ids')
+    available_to = fields.Char(related='series_id.available_to')
     event_ids = fields.One2many(
         comodel_name='refill.card.event', inverse_name='card_id', string="History"
     )
@@ -157,11 +158,13 @@ class RefillCard(models.Model):
     def _get_generating_sealer(self):
         """Return the sealer for new cards and remember which key seals them.
 
-        As long as there are no cards, a new key may replace the old one.
+        The first cards choose the key: the server's, or one made here when the server has none.
         """
-        parameters = self.env['ir.config_parameter'].sudo()  # sudo: holds the key's check value
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: holds the key
         if not self.sudo().search_count([], limit=1):
             parameters.set_param('refill_cards.key_check', False)
+            if not self._get_server_key() and not parameters.get_param('refill_cards.key'):
+                parameters.set_param('refill_cards.key', codes.generate_key())
         sealer = self._get_sealer()
         if not parameters.get_param('refill_cards.key_check'):
             parameters.set_param('refill_cards.key_check', sealer.seal('refill_cards'))
@@ -241,7 +244,7 @@ class RefillCard(models.Model):
         assignments = {
             'state': state,
             'write_uid': self.env.uid,
-            'write_date': self.env.cr.now(),
+            'write_date': fields.Datetime.now(),
             **values,
         }
         [[changed]] = self.env.execute_query(
@@ -254,11 +257,11 @@ class RefillCard(models.Model):
                 ), changed AS (
                     UPDATE refill_card card SET %(assignments)s FROM before
                      WHERE card.id = before.id
-                 RETURNING card.id, card.name, before.state AS old_state
+                 RETURNING card.id, card.series_id, card.name, before.state AS old_state
                 ), logged AS (
-                    INSERT INTO refill_card_event
-                           (card_id, serial, old_state, new_state, date, user_id, channel, note)
-                    SELECT id, name, old_state, %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s
+                    INSERT INTO refill_card_event (card_id, series_id, serial, old_state,
+                                                   new_state, date, user_id, channel, note)
+                    SELECT id, series_id, name, old_state, %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s
                       FROM changed
                 )
                 SELECT count(*) FROM changed
@@ -270,7 +273,7 @@ class RefillCard(models.Model):
                     for column, value in assignments.items()
                 ),
                 state=state,
-                now=self.env.cr.now(),
+                now=fields.Datetime.now(),
                 uid=self.env.uid,
                 channel=channel,
                 note=note,
@@ -288,13 +291,13 @@ class RefillCard(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                INSERT INTO refill_card_event
-                       (card_id, serial, old_state, new_state, date, user_id, channel, note)
-                SELECT id, name, state, COALESCE(%s, state), %s, %s, %s, %s
+                INSERT INTO refill_card_event (card_id, series_id, serial, old_state, new_state,
+                                               date, user_id, channel, note)
+                SELECT id, series_id, name, state, COALESCE(%s, state), %s, %s, %s, %s
                   FROM refill_card WHERE %s
                 """,
                 new_state,
-                self.env.cr.now(),
+                fields.Datetime.now(),
                 self.env.uid,
                 channel,
                 note,
@@ -325,7 +328,7 @@ class RefillCard(models.Model):
 
         Redemption checks the day itself, in the customer's time zone.
         """
-        westernmost = self.env.cr.now() - timedelta(hours=12)
+        westernmost = fields.Datetime.now() - timedelta(hours=12)
         self._change_state(
             'expired',
             channel='automatic',
@@ -439,7 +442,7 @@ class RefillCard(models.Model):
             'used',
             channel=channel,
             partner_id=partner.id,
-            used_on=self.env.cr.now(),
+            used_on=fields.Datetime.now(),
             used_by_id=self.env.uid,
             company_id=company.id,
         )

@@ -9,9 +9,9 @@ class RefillCardEvent(models.Model):
     _log_access = False
     _rec_name = 'serial'
 
-    # The history outlives a deleted card, hence the serial number.
+    # The history outlives a deleted card, hence the series and the serial number.
     card_id = fields.Many2one(comodel_name='refill.card', index=True, ondelete='set null')
-    series_id = fields.Many2one(related='card_id.series_id')
+    series_id = fields.Many2one(comodel_name='refill.card.series', index=True, ondelete='set null')
     serial = fields.Char(string="Serial Number", required=True)
     date = fields.Datetime(required=True)
     user_id = fields.Many2one(comodel_name='res.users', required=True)

@@ -53,6 +53,9 @@ class RefillCardSeries(models.Model):
         tracking=True,
         help="Companies that accept and see these cards. Leave empty for any company.",
     )
+    # A user sees no other companies than the active ones: an empty list may mislead.
+    available_to = fields.Char(compute='_compute_available_to', compute_sudo=True)
+    has_hidden_companies = fields.Boolean(compute='_compute_available_to', compute_sudo=True)
     valid_till = fields.Date(
         tracking=True,
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
@@ -99,6 +102,14 @@ class RefillCardSeries(models.Model):
     # COMPUTE
     # -------------------------------------------------------------------------
 
+    @api.depends('company_ids')
+    @api.depends_context('allowed_company_ids')
+    def _compute_available_to(self):
+        for series in self:
+            companies = series.company_ids
+            series.available_to = ', '.join(companies.mapped('name')) or self.env._("Any company")
+            series.has_hidden_companies = bool(companies - self.env.companies)
+
     @api.depends('generated', 'quantity')
     def _compute_progress(self):
         for series in self:
@@ -137,13 +148,6 @@ class RefillCardSeries(models.Model):
         for series in self:
             if series.currency_id.compare_amounts(series.price, 0) <= 0:
                 raise ValidationError(self.env._("The price of a card must be more than zero."))
-            if series.currency_id.round(series.price) != series.price:
-                raise ValidationError(
-                    self.env._(
-                        "The price has more decimals than %(currency)s knows.",
-                        currency=series.currency_id.name,
-                    )
-                )
 
     @api.constrains('prefix')
     def _check_prefix(self):
@@ -385,7 +389,7 @@ class RefillCardSeries(models.Model):
                 digits=max(6, len(str(self.quantity))),
                 valid_till=self.valid_till or None,
                 uid=self.env.uid,
-                now=self.env.cr.now(),
+                now=fields.Datetime.now(),
                 numbers=numbers,
                 sealed=sealed,
             )

@@ -28,6 +28,7 @@ class ResPartner(models.Model):
         self.ensure_one()
         # sudo: partner users and customers have no right on the accounting fields
         partner_sudo = self.sudo().with_company(company)
+        partner_sudo.invalidate_recordset(['credit'])  # Odoo does not say what it depends on
         return company.currency_id.round(0.0 - partner_sudo.credit)
 
     def action_redeem_refill_card(self):

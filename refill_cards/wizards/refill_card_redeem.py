@@ -45,10 +45,11 @@ class RefillCardRedeem(models.TransientModel):
 
     @api.onchange('typed')
     def _onchange_typed(self):
-        try:
-            self.card_id = self.typed and self._find_card()
-        except RefillCardRefused:
-            self.card_id = False
+        if self.typed:
+            try:
+                self.card_id = self._find_card()
+            except RefillCardRefused:
+                self.card_id = False
 
     @api.depends('typed', 'card_id', 'partner_id', 'company_id')
     def _compute_preview(self):

@@ -1,0 +1,132 @@
+from odoo.exceptions import UserError
+from odoo.fields import Command
+from odoo.tests import tagged
+
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestCompany(RefillCardCommon):
+    def test_a_company_without_chart_of_accounts_is_left_alone(self):
+        company = self.env['res.company'].create({'name': "No chart"})
+        company._setup_refill_cards()
+        self.assertFalse(company._get_refill_card_method_line())
+        self.env.user.company_ids += company
+        self.clerk.company_ids += company
+        card = self._generate_card(company_ids=[Command.clear()])
+        cards = self.env['refill.card'].with_user(self.clerk)
+        with self.assertRaisesRegex(UserError, "No chart has no journal"):
+            cards.redeem_code(card.code, self.customer.id, company.id)
+        self.assertEqual(card.state, 'active')
+
+    def test_a_chart_of_accounts_brings_journal_account_and_method(self):
+        line = self.company._get_refill_card_method_line()
+        self.assertRecordValues(
+            line.journal_id,
+            [
+                {
+                    'code': 'RFC',
+                    'type': 'cash',
+                    'sequence': 100,
+                    'show_on_dashboard': False,
+                    'currency_id': False,
+                    'outbound_payment_method_line_ids': [],
+                    'default_account_id': line.payment_account_id.id,
+                }
+            ],
+        )
+        self.assertRecordValues(
+            line.payment_account_id, [{'account_type': 'liability_current', 'reconcile': False}]
+        )
+        self.assertEqual(line.journal_id.inbound_payment_method_line_ids, line)
+
+    def test_no_other_cash_journal_gets_the_method(self):
+        others = self.env['account.journal'].search([('type', '=', 'cash'), ('code', '!=', 'RFC')])
+        self.assertTrue(others)
+        lines = others.inbound_payment_method_line_ids
+        self.assertNotIn('refill_card', lines.mapped('code'))
+
+    def test_setting_up_again_changes_nothing(self):
+        def count():
+            domain = [('company_id', '=', self.company.id)]
+            accounts = self.env['account.account'].search_count(
+                [('company_ids', 'in', self.company.ids)]
+            )
+            return accounts, self.env['account.journal'].search_count(domain)
+
+        before = count()
+        self.company._setup_refill_cards()
+        self.assertEqual(count(), before)
+
+    def test_a_journal_whose_method_was_removed_is_taken_up_again(self):
+        journal = self.company._get_refill_card_method_line().journal_id
+        journal.inbound_payment_method_line_ids = [Command.clear()]
+        self.assertFalse(self.company._get_refill_card_method_line())
+        self.company._setup_refill_cards()
+        self.assertEqual(self.company._get_refill_card_method_line().journal_id, journal)
+
+    def test_a_taken_journal_code_is_not_a_problem(self):
+        company = self._create_company(name="Taken")
+        journal = company._get_refill_card_method_line().journal_id
+        journal.inbound_payment_method_line_ids = [Command.clear()]
+        journal.default_account_id = self.env['account.account'].search(
+            [('company_ids', 'in', company.ids), ('account_type', '=', 'asset_cash')], limit=1
+        )
+        company._setup_refill_cards()
+        self.assertEqual(company._get_refill_card_method_line().journal_id.code, 'RFC1')
+
+    def test_the_journal_keeps_its_type_and_currency(self):
+        journal = self.company._get_refill_card_method_line().journal_id
+        for values in ({'type': 'bank'}, {'currency_id': self.other_currency.id}):
+            with self.subTest(**values), self.assertRaises(UserError):
+                journal.write(values)
+        journal.write({'type': 'cash', 'currency_id': False, 'name': "Cards"})
+        self.assertTrue(self.company._get_refill_card_method_line())
+
+    def test_a_branch_books_in_the_journal_of_its_root_company(self):
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.cr.precommit.run()  # loads the root company's chart of accounts
+        branch._setup_refill_cards()
+        self.assertFalse(self.env['account.journal'].search([('company_id', '=', branch.id)]))
+        self.clerk.company_ids += branch
+        card = self._generate_card(company_ids=[Command.clear()])
+        cards = self.env['refill.card'].with_user(self.clerk)
+        result = cards.redeem_code(card.code, self.customer.id, branch.id)
+        payment = self.env['account.payment'].browse(result['payment_id'])
+        self.assertEqual(payment.company_id, branch)
+        self.assertEqual(payment.move_id.company_id, branch)
+        self.assertEqual(payment.journal_id.company_id, self.company)
+        self.assertEqual(payment.state, 'paid')
+        self.assertEqual(self._balance(), 25, "balances are per root company")
+
+    def test_a_card_in_another_currency_is_converted(self):
+        rate = self.other_currency._get_conversion_rate(
+            self.other_currency, self.company.currency_id, self.company, '2026-11-21'
+        )
+        self.assertNotEqual(rate, 1)
+        card = self._generate_card(currency_id=self.other_currency.id)
+        payment = self._redeem(card)
+        self.assertEqual(payment.currency_id, self.other_currency)
+        self.assertEqual(payment.amount, 25)
+        self.assertAlmostEqual(self._balance(), 25 * rate, 2)
+
+    def test_a_card_in_a_currency_without_rate_is_refused(self):
+        franc = self.env.ref('base.CHF')
+        franc.active = True
+        franc.rate_ids.unlink()
+        card = self._generate_card(currency_id=franc.id)
+        self._assert_refused('company', self._redeem, card)
+        self.assertEqual(card.state, 'active')
+
+    def test_a_card_redeemed_in_another_company_is_booked_there(self):
+        clerk = self._new_user(
+            'daughter_clerk',
+            'refill_cards.group_refill_card_user',
+            company_id=self.other_company.id,
+        )
+        card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
+        payment = self._redeem(card, user=clerk)
+        self.assertEqual(payment.company_id, self.other_company)
+        self.assertEqual(payment.journal_id.company_id, self.other_company)
+        self.assertEqual(self._balance(company=self.company), 0)
+        self.assertNotEqual(self._balance(company=self.other_company), 0)

@@ -1,0 +1,88 @@
+from odoo.exceptions import UserError, ValidationError
+from odoo.tests import tagged
+
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestPayment(RefillCardCommon):
+    """What an accountant does to the payment neither makes nor destroys value."""
+
+    def setUp(self):
+        super().setUp()
+        self.card = self._generate_card()
+        self.payment = self._redeem(self.card).with_user(self.accountant)
+
+    def _assert_released(self):
+        self.assertEqual(self.card.state, 'disabled')
+        self.assertFalse(self.card.payment_id)
+        self.assertEqual(self.card.event_ids[0].channel, 'accounting')
+        self.assertEqual(self._balance(), 0)
+
+    def test_cancelling_the_payment_disables_the_card(self):
+        self.payment.action_cancel()
+        self._assert_released()
+        self.assertEqual(self.payment.state, 'canceled')
+
+    def test_cancelling_the_entry_disables_the_card(self):
+        self.payment.move_id.button_cancel()
+        self._assert_released()
+
+    def test_deleting_the_payment_disables_the_card(self):
+        self.payment.action_draft()
+        self.assertEqual(self.card.state, 'used', "a draft may still be confirmed")
+        self.payment.unlink()
+        self._assert_released()
+
+    def test_reversing_the_entry_disables_the_card(self):
+        self.payment.move_id._reverse_moves(cancel=True)
+        self._assert_released()
+
+    def test_a_payment_confirmed_again_keeps_the_card_used(self):
+        self.payment.action_draft()
+        self.payment.action_post()
+        self.assertEqual(self.card.state, 'used')
+        self.assertEqual(self.payment.state, 'paid')
+        self.assertEqual(self._balance(), 25)
+
+    def test_a_released_payment_is_not_confirmed_again(self):
+        self.payment.action_cancel()
+        with self.assertRaises(ValidationError):
+            self.payment.action_draft()
+            self.payment.action_post()
+        self.assertEqual(self._balance(), 0)
+
+    def test_the_payment_of_a_card_cannot_be_rejected(self):
+        with self.assertRaises(UserError):
+            self.payment.action_reject()
+        self.assertEqual(self.payment.state, 'paid')
+
+    def test_what_the_card_is_worth_cannot_be_changed(self):
+        bank = self.company_data['default_journal_bank']
+        for values in (
+            {'amount': 999},
+            {'currency_id': self.other_currency.id},
+            {'partner_id': self.stranger.id},
+            {'journal_id': bank.id},
+            {'payment_type': 'outbound'},
+            {'payment_method_line_id': bank.inbound_payment_method_line_ids[0].id},
+        ):
+            with self.subTest(**values), self.assertRaises(UserError):
+                self.payment.action_draft()
+                self.payment.write(values)
+        self.assertEqual(self._balance(), 25)
+
+    def test_nobody_makes_a_payment_by_refill_card_by_hand(self):
+        line = self.company._get_refill_card_method_line()
+        values = {
+            'amount': 50,
+            'partner_id': self.customer.id,
+            'journal_id': line.journal_id.id,
+            'payment_method_line_id': line.id,
+        }
+        with self.assertRaises(ValidationError):
+            self.env['account.payment'].with_user(self.accountant).create(values).action_post()
+
+    def test_a_card_with_a_payment_keeps_its_price(self):
+        with self.assertRaises(UserError):
+            self.card.series_id.price = 30

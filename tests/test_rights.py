@@ -1,0 +1,204 @@
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Command
+from odoo.tests import tagged
+
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestRights(RefillCardCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.card = cls._generate_card()
+        cls.elsewhere = cls._generate_card(company_ids=[Command.set(cls.other_company.ids)])
+        cls.outsiders = cls.employee + cls.customer_user + cls.env.ref('base.public_user')
+
+    def test_who_has_no_right_sees_nothing(self):
+        for user in self.outsiders:
+            for model in (
+                'refill.card',
+                'refill.card.series',
+                'refill.card.event',
+                'refill.card.attempt',
+                'refill.card.generate',
+                'refill.card.redeem',
+            ):
+                with self.subTest(user=user.id, model=model), self.assertRaises(AccessError):
+                    self.env[model].with_user(user).search([])
+
+    def test_an_accountant_of_either_kind_has_the_designed_group(self):
+        invoicing = self._new_user('invoicing', 'account.group_account_invoice')
+        self.assertTrue(invoicing.has_group('refill_cards.group_refill_card_user'))
+        self.assertFalse(invoicing.has_group('refill_cards.group_refill_card_manager'))
+        self.assertTrue(self.accountant.has_group('refill_cards.group_refill_card_manager'))
+
+    def test_a_clerk_sees_only_what_the_own_companies_accept(self):
+        anywhere = self._generate_card(company_ids=[Command.clear()])
+        cards = self.env['refill.card'].with_user(self.clerk).search([])
+        self.assertIn(self.card.id, cards.ids)
+        self.assertIn(anywhere.id, cards.ids)
+        self.assertNotIn(self.elsewhere.id, cards.ids)
+        series = self.env['refill.card.series'].with_user(self.clerk).search([])
+        self.assertNotIn(self.elsewhere.series_id.id, series.ids)
+        with self.assertRaises(AccessError):
+            self.elsewhere.with_user(self.clerk).read(['name'])
+
+    def test_a_clerk_does_not_see_who_used_a_card_in_another_company(self):
+        anywhere = self._generate_card(company_ids=[Command.clear()])
+        self._redeem(anywhere)
+        clerk = self._new_user(
+            'daughter_clerk',
+            'refill_cards.group_refill_card_user',
+            company_id=self.other_company.id,
+        )
+        cards = self.env['refill.card'].with_user(clerk)
+        self.assertFalse(cards.search([('id', '=', anywhere.id)]))
+        events = self.env['refill.card.event'].with_user(clerk)
+        self.assertFalse(events.search([('serial', '=', anywhere.name)]))
+        self.assertTrue(anywhere.with_user(self.clerk).event_ids)
+
+    def test_a_clerk_sees_masked_codes_and_finds_cards_by_whole_ones(self):
+        code = self.card.code
+        masked = self.card.with_user(self.clerk)
+        self.assertEqual(masked.code, f'QUICK-••••-••••-•{code[-4:]}')
+        found = masked.search([('code', '=', code.lower().replace('-', ' '))])
+        self.assertEqual(found.id, self.card.id)
+        self.assertFalse(masked.search([('code', '=', code[-4:])]))
+        self.assertEqual(
+            masked.read(['code'])[0]['code'], masked.code, "over RPC nothing else is read"
+        )
+
+    def test_no_one_reads_the_sealed_code(self):
+        for user in (self.clerk, self.accountant, self.env.ref('base.user_admin')):
+            card = self.card.with_user(user)
+            with self.subTest(user=user.login):
+                with self.assertRaises(AccessError):
+                    card.read(['code_sealed'])
+                with self.assertRaises(AccessError):
+                    card.search([('code_sealed', '=', 'x')])
+
+    def test_a_clerk_changes_nothing_by_rpc(self):
+        card = self.card.with_user(self.clerk)
+        series = card.series_id
+        for call in (
+            lambda: card.write({'valid_till': '2030-01-01'}),
+            lambda: card.write({'state': 'active'}),
+            lambda: card.unlink(),
+            lambda: card.action_delete(),
+            lambda: card.copy(),
+            lambda: card.create({'series_id': series.id, 'number': 9, 'name': 'x'}),
+            lambda: series.write({'price': 1}),
+            lambda: series.unlink(),
+            lambda: series.action_delete(),
+            lambda: series.create({'quantity': 1, 'price': 1}),
+            lambda: series.action_export_csv(),
+            lambda: series.env['refill.card.generate'].create({}),
+            lambda: series.env['refill.card.attempt'].search([]),
+        ):
+            with self.assertRaises(AccessError):
+                call()
+        self.assertTrue(self.card.exists())
+
+    def test_a_manager_creates_cards_only_by_generating(self):
+        card = self.card.with_user(self.accountant)
+        for call in (
+            lambda: card.create({'series_id': card.series_id.id, 'number': 9, 'name': 'x'}),
+            lambda: card.series_id.create({'quantity': 1, 'price': 1}),
+            lambda: card.series_id.copy(),
+            lambda: card.copy(),
+            lambda: card.load(['name', 'number'], [['x', '1']]) and card.browse().check_access('create'),
+        ):
+            with self.assertRaises(AccessError):
+                call()
+
+    def test_a_manager_writes_only_what_the_form_offers(self):
+        card = self.card.with_user(self.accountant)
+        for values in (
+            {'state': 'used'},
+            {'partner_id': self.customer.id},
+            {'payment_id': False},
+            {'number': 7},
+            {'name': 'x'},
+            {'code_sealed': 'x'},
+            {'used_on': '2026-01-01'},
+            {'series_id': self.elsewhere.series_id.id},
+            {'event_ids': [Command.clear()]},
+            {'code': 'x'},
+            {'price': 1000},
+        ):
+            with self.subTest(**values), self.assertRaises(AccessError):
+                card.write(values)
+        for values in ({'state': 'draft'}, {'quantity': 5}, {'name': 'x'}, {'code_length': 3},
+                       {'company_id': self.other_company.id}, {'generated': 0},
+                       {'card_ids': [Command.clear()]}):
+            with self.subTest(**values), self.assertRaises(AccessError):
+                card.series_id.write(values)
+
+    def test_a_manager_of_another_company_may_use_but_not_change_a_series(self):
+        series = self._generate(company_ids=[Command.clear()])
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        theirs = series.with_user(manager)
+        self.assertEqual(theirs.card_count, 3)
+        for call in (
+            lambda: theirs.write({'price': 1}),
+            lambda: theirs.unlink(),
+            lambda: theirs.card_ids[0].write({'valid_till': '2030-01-01'}),
+            lambda: theirs.card_ids[0].unlink(),
+        ):
+            with self.assertRaises(AccessError):
+                call()
+
+    def test_history_is_only_added_to_even_by_the_superuser(self):
+        self._redeem(self.card)
+        event = self.card.sudo().event_ids
+        for user in (self.accountant, self.env.ref('base.user_root')):
+            with self.assertRaises(UserError):
+                event.with_user(user).write({'note': "nothing happened"})
+            with self.assertRaises(UserError):
+                event.with_user(user).unlink()
+        with self.assertRaises(AccessError):
+            event.with_user(self.accountant).create({'serial': 'x'})
+
+    def test_a_deleted_cards_history_stays(self):
+        name = self.card.name
+        self.card.with_user(self.accountant).unlink()
+        events = self.env['refill.card.event'].with_user(self.accountant)
+        self.assertRecordValues(
+            events.search([('serial', '=', name)]),
+            [{'new_state': 'deleted', 'user_id': self.accountant.id, 'card_id': False}],
+        )
+
+    def test_another_users_window_is_not_readable(self):
+        wizard = self.env['refill.card.redeem'].with_user(self.clerk)
+        wizard = wizard.create({'card_id': self.card.id})
+        other = self._new_user('other_clerk', 'refill_cards.group_refill_card_user')
+        with self.assertRaises(AccessError):
+            wizard.with_user(other).read(['card_id'])
+
+    def test_a_clerk_sees_the_app_with_one_menu(self):
+        menus = self.env['ir.ui.menu'].with_user(self.clerk)
+        visible = menus.browse(menus._visible_menu_ids())
+        app = self.env.ref('account.menu_finance')
+        self.assertIn(app, visible)
+        self.assertEqual(
+            visible.filtered(lambda menu: menu.parent_id == app),
+            self.env.ref('refill_cards.menu_refill_cards'),
+        )
+        self.assertEqual(
+            visible.filtered(
+                lambda menu: menu.parent_id == self.env.ref('refill_cards.menu_refill_cards')
+            ),
+            self.env.ref('refill_cards.menu_refill_card_redeem')
+            + self.env.ref('refill_cards.menu_refill_card'),
+        )
+
+    def test_the_accountants_menus_stay(self):
+        menus = self.env['ir.ui.menu'].with_user(self.accountant)
+        visible = menus._visible_menu_ids()
+        for name in ('menu_finance_receivables', 'menu_finance_payables', 'menu_finance'):
+            self.assertIn(self.env.ref(f'account.{name}').id, visible)
+        for name in ('generate', 'series', 'redeem', 'attempt'):
+            self.assertIn(self.env.ref(f'refill_cards.menu_refill_card_{name}').id, visible)

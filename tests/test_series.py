@@ -1,0 +1,259 @@
+import csv
+import io
+from datetime import timedelta
+
+from freezegun import freeze_time
+
+from odoo import fields
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+from odoo.tests import HttpCase, tagged
+
+from ..refill_cards import code as codes
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestSeries(RefillCardCommon):
+    # -------------------------------------------------------------------------
+    # GENERATING
+    # -------------------------------------------------------------------------
+
+    def test_nonsense_is_refused_with_a_sentence(self):
+        yesterday = fields.Date.today() - timedelta(days=1)
+        for values, sentence in (
+            ({'quantity': 0}, "between 1 and 1,000,000"),
+            ({'quantity': -1}, "between 1 and 1,000,000"),
+            ({'quantity': 1_000_001}, "between 1 and 1,000,000"),
+            ({'price': 0}, "more than zero"),
+            ({'price': -5}, "more than zero"),
+            ({'valid_till': yesterday}, "has passed"),
+            ({'prefix': 'A-B'}, "letters A to Z"),
+            ({'prefix': 'ÄÖ'}, "letters A to Z"),
+            ({'prefix': 'A' * 13}, "12 characters"),
+            ({'code_length': 3}, "between 10 and 20"),
+            ({'code_length': 10, 'quantity': 1000}, "could be guessed"),
+            ({'alphabet': 'digits', 'code_length': 16, 'quantity': 6000}, "at least 17"),
+        ):
+            with self.subTest(**values), self.assertRaisesRegex(ValidationError, sentence):
+                self._generate(**values)
+
+    def test_every_field_has_a_sensible_default(self):
+        wizard = self.env['refill.card.generate'].with_user(self.accountant).create({})
+        self.assertEqual(wizard.currency_id, self.company.currency_id)
+        self.assertEqual(wizard.company_ids, self.company)
+        self.assertGreater(wizard.valid_till, fields.Date.today())
+        self.assertEqual(wizard.code_length, codes.DEFAULT_LENGTHS['base32'])
+        self.assertFalse(wizard.guessable)
+        wizard.action_generate()
+
+    def test_the_window_proposes_a_length_that_cannot_be_guessed(self):
+        wizards = self.env['refill.card.generate'].with_user(self.accountant)
+        wizard = wizards.create({'alphabet': 'digits', 'quantity': 6000})
+        self.assertEqual(wizard.code_length, 17)
+        self.assertFalse(wizard.guessable)
+        wizard.code_length = 16
+        self.assertTrue(wizard.guessable)
+
+    def test_the_cards_are_numbered_and_their_codes_are_read_back(self):
+        series = self._generate(quantity=12, prefix=' shop ', alphabet='digits')
+        self.assertEqual(series.prefix, 'SHOP')
+        self.assertEqual(series.state, 'ready')
+        self.assertEqual(series.card_ids.mapped('number'), list(range(1, 13)))
+        self.assertEqual(series.card_ids[11].name, f'{series.name}-000012')
+        self.assertEqual(len(set(series.card_ids.mapped('code'))), 12)
+        for card in series.card_ids:
+            self.assertEqual(card.search([('code', '=', card.code)]), card)
+
+    def test_codes_are_sealed_at_rest(self):
+        card = self._generate_card()
+        self.env.cr.execute("SELECT * FROM refill_card WHERE id = %s", [card.id])
+        row = str(self.env.cr.dictfetchone())
+        self.assertNotIn(card.code.replace('-', '').removeprefix('QUICK'), row)
+
+    def test_another_key_is_an_error_and_not_an_unknown_code(self):
+        card = self._generate_card()
+        code = card.code
+        self.env['ir.config_parameter'].set_param('refill_cards.key', codes.generate_key())
+        card.invalidate_recordset()
+        for call in (
+            lambda: card.code,
+            lambda: card.search([('code', '=', code)]),
+            lambda: card.redeem_code(code, self.customer.id),
+            lambda: self._generate(),
+        ):
+            with self.assertRaisesRegex(UserError, "refill_cards_key"):
+                call()
+
+    # -------------------------------------------------------------------------
+    # EDITING
+    # -------------------------------------------------------------------------
+
+    def test_cards_used_freeze_price_currency_and_prefix(self):
+        series = self._generate()
+        series.write({'price': 30, 'prefix': 'new', 'currency_id': self.other_currency.id})
+        self.assertTrue(series.card_ids[0].code.startswith('NEW-'))
+        self._redeem(series.card_ids[0])
+        for values in (
+            {'price': 40},
+            {'prefix': 'OTHER'},
+            {'currency_id': self.company.currency_id.id},
+        ):
+            with self.subTest(**values), self.assertRaisesRegex(UserError, "stay as they are"):
+                series.write(values)
+        series.write({'price': 30, 'company_ids': [Command.clear()]})
+
+    def test_a_later_day_revives_expired_cards_and_leaves_used_ones(self):
+        series = self._generate(valid_till=fields.Date.today())
+        self._redeem(series.card_ids[0])
+        later = fields.Date.today() + timedelta(days=400)
+        with freeze_time(fields.Datetime.now() + timedelta(days=40)):
+            self.env['refill.card']._cron_expire()
+            self.assertEqual(series.card_ids.mapped('state'), ['used', 'expired', 'expired'])
+            self.assertEqual((series.expired_count, series.expired_amount), (2, 50))
+            series.valid_till = later
+        self.assertEqual(series.card_ids.mapped('state'), ['used', 'active', 'active'])
+        self.assertEqual(series.card_ids[1].valid_till, later)
+        self.assertNotEqual(series.card_ids[0].valid_till, later)
+        self.assertEqual(series.card_ids[1].event_ids.mapped('new_state'), ['active', 'expired'])
+
+    def test_a_day_that_has_passed_is_refused(self):
+        series = self._generate()
+        yesterday = fields.Date.today() - timedelta(days=1)
+        with self.assertRaisesRegex(ValidationError, "has passed"):
+            series.valid_till = yesterday
+        with self.assertRaisesRegex(ValidationError, "has passed"):
+            series.card_ids[0].valid_till = yesterday
+
+    def test_a_single_card_is_extended_and_keeps_its_day(self):
+        series = self._generate()
+        first, second, _third = series.card_ids
+        first.valid_till = False
+        series.valid_till = fields.Date.today() + timedelta(days=500)
+        self.assertFalse(first.valid_till)
+        self.assertEqual(second.valid_till, series.valid_till)
+        self.assertEqual(first.event_ids.note, "Valid without end")
+
+    def test_a_used_card_is_not_edited(self):
+        card = self._generate_card()
+        self._redeem(card)
+        with self.assertRaisesRegex(UserError, "part of the books"):
+            card.valid_till = fields.Date.today() + timedelta(days=500)
+
+    def test_cards_do_not_expire_before_their_day_is_over_everywhere(self):
+        with freeze_time('2026-03-01 12:00:00'):
+            card = self._generate_card(valid_till='2026-03-10')
+        with freeze_time('2026-03-11 11:00:00'):
+            self.env['refill.card']._cron_expire()
+        self.assertEqual(card.state, 'active')
+        with freeze_time('2026-03-11 13:00:00'):
+            self.env['refill.card']._cron_expire()
+        self.assertEqual(card.state, 'expired')
+        self._assert_refused('expired', self._redeem, card)
+
+    def test_counts_and_amounts_by_status(self):
+        series = self._generate(quantity=4)
+        self._redeem(series.card_ids[0])
+        series.invalidate_recordset()
+        self.assertRecordValues(
+            series,
+            [
+                {
+                    'card_count': 4,
+                    'active_count': 3,
+                    'active_amount': 75,
+                    'used_count': 1,
+                    'used_amount': 25,
+                    'expired_count': 0,
+                    'disabled_amount': 0,
+                }
+            ],
+        )
+
+    # -------------------------------------------------------------------------
+    # DELETING
+    # -------------------------------------------------------------------------
+
+    def test_what_was_used_is_not_deleted(self):
+        series = self._generate()
+        self._redeem(series.card_ids[0])
+        with self.assertRaisesRegex(UserError, "part of the books"):
+            series.card_ids[0].unlink()
+        with self.assertRaisesRegex(UserError, "cannot be deleted"):
+            series.unlink()
+        series.card_ids[1:].unlink()
+        self.assertEqual(series.card_count, 1)
+
+    def test_an_unused_series_is_deleted_with_its_cards(self):
+        series = self._generate()
+        cards = series.card_ids
+        names = cards.mapped('name')
+        series.action_delete()
+        self.assertFalse(cards.exists())
+        events = self.env['refill.card.event'].sudo().search([('serial', 'in', names)])
+        self.assertEqual(events.mapped('new_state'), ['deleted'] * 3)
+
+    # -------------------------------------------------------------------------
+    # COMPANIES
+    # -------------------------------------------------------------------------
+
+    def test_companies_out_of_sight_do_not_look_like_any_company(self):
+        series = self._generate(company_ids=[Command.set(self.other_company.ids)])
+        series = series.with_context(allowed_company_ids=self.company.ids)
+        self.assertEqual(series.available_to, self.other_company.name)
+        self.assertTrue(series.has_hidden_companies)
+        anywhere = self._generate(company_ids=[Command.clear()])
+        self.assertEqual(anywhere.available_to, "Any company")
+        self.assertFalse(anywhere.has_hidden_companies)
+
+
+@tagged('post_install', '-at_install')
+class TestDownload(RefillCardCommon, HttpCase):
+    def _download(self, series, user):
+        self.authenticate(user.login, user.login)
+        return self.url_open(f'/refill_cards/series/{series.id}/csv')
+
+    def test_who_may_not_see_codes_downloads_nothing(self):
+        series = self._generate()
+        for user in (self.clerk, self.employee, self.customer_user):
+            with self.subTest(user=user.login):
+                response = self._download(series, user)
+                self.assertEqual(response.status_code, 403)
+                self.assertNotIn(series.card_ids[0].code, response.text)
+        self.authenticate(None, None)
+        response = self.url_open(f'/refill_cards/series/{series.id}/csv', allow_redirects=False)
+        self.assertEqual(response.status_code, 303)
+
+    def test_a_series_that_is_not_there_is_not_found(self):
+        series = self._generate()
+        series_id = series.id
+        series.unlink()
+        self.authenticate(self.accountant.login, self.accountant.login)
+        response = self.url_open(f'/refill_cards/series/{series_id}/csv')
+        self.assertEqual(response.status_code, 404)
+
+    def test_the_file_holds_every_card_with_its_code(self):
+        series = self._generate(quantity=30, alphabet='digits', prefix='')
+        response = self._download(series, self.accountant)
+        self.assertEqual(response.status_code, 200)
+        self.assertTrue(response.content.startswith(b'\xef\xbb\xbf'))
+        self.assertEqual(response.headers['Cache-Control'], 'no-store')
+        header, *rows = csv.reader(io.StringIO(response.content.decode('utf-8-sig')))
+        self.assertEqual(
+            header, ['Serial Number', 'Code', 'Price', 'Currency', 'Valid Till', 'Status']
+        )
+        self.assertEqual(
+            rows,
+            [
+                [
+                    card.name,
+                    card.code,
+                    '25.00',
+                    self.company.currency_id.name,
+                    str(card.valid_till),
+                    'active',
+                ]
+                for card in series.card_ids
+            ],
+        )
+        self.assertIn("30 cards exported", series.message_ids[0].body)
