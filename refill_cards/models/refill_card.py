@@ -552,7 +552,7 @@ class RefillCard(models.Model):
             'currency_id': self.currency_id.id,
             'amount': self.price,
             # A locked day moves the entry, and the payment says so.
-            'date': method_line.journal_id.accounting_date,
+            'date': method_line.journal_id.with_company(company).accounting_date,
             'memo': self.name,
             'refill_card_ids': [Command.link(self.id)],
         }

@@ -1,0 +1,19 @@
+import { Interaction } from "@web/public/interaction";
+import { registry } from "@web/core/registry";
+
+/** Keeps a card from being sent twice by pressing the button twice. */
+export class RefillCardForm extends Interaction {
+    static selector = ".o_refill_card_form";
+    dynamicContent = {
+        _root: { "t-on-submit": () => (this.isSent = true) },
+        // The browser's Back button brings the page as it was left.
+        _window: { "t-on-pageshow": () => (this.isSent = false) },
+        "button[type='submit']": { "t-att-disabled": () => this.isSent },
+    };
+
+    setup() {
+        this.isSent = false;
+    }
+}
+
+registry.category("public.interactions").add("refill_cards.refill_card_form", RefillCardForm);

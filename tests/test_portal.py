@@ -1,0 +1,440 @@
+from unittest.mock import patch
+
+from lxml import html
+
+from odoo import http
+from odoo.exceptions import UserError
+from odoo.fields import Command
+from odoo.tests import HttpCase, tagged
+
+from .common import RefillCardCommon
+
+CONTROLLER = 'odoo.addons.refill_cards.refill_cards.controllers.portal'
+ROUTES = ('/my/refill', '/my/refill/done', '/my/payments', '/my/payments/page/2')
+
+
+class PortalCommon(RefillCardCommon, HttpCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.company.refill_card_portal = True
+
+    def setUp(self):
+        super().setUp()
+        self._log_in(self.customer_user)
+
+    def _log_in(self, user):
+        self.authenticate(user.login, user.login)
+
+    def _post(self, code, url='/my/refill', **data):
+        """Send the form as the user who is logged in and return the page that follows."""
+        data = {'csrf_token': http.Request.csrf_token(self), 'code': code, **data}
+        response = self.url_open(url, data=data)
+        self.env.invalidate_all()
+        return response
+
+    def _get_alert(self, response):
+        """Return the sentence in the page's only alert."""
+        page = html.fromstring(response.text)
+        [alert] = page.xpath("//div[@id='wrap']//*[contains(@class, 'alert')]")
+        return alert.text_content().strip()
+
+    def _get_text(self, response):
+        """Return what the page says, with single plain spaces."""
+        [part] = html.fromstring(response.text).xpath("//div[@id='wrap']")
+        return ' '.join(part.text_content().split())
+
+    def _get_field(self, response):
+        """Return the form's field."""
+        [field] = html.fromstring(response.text).xpath("//input[@name='code']")
+        return field
+
+    def _assert_not_redeemed(self, response, sentence, typed):
+        """Assert that the page holds the form, with a sentence and what was typed."""
+        self.assertEqual(response.status_code, 200)
+        self.assertIn(sentence, self._get_alert(response))
+        self.assertEqual(self._get_field(response).get('value'), typed)
+
+    def _pay(self, amount, partner=None, company=None, **values):
+        """Return a confirmed payment of the customer that came without a card."""
+        company = company or self.company
+        payments = self.env['account.payment'].with_company(company)
+        payment = payments.create(
+            {
+                'amount': amount,
+                'partner_id': (partner or self.customer).id,
+                'payment_type': 'inbound',
+                'partner_type': 'customer',
+                'memo': f'Paid {amount}',
+                **values,
+            }
+        )
+        payment.action_post()
+        return payment
+
+
+@tagged('post_install', '-at_install')
+class TestPortal(PortalCommon):
+    # -------------------------------------------------------------------------
+    # WHO AND WHERE
+    # -------------------------------------------------------------------------
+
+    def test_whoever_is_not_logged_in_is_asked_to(self):
+        self.authenticate(None, None)
+        for url in ROUTES:
+            with self.subTest(url=url):
+                response = self.url_open(url, allow_redirects=False)
+                self.assertEqual(response.status_code, 303)
+                self.assertIn('/web/login', response.headers['Location'])
+
+    def test_whoever_is_not_logged_in_redeems_nothing(self):
+        card = self._generate_card()
+        self.authenticate(None, None)
+        response = self._post(card.code)
+        self.assertIn('/web/login', response.url)
+        self.assertEqual(card.state, 'active')
+
+    def test_there_are_no_pages_until_the_company_turns_them_on(self):
+        self.company.refill_card_portal = False
+        for url in ROUTES:
+            with self.subTest(url=url):
+                self.assertEqual(self.url_open(url).status_code, 404)
+
+    def test_nothing_is_redeemed_until_the_company_turns_it_on(self):
+        card = self._generate_card()
+        self.company.refill_card_portal = False
+        self.assertEqual(self._post(card.code).status_code, 404)
+        self.assertEqual(card.state, 'active')
+
+    def test_there_is_no_tile_until_the_company_turns_it_on(self):
+        self.company.refill_card_portal = False
+        self.assertNotIn('/my/refill', self.url_open('/my').text)
+
+    def test_the_home_page_shows_the_tile(self):
+        self.assertIn('href="/my/refill"', self.url_open('/my').text)
+
+    def test_the_company_of_the_customer_decides_before_that_of_the_user(self):
+        self.company.refill_card_portal = False
+        self.other_company.refill_card_portal = True
+        employer = self.env['res.partner'].create(
+            {'name': "Employer", 'is_company': True, 'company_id': self.other_company.id}
+        )
+        self.customer.parent_id = employer
+        card = self._generate_card(company_ids=[Command.clear()])
+        self.assertEqual(self._post(card.code).status_code, 200)
+        self.assertEqual(card.company_id, self.other_company)
+        self.assertEqual(card.payment_id.partner_id, employer)
+
+    # -------------------------------------------------------------------------
+    # REFUSALS
+    # -------------------------------------------------------------------------
+
+    def test_a_form_from_elsewhere_redeems_nothing(self):
+        card = self._generate_card()
+        with self.assertLogs('odoo.http', 'WARNING'):
+            response = self._post(card.code, csrf_token='')
+        self.assertEqual(response.status_code, 400)
+        self.assertEqual(card.state, 'active')
+
+    def test_a_code_in_the_url_is_not_looked_at(self):
+        card = self._generate_card()
+        url = f'/my/refill?code={card.code}'
+        self.assertFalse(self._get_field(self.url_open(url)).value)
+        response = self.url_open(url, data={'csrf_token': http.Request.csrf_token(self)})
+        self._assert_not_redeemed(response, "This is not a card's code.", '')
+        self.env.invalidate_all()
+        self.assertEqual(card.state, 'active')
+
+    def test_an_empty_field_is_refused(self):
+        self._assert_not_redeemed(self._post(''), "This is not a card's code.", '')
+
+    def test_a_typing_error_is_refused(self):
+        code = self._generate_card().code
+        typed = code[:-1] + ('0' if code[-1] != '0' else '1')
+        self._assert_not_redeemed(self._post(typed), "This is not a card's code.", typed)
+
+    def test_an_unknown_code_is_refused(self):
+        card = self._generate_card()
+        code = card.code
+        card.sudo().unlink()
+        response = self._post(code)
+        self._assert_not_redeemed(response, "There is no card with this code.", code)
+
+    def test_a_card_that_someone_else_used_is_refused_without_saying_who(self):
+        card = self._generate_card()
+        self._redeem(card, partner=self.stranger)
+        response = self._post(card.code)
+        self._assert_not_redeemed(response, "This card was already used.", card.code)
+        self.assertNotIn("Stranger", response.text)
+
+    def test_a_card_that_the_customer_used_is_refused_and_says_when(self):
+        card = self._generate_card()
+        self._redeem(card)
+        response = self._post(card.code)
+        sentence = "This card was already used for this account on"
+        self._assert_not_redeemed(response, sentence, card.code)
+        self.assertEqual(self.customer.credit, -25)
+
+    def test_an_expired_card_is_refused(self):
+        card = self._generate_card()
+        card.sudo().valid_till = '2026-01-31'
+        response = self._post(card.code)
+        self._assert_not_redeemed(response, "This card was valid till 01/31/2026.", card.code)
+
+    def test_a_disabled_card_is_refused(self):
+        card = self._generate_card()
+        self._redeem(card).action_cancel()
+        response = self._post(card.code)
+        self._assert_not_redeemed(response, "This card was disabled.", card.code)
+
+    def test_a_card_for_other_companies_is_refused(self):
+        card = self._generate_card(
+            user=self.env.user, company_ids=[Command.set(self.other_company.ids)]
+        )
+        response = self._post(card.code)
+        sentence = f"This card is not accepted by {self.company.name}."
+        self._assert_not_redeemed(response, sentence, card.code)
+
+    def test_a_company_without_a_journal_keeps_the_card_as_it_is(self):
+        card = self._generate_card()
+        self.company._get_refill_card_method_line().journal_id.active = False
+        with self.assertLogs(CONTROLLER, 'WARNING') as logs:
+            response = self._post(card.code)
+        sentence = "Your card could not be redeemed right now. Nothing was taken from it"
+        self._assert_not_redeemed(response, sentence, card.code)
+        self.assertEqual(card.state, 'active')
+        self.assertNotIn(card.code, ''.join(logs.output))
+
+    def test_a_redemption_that_fails_half_way_leaves_nothing(self):
+        card = self._generate_card()
+
+        def fail(payment):
+            raise UserError("The books are closed.")
+
+        with (
+            patch.object(self.env.registry['account.payment'], 'action_post', fail),
+            self.assertLogs(CONTROLLER, 'WARNING'),
+        ):
+            response = self._post(card.code)
+        self._assert_not_redeemed(response, "Nothing was taken from it", card.code)
+        self.assertNotIn("The books are closed.", response.text)
+        self.assertEqual(card.state, 'active')
+        self.assertFalse(
+            self.env['account.payment'].search([('partner_id', '=', self.customer.id)])
+        )
+
+    def test_a_failed_captcha_is_a_sentence_and_redeems_nothing(self):
+        card = self._generate_card()
+
+        def refuse(ir_http, action):
+            self.assertEqual(action, 'refill_card')
+            raise UserError("Suspicious activity detected.")
+
+        with patch.object(self.env.registry['ir.http'], '_verify_request_recaptcha_token', refuse):
+            response = self._post(card.code)
+        self._assert_not_redeemed(response, "Suspicious activity detected.", card.code)
+        self.assertEqual(card.state, 'active')
+
+    def test_whatever_is_typed_is_answered_by_a_sentence_and_shown_as_text(self):
+        for typed in (
+            '"><script>alert(1)</script>',
+            "'; DROP TABLE refill_card; --",
+            '{{ 7 * 7 }} %s %(code)s ${7}',
+            '\u202e\u0661\u0662\u0663 \N{GRINNING FACE} \N{LATIN SMALL LETTER SHARP S}',
+            '../../etc/passwd',
+        ):
+            with self.subTest(typed=typed):
+                response = self._post(typed)
+                self._assert_not_redeemed(response, "This is not a card's code.", typed)
+                self.assertNotIn('<script>alert(1)', response.text)
+
+    def test_control_characters_and_broken_text_are_answered_by_a_sentence(self):
+        for typed in ('\x00\x01\x1b[31m', b'\xff\xfe\x80', '\r\n\r\n'):
+            with self.subTest(typed=typed):
+                response = self._post(typed)
+                self.assertEqual(response.status_code, 200)
+                self.assertIn("This is not a card's code.", self._get_alert(response))
+
+    def test_a_huge_text_is_answered_by_a_sentence_and_not_sent_back_whole(self):
+        response = self._post('7' * 1_000_000)
+        self._assert_not_redeemed(response, "This is not a card's code.", '7' * 128)
+
+    def test_a_file_instead_of_a_code_is_answered_by_a_sentence(self):
+        response = self.url_open(
+            '/my/refill',
+            data={'csrf_token': http.Request.csrf_token(self)},
+            files={'code': ('code.txt', b'QUICK')},
+        )
+        self._assert_not_redeemed(response, "This is not a card's code.", '')
+
+    # -------------------------------------------------------------------------
+    # REDEMPTION
+    # -------------------------------------------------------------------------
+
+    def test_there_is_no_result_before_a_card_was_redeemed(self):
+        response = self.url_open('/my/refill/done')
+        self.assertURLEqual(response.url, '/my/refill')
+
+    def test_a_redeemed_card_is_a_paid_payment_of_the_commercial_partner(self):
+        employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
+        self.customer.parent_id = employer
+        card = self._generate_card()
+        response = self._post(card.code)
+        self.assertEqual(response.status_code, 200)
+        self.assertRecordValues(
+            card,
+            [
+                {
+                    'state': 'used',
+                    'partner_id': self.customer.id,
+                    'used_by_id': self.customer_user.id,
+                    'company_id': self.company.id,
+                }
+            ],
+        )
+        self.assertRecordValues(
+            card.payment_id, [{'state': 'paid', 'partner_id': employer.id, 'amount': 25}]
+        )
+        self.assertEqual(card.payment_id.move_id.state, 'posted')
+        self.assertEqual(card.event_ids[:1].channel, 'portal')
+        self.assertIn("Prepaid credit $ 25.00", self._get_text(response))
+
+    def test_the_result_names_value_payment_invoices_and_balance(self):
+        invoice = self._invoice(10)
+        card = self._generate_card()
+        response = self._post(card.code)
+        self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+        text = self._get_text(response)
+        self.assertIn("Prepaid credit $ 15.00", text)
+        self.assertIn("Card's value $ 25.00", text)
+        self.assertIn(f"Payment {card.payment_id.name}", text)
+        self.assertIn(f"Invoices paid {invoice.name} $ 10.00", text)
+
+    def test_money_is_written_the_way_of_the_users_language(self):
+        self.env['res.lang']._activate_lang('de_DE')
+        self.customer.lang = 'de_DE'
+        self._log_in(self.customer_user)
+        card = self._generate_card(price=1234.5)
+        self.assertIn("1.234,50", self._get_text(self._post(card.code)))
+
+    def test_the_code_is_on_no_page_and_in_no_address_once_it_was_redeemed(self):
+        code = self._generate_card().code
+        response = self._post(code)
+        self.assertURLEqual(response.url, '/my/refill/done')
+        for step in (*response.history, response, self.url_open('/my/payments')):
+            self.assertNotIn(code, step.url)
+            self.assertNotIn(code, step.text)
+            self.assertNotIn(code, str(step.headers))
+
+    def test_the_result_can_be_reloaded(self):
+        self._post(self._generate_card().code)
+        response = self.url_open('/my/refill/done')
+        self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+        self.assertEqual(self.env['account.payment'].search_count([('memo', '!=', False)]), 1)
+
+    def test_a_payment_that_was_taken_back_is_no_result(self):
+        card = self._generate_card()
+        self._post(card.code)
+        card.payment_id.action_cancel()
+        self.assertURLEqual(self.url_open('/my/refill/done').url, '/my/refill')
+
+    def test_what_the_customer_owes_is_due(self):
+        self._invoice(12)
+        self.assertIn("Due $ 12.00", self._get_text(self.url_open('/my/refill')))
+
+    def test_a_balance_of_nothing_is_neither_credit_nor_due(self):
+        self.assertIn("Balance $ 0.00", self._get_text(self.url_open('/my/refill')))
+
+
+@tagged('post_install', '-at_install')
+class TestPortalPayments(PortalCommon):
+    def _get_rows(self, url='/my/payments'):
+        """Return the cells of the list as text."""
+        response = self.url_open(url)
+        self.assertEqual(response.status_code, 200)
+        return [
+            [' '.join(cell.text_content().split()) for cell in row.xpath('td')]
+            for row in html.fromstring(response.text).xpath('//tbody/tr')
+        ]
+
+    def _get_comments(self, url='/my/payments'):
+        return [row[4] for row in self._get_rows(url)]
+
+    def test_a_stranger_s_payments_are_not_listed(self):
+        self._pay(10, partner=self.stranger)
+        self.assertFalse(self._get_rows())
+
+    def test_payments_of_a_company_below_the_customer_are_not_listed(self):
+        subsidiary = self.env['res.partner'].create(
+            {'name': "Subsidiary", 'is_company': True, 'parent_id': self.customer.id}
+        )
+        self._pay(10, partner=subsidiary)
+        self.assertFalse(self._get_rows())
+
+    def test_payments_to_another_company_are_not_listed(self):
+        self._pay(10, company=self.other_company)
+        self.assertFalse(self._get_rows())
+
+    def test_only_confirmed_money_received_from_the_customer_is_listed(self):
+        self._pay(10).action_cancel()
+        self._pay(20).action_draft()
+        self._pay(30, payment_type='outbound')
+        self._pay(40, partner_type='supplier')
+        self.assertFalse(self._get_rows())
+
+    def test_an_empty_list_says_what_to_do(self):
+        response = self.url_open('/my/payments')
+        self.assertIn("There are no payments yet.", self._get_alert(response))
+
+    def test_a_bad_sorting_or_page_is_ignored(self):
+        self._pay(10)
+        for url in (
+            '/my/payments?sortby=__class__',
+            '/my/payments?sortby=',
+            "/my/payments?sortby=amount;--",
+            '/my/payments?page=abc',
+            '/my/payments?page=-1',
+            '/my/payments?page=%C2%B2',
+            f'/my/payments?page={"9" * 5000}',
+            '/my/payments/page/0',
+            '/my/payments/page/99999999999999999999',
+        ):
+            with self.subTest(url=url):
+                self.assertEqual(self._get_comments(url), ["Paid 10"])
+
+    def test_a_payment_shows_date_number_type_comment_and_amount(self):
+        card = self._generate_card()
+        self._post(card.code)
+        self._redeem(self._generate_card(), partner=self.stranger)
+        date = card.payment_id.date.strftime('%m/%d/%Y')
+        [row] = self._get_rows()
+        number, serial = card.payment_id.name, card.name
+        self.assertEqual(row, [date, number, f"Refill Card {serial}", "$ 25.00", serial])
+
+    def test_the_latest_payment_comes_first(self):
+        self._pay(10, date='2026-01-01')
+        self._pay(30, date='2026-03-01')
+        self._pay(20, date='2026-02-01')
+        self.assertEqual(self._get_comments(), ["Paid 30", "Paid 20", "Paid 10"])
+
+    def test_payments_can_be_sorted_by_amount(self):
+        self._pay(10)
+        self._pay(30)
+        self._pay(20)
+        rows = self._get_comments('/my/payments?sortby=amount')
+        self.assertEqual(rows, ["Paid 30", "Paid 20", "Paid 10"])
+
+    def test_many_payments_are_on_several_pages(self):
+        for number in range(3):
+            self._pay(10 + number)
+        with patch('odoo.addons.portal.controllers.portal.CustomerPortal._items_per_page', 2):
+            self.assertEqual(self._get_comments(), ["Paid 12", "Paid 11"])
+            self.assertEqual(self._get_comments('/my/payments/page/2'), ["Paid 10"])
+
+    def test_a_contact_sees_the_payments_of_the_whole_customer(self):
+        employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
+        colleague = self.env['res.partner'].create({'name': "Colleague", 'parent_id': employer.id})
+        self.customer.parent_id = employer
+        self._pay(10, partner=colleague)
+        self._pay(20, partner=employer)
+        self.assertEqual(self._get_comments(), ["Paid 20", "Paid 10"])

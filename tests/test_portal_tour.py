@@ -1,0 +1,18 @@
+from odoo.tests import HttpCase, tagged
+
+from .common import RefillCardCommon
+
+# Of QUICK-7K2M-9XQ4-R3TZD, which the tour types.
+BODY = '7K2M9XQ4R3TZD'
+
+
+@tagged('post_install', '-at_install')
+class TestPortalTour(RefillCardCommon, HttpCase):
+    def test_a_customer_redeems_a_card_in_the_portal(self):
+        self.company.refill_card_portal = True
+        card = self._generate_card()
+        sealed = self.env['refill.card']._get_sealer().seal(BODY)
+        card.sudo().code_sealed = sealed
+        self.start_tour('/my', 'refill_card_portal', login=self.customer_user.login)
+        self.assertRecordValues(card, [{'state': 'used', 'partner_id': self.customer.id}])
+        self.assertEqual(card.payment_id.state, 'paid')
