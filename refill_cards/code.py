@@ -24,6 +24,9 @@ LENGTHS = {'base32': range(10, 21), 'digits': range(14, 25)}
 DEFAULT_LENGTHS = {'base32': 12, 'digits': 16}
 PREFIX_LENGTH = 12
 GROUP = 4
+# Unicode's dashes, spaces, line ends and characters without a width.
+SEPARATORS = ('Pd', 'Zs', 'Zl', 'Zp', 'Cc', 'Cf')
+MINUS = '\N{MINUS SIGN}'
 VISIBLE = 4
 MASK = '•'
 TYPED_LENGTH = 128
@@ -68,18 +71,32 @@ class Format:
         """
         size = len(self.characters)
         unbiased = 256 - 256 % size
-        table = bytes(ord(self.characters[byte % size]) for byte in range(256))
+        digits = bytes(byte % size for byte in range(256))
         wanted = count * self.length
         stream = b''
         while len(stream) < wanted:
             stream += secrets.token_bytes(wanted - len(stream) + 64).translate(
-                table, delete=bytes(range(unbiased, 256))
+                digits, delete=bytes(range(unbiased, 256))
             )
-        text = stream[:wanted].decode('ascii')
-        return [
-            body + luhn.calc_check_digit(body, alphabet=self.characters)
-            for body in (text[i : i + self.length] for i in range(0, wanted, self.length))
-        ]
+        columns = [stream[position : wanted : self.length] for position in range(self.length)]
+        columns.append(self._calculate_check_digits(columns))
+        alphabet = self.characters.encode().ljust(256)
+        texts = [column.translate(alphabet).decode('ascii') for column in columns]
+        return [''.join(characters) for characters in zip(*texts, strict=True)]
+
+    def _calculate_check_digits(self, columns: list[bytes]) -> bytes:
+        """Return the check digits of many bodies, a column at a time.
+
+        They are those of ``stdnum.luhn``, which takes ten times as long.
+
+        :param columns: the first digit of each body, the second of each, and so on; as numbers.
+        """
+        size = len(self.characters)
+        doubled = bytes(sum(divmod(2 * digit, size)) for digit in range(size)).ljust(256)
+        # Every other digit counts double, beginning beside the check digit.
+        weighted = list(columns)
+        weighted[::-2] = [column.translate(doubled) for column in columns[::-2]]
+        return bytes(-total % size for total in map(sum, zip(*weighted, strict=True)))
 
     def display(self, body: str) -> str:
         """Return the code as it is printed: prefix and body in groups of four.
@@ -103,7 +120,7 @@ class Format:
         return cards * GUESSES_A_YEAR / len(self.characters) ** self.length
 
     def safe_length(self, cards: int) -> int | None:
-        """Return the shortest allowed length that is safe for ``cards`` cards, None if there is none.
+        """Return the shortest length that is safe for ``cards`` cards, None if there is none.
 
         The length of the format itself does not matter.
         """
@@ -132,7 +149,7 @@ def normalize(text: str) -> str:
     """
     characters = []
     for character in unicodedata.normalize('NFKC', text).upper():
-        if unicodedata.category(character) in ('Pd', 'Zs', 'Zl', 'Zp', 'Cc', 'Cf'):
+        if character == MINUS or unicodedata.category(character) in SEPARATORS:
             continue
         digit = unicodedata.decimal(character, None)
         characters.append(character if digit is None else str(digit))

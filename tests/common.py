@@ -1,7 +1,6 @@
+from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.fields import Command
 from odoo.tests import new_test_user
-
-from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 
 from ..refill_cards.models.refill_card import RefillCardRefused
 

@@ -9,8 +9,10 @@ from .common import RefillCardCommon
 @tagged('post_install', '-at_install')
 class TestApi(RefillCardCommon, HttpCase):
     def _call(self, user, **body):
-        key = self.env['res.users.apikeys'].with_user(user)._generate(
-            'rpc', "Test", datetime.now() + timedelta(days=1)
+        key = (
+            self.env['res.users.apikeys']
+            .with_user(user)
+            ._generate('rpc', "Test", datetime.now() + timedelta(days=1))
         )
         return self.url_open(
             '/json/2/refill.card/redeem_code',
@@ -47,8 +49,10 @@ class TestApi(RefillCardCommon, HttpCase):
 
     @mute_logger('odoo.http')
     def test_the_service_behind_it_is_not_public(self):
-        key = self.env['res.users.apikeys'].with_user(self.clerk)._generate(
-            'rpc', "Test", datetime.now() + timedelta(days=1)
+        key = (
+            self.env['res.users.apikeys']
+            .with_user(self.clerk)
+            ._generate('rpc', "Test", datetime.now() + timedelta(days=1))
         )
         for method in ('_redeem', '_redeem_code', '_change_state', '_get_sealer'):
             response = self.url_open(

@@ -114,6 +114,9 @@ class TestCompany(RefillCardCommon):
         franc = self.env.ref('base.CHF')
         franc.active = True
         franc.rate_ids.unlink()
+        self.env['res.currency.rate'].create(
+            {'currency_id': self.company.currency_id.id, 'company_id': self.company.id, 'rate': 1}
+        )
         card = self._generate_card(currency_id=franc.id)
         self._assert_refused('company', self._redeem, card)
         self.assertEqual(card.state, 'active')

@@ -1,4 +1,5 @@
 from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
 from odoo.tests import tagged
 
 from .common import RefillCardCommon
@@ -14,6 +15,7 @@ class TestPayment(RefillCardCommon):
         self.payment = self._redeem(self.card).with_user(self.accountant)
 
     def _assert_released(self):
+        self.env.flush_all()
         self.assertEqual(self.card.state, 'disabled')
         self.assertFalse(self.card.payment_id)
         self.assertEqual(self.card.event_ids[0].channel, 'accounting')
@@ -38,6 +40,52 @@ class TestPayment(RefillCardCommon):
         self.payment.move_id._reverse_moves(cancel=True)
         self._assert_released()
 
+    def test_a_reversal_posted_later_disables_the_card_then(self):
+        reversal = self.payment.move_id._reverse_moves()
+        self.assertEqual(self.card.state, 'used')
+        reversal._post()
+        self.assertEqual(self.card.state, 'disabled')
+        self.assertEqual(self._balance(), 0)
+
+    def test_a_released_entry_is_not_posted_again(self):
+        move = self.payment.move_id
+        self.payment.action_cancel()
+        with self.assertRaises(ValidationError):
+            move.button_draft()
+            move.action_post()
+        self.assertEqual(self._balance(), 0)
+
+    def test_an_entry_over_another_value_is_not_posted(self):
+        move = self.payment.move_id
+        move.button_draft()
+        with self.assertRaises(ValidationError):
+            move.line_ids = [
+                Command.update(
+                    line.id,
+                    {
+                        'amount_currency': 999 if line.balance > 0 else -999,
+                        'balance': 999 if line.balance > 0 else -999,
+                    },
+                )
+                for line in move.line_ids
+            ]
+            move.action_post()
+        self.assertEqual(self._balance(), 0)
+
+    def test_the_payment_of_a_customer_who_joins_a_company_still_works(self):
+        self.customer.parent_id = self.partner_a
+        self.env.flush_all()
+        self.payment.action_draft()
+        self.payment.action_post()
+        self.assertEqual(self.card.state, 'used')
+        self.payment.action_cancel()
+        self.env.flush_all()
+        self.assertEqual(self.card.state, 'disabled')
+
+    def test_an_accountant_without_rights_on_cards_reads_payments(self):
+        auditor = self._new_user('auditor', 'account.group_account_readonly')
+        self.assertTrue(self.payment.with_user(auditor).read())
+
     def test_a_payment_confirmed_again_keeps_the_card_used(self):
         self.payment.action_draft()
         self.payment.action_post()
@@ -53,8 +101,9 @@ class TestPayment(RefillCardCommon):
         self.assertEqual(self._balance(), 0)
 
     def test_the_payment_of_a_card_cannot_be_rejected(self):
-        with self.assertRaises(UserError):
-            self.payment.action_reject()
+        for call in (self.payment.action_reject, lambda: self.payment.write({'state': 'rejected'})):
+            with self.assertRaises(UserError):
+                call()
         self.assertEqual(self.payment.state, 'paid')
 
     def test_what_the_card_is_worth_cannot_be_changed(self):
@@ -65,6 +114,7 @@ class TestPayment(RefillCardCommon):
             {'partner_id': self.stranger.id},
             {'journal_id': bank.id},
             {'payment_type': 'outbound'},
+            {'partner_type': 'supplier'},
             {'payment_method_line_id': bank.inbound_payment_method_line_ids[0].id},
         ):
             with self.subTest(**values), self.assertRaises(UserError):

@@ -1,7 +1,6 @@
 from unittest.mock import patch
 
 from lxml import html
-
 from odoo import http
 from odoo.exceptions import UserError
 from odoo.fields import Command
@@ -209,7 +208,7 @@ class TestPortal(PortalCommon):
         card = self._generate_card()
 
         def fail(payment):
-            raise UserError("The books are closed.")
+            raise UserError("The books are closed.")  # pylint: disable=translation-required
 
         with (
             patch.object(self.env.registry['account.payment'], 'action_post', fail),
@@ -228,7 +227,7 @@ class TestPortal(PortalCommon):
 
         def refuse(ir_http, action):
             self.assertEqual(action, 'refill_card')
-            raise UserError("Suspicious activity detected.")
+            raise UserError("Suspicious activity detected.")  # pylint: disable=translation-required
 
         with patch.object(self.env.registry['ir.http'], '_verify_request_recaptcha_token', refuse):
             response = self._post(card.code)

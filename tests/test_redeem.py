@@ -1,7 +1,6 @@
 from datetime import timedelta
 
 from freezegun import freeze_time
-
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
@@ -232,6 +231,19 @@ class TestRedeem(RefillCardCommon):
         ]
         self.assertTrue(all(body not in (text or '') for text in texts))
 
+    def test_a_context_does_not_reach_the_books(self):
+        invoice = self._invoice(100, currency=self.other_currency)
+        card = self._generate_card()
+        cards = self.env['refill.card'].with_user(self.clerk)
+        cards = cards.with_context(forced_rate_from_register_payment=1000, force_payment_move=1)
+        cards.redeem_code(card.code, self.customer.id)
+        self.assertGreater(invoice.amount_residual, 0)
+        self.assertEqual(card.payment_id.state, 'paid')
+        self.assertEqual(
+            card.payment_id.outstanding_account_id,
+            self.company._get_refill_card_method_line().payment_account_id,
+        )
+
     # -------------------------------------------------------------------------
     # OPEN INVOICES
     # -------------------------------------------------------------------------
@@ -240,7 +252,9 @@ class TestRedeem(RefillCardCommon):
         late = self._invoice(20, due='2026-03-01')
         early = self._invoice(20, due='2026-02-01')
         self._redeem(self._generate_card())
-        self.assertEqual(early.payment_state, self.env['account.move']._get_invoice_in_payment_state())
+        self.assertEqual(
+            early.payment_state, self.env['account.move']._get_invoice_in_payment_state()
+        )
         self.assertEqual(late.amount_residual, 15)
         self.assertEqual(late.payment_state, 'partial')
 

@@ -65,6 +65,7 @@ class TestRights(RefillCardCommon):
         found = masked.search([('code', '=', code.lower().replace('-', ' '))])
         self.assertEqual(found.id, self.card.id)
         self.assertFalse(masked.search([('code', '=', code[-4:])]))
+        self.assertFalse(masked.search([('code', 'in', ['nonsense', code])]), "one code a search")
         self.assertEqual(
             masked.read(['code'])[0]['code'], masked.code, "over RPC nothing else is read"
         )
@@ -107,7 +108,9 @@ class TestRights(RefillCardCommon):
             lambda: card.series_id.create({'quantity': 1, 'price': 1}),
             lambda: card.series_id.copy(),
             lambda: card.copy(),
-            lambda: card.load(['name', 'number'], [['x', '1']]) and card.browse().check_access('create'),
+            lambda: (
+                card.load(['name', 'number'], [['x', '1']]) and card.browse().check_access('create')
+            ),
         ):
             with self.assertRaises(AccessError):
                 call()
@@ -129,9 +132,15 @@ class TestRights(RefillCardCommon):
         ):
             with self.subTest(**values), self.assertRaises(AccessError):
                 card.write(values)
-        for values in ({'state': 'draft'}, {'quantity': 5}, {'name': 'x'}, {'code_length': 3},
-                       {'company_id': self.other_company.id}, {'generated': 0},
-                       {'card_ids': [Command.clear()]}):
+        for values in (
+            {'state': 'draft'},
+            {'quantity': 5},
+            {'name': 'x'},
+            {'code_length': 3},
+            {'company_id': self.other_company.id},
+            {'generated': 0},
+            {'card_ids': [Command.clear()]},
+        ):
             with self.subTest(**values), self.assertRaises(AccessError):
                 card.series_id.write(values)
 
@@ -142,9 +151,12 @@ class TestRights(RefillCardCommon):
         )
         theirs = series.with_user(manager)
         self.assertEqual(theirs.card_count, 3)
+        self.assertFalse(theirs.is_editable)
+        self.assertIn('•', theirs.card_ids[0].code)
         for call in (
             lambda: theirs.write({'price': 1}),
             lambda: theirs.unlink(),
+            lambda: theirs.action_export_csv(),
             lambda: theirs.card_ids[0].write({'valid_till': '2030-01-01'}),
             lambda: theirs.card_ids[0].unlink(),
         ):
@@ -170,6 +182,25 @@ class TestRights(RefillCardCommon):
             events.search([('serial', '=', name)]),
             [{'new_state': 'deleted', 'user_id': self.accountant.id, 'card_id': False}],
         )
+
+    def test_attempts_are_seen_in_the_own_companies_only(self):
+        self._assert_refused(
+            'typo', self.env['refill.card'].with_user(self.clerk).redeem_code, 'x', self.customer.id
+        )
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        attempts = self.env['refill.card.attempt']
+        self.assertTrue(attempts.with_user(self.accountant).search([]))
+        self.assertFalse(attempts.with_user(manager).search([]))
+
+    def test_a_customer_with_refused_codes_can_be_deleted(self):
+        cards = self.env['refill.card'].with_user(self.customer_user).sudo()
+        self._assert_refused(
+            'typo', cards._redeem_code, 'x', self.customer, self.company, channel='portal'
+        )
+        self.customer_user.unlink()
+        self.assertFalse(self.customer_user.exists())
 
     def test_another_users_window_is_not_readable(self):
         wizard = self.env['refill.card.redeem'].with_user(self.clerk)

@@ -10,6 +10,15 @@ BATCH = 5000
 # https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r')
 
+COLUMNS = {
+    'name': lambda card: card.name,
+    'code': lambda card: card.code,
+    'price': lambda card: f'{card.price:.{card.currency_id.decimal_places}f}',
+    'currency_id': lambda card: card.currency_id.name,
+    'valid_till': lambda card: card.valid_till or '',
+    'state': lambda card: card.state,
+}
+
 
 class RefillCardDownload(http.Controller):
     @http.route(
@@ -48,22 +57,10 @@ class RefillCardDownload(http.Controller):
                 cards.env.invalidate_all()
 
     def _get_header(self, cards):
-        return [cards._fields[fname]._description_string(cards.env) for fname in self._get_fields()]
+        return [cards._fields[fname]._description_string(cards.env) for fname in COLUMNS]
 
-    @staticmethod
-    def _get_fields():
-        return ('name', 'code', 'price', 'currency_id', 'valid_till', 'state')
-
-    @staticmethod
-    def _get_row(card):
-        return [
-            card.name,
-            card.code,
-            f'{card.price:.{card.currency_id.decimal_places}f}',
-            card.currency_id.name,
-            card.valid_till or '',
-            card.state,
-        ]
+    def _get_row(self, card):
+        return [get_value(card) for get_value in COLUMNS.values()]
 
     @staticmethod
     def _to_csv(rows):

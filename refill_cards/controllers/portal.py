@@ -1,10 +1,9 @@
 import logging
 
-from odoo.exceptions import UserError
-from odoo.http import request, route
-
 from odoo.addons.portal.controllers.portal import CustomerPortal
 from odoo.addons.portal.controllers.portal import pager as portal_pager
+from odoo.exceptions import UserError
+from odoo.http import request, route
 
 from ..code import TYPED_LENGTH
 from ..models.refill_card import RefillCardRefused

@@ -5,5 +5,6 @@ class AccountChartTemplate(models.AbstractModel):
     _inherit = 'account.chart.template'
 
     def _post_load_data(self, template_code, company, template_data):
-        super()._post_load_data(template_code, company, template_data)
+        res = super()._post_load_data(template_code, company, template_data)
         (company or self.env.company)._setup_refill_cards()
+        return res

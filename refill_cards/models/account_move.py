@@ -4,8 +4,9 @@ from odoo import models
 class AccountMove(models.Model):
     _inherit = 'account.move'
 
-    def _reverse_moves(self, default_values_list=None, cancel=False):
-        reverse_moves = super()._reverse_moves(default_values_list, cancel)
-        if cancel:
-            self.origin_payment_id._release_refill_cards()
-        return reverse_moves
+    def _post(self, soft=True):
+        posted = super()._post(soft)
+        posted.origin_payment_id._check_refill_card_entry()
+        # However and whenever a payment is reversed, its card no longer counts.
+        posted.reversed_entry_id.origin_payment_id._release_refill_cards()
+        return posted

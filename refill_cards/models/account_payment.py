@@ -6,39 +6,35 @@ class AccountPayment(models.Model):
     _inherit = 'account.payment'
 
     refill_card_ids = fields.One2many(
-        comodel_name='refill.card', inverse_name='payment_id', string="Refill Card"
+        comodel_name='refill.card',
+        inverse_name='payment_id',
+        groups='refill_cards.group_refill_card_user',
     )
 
+    # Not on 'state': Odoo computes it again at each reconciliation.
     @api.constrains(
-        'state',
         'amount',
         'currency_id',
         'partner_id',
+        'partner_type',
+        'destination_account_id',
         'journal_id',
         'payment_type',
         'payment_method_line_id',
     )
     def _check_refill_card(self):
-        """A confirmed payment by refill card is worth exactly one used card, and stays so."""
+        """The payment of a card stays what the card is worth, for the same customer."""
         # sudo: whoever may touch the payment need not see the card
-        for payment in self.sudo():
+        for payment in self.sudo().filtered('refill_card_ids'):
             card = payment.refill_card_ids
-            if not card and payment.payment_method_code != 'refill_card':
-                continue
-            if not card:
-                if payment.state in ('in_process', 'paid'):
-                    raise ValidationError(
-                        self.env._(
-                            "A payment by refill card is made by redeeming a card, and is not"
-                            " confirmed again once its card was given back."
-                        )
-                    )
-            elif (
+            if (
                 payment.payment_method_code != 'refill_card'
                 or payment.payment_type != 'inbound'
+                or payment.partner_type != 'customer'
+                or payment.destination_account_id.account_type != 'asset_receivable'
                 or payment.currency_id != card.currency_id
                 or payment.currency_id.compare_amounts(payment.amount, card.price)
-                or payment.partner_id != card.partner_id.commercial_partner_id
+                or payment.partner_id.commercial_partner_id != card.partner_id.commercial_partner_id
             ):
                 raise ValidationError(
                     self.env._(
@@ -48,7 +44,47 @@ class AccountPayment(models.Model):
                     )
                 )
 
+    def _check_refill_card_entry(self):
+        """Refuse an entry that no used card stands behind, or for another value or customer.
+
+        :raise ValidationError: before it gets into the books.
+        """
+        # sudo: whoever may post the entry need not see the card
+        for payment in self.sudo():
+            if payment.payment_method_code != 'refill_card':
+                continue
+            if not payment.refill_card_ids:
+                raise ValidationError(
+                    self.env._(
+                        "A payment by refill card is made by redeeming a card, and is not confirmed"
+                        " again once its card was given back."
+                    )
+                )
+            _liquidity, counterpart, _write_off = payment._seek_for_lines()
+            received = -sum(counterpart.mapped('amount_currency'))
+            customer = payment.partner_id.commercial_partner_id
+            if (
+                counterpart.partner_id.commercial_partner_id != customer
+                or counterpart.currency_id != payment.currency_id
+                or payment.currency_id.compare_amounts(received, payment.amount)
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "The entry of refill card %(serial)s must credit its customer with its"
+                        " value.",
+                        serial=payment.refill_card_ids.name,
+                    )
+                )
+
     def write(self, vals):
+        """:raise UserError: when a payment by refill card is rejected."""
+        if vals.get('state') == 'rejected' and 'refill_card' in self.mapped('payment_method_code'):
+            raise UserError(
+                self.env._(
+                    "A payment by refill card cannot be rejected: it would stay in the books."
+                    " Cancel it instead."
+                )
+            )
         res = super().write(vals)
         if vals.get('state') == 'canceled':
             self._release_refill_cards()
@@ -59,25 +95,15 @@ class AccountPayment(models.Model):
         return super().unlink()
 
     def action_post(self):
-        super().action_post()
         # Odoo waits for a bank statement, which will never come: the money came with the card.
         self.filtered(lambda payment: payment._is_settled_by_refill_card()).state = 'paid'
-
-    def action_reject(self):
-        if 'refill_card' in self.mapped('payment_method_code'):
-            raise UserError(
-                self.env._(
-                    "A payment by refill card cannot be rejected: it would stay in the books."
-                    " Cancel it instead."
-                )
-            )
-        return super().action_reject()
+        return super().action_post()
 
     def _is_settled_by_refill_card(self):
         return (
             self.payment_method_code == 'refill_card'
-            and self.state == 'in_process'
-            and self.move_id
+            and self.state in ('draft', 'in_process')
+            and self.outstanding_account_id
             and not self.outstanding_account_id.reconcile
         )
 

@@ -1,9 +1,9 @@
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, LockError, UserError
+from odoo.exceptions import AccessError, LockError, MissingError, UserError
 from odoo.fields import Command, Domain
 from odoo.tools import SQL, config, format_date, format_datetime
 
@@ -16,6 +16,7 @@ STATES = [
     ('expired', "Expired"),
     ('disabled', "Disabled"),
 ]
+EXPIRING_BATCH = 20_000
 TRANSITIONS = {
     ('active', 'used'),
     ('active', 'expired'),
@@ -68,6 +69,8 @@ class RefillCard(models.Model):
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
     )
     disable_reason = fields.Char(readonly=True)
+    is_redeemable = fields.Boolean(compute='_compute_is_redeemable')
+    is_editable = fields.Boolean(compute='_compute_is_editable')
     price = fields.Monetary(related='series_id.price', aggregator='sum')
     currency_id = fields.Many2one(related='series_id.currency_id')
     company_ids = fields.Many2many(related='series_id.company_ids')
@@ -81,37 +84,51 @@ class RefillCard(models.Model):
     _series_state_idx = models.Index('(series_id, state)')
     _expiring_idx = models.Index("(valid_till) WHERE state = 'active'")
 
+    @api.depends('state', 'valid_till')
+    def _compute_is_redeemable(self):
+        today = fields.Date.context_today(self)
+        for card in self:
+            card.is_redeemable = card.state == 'active' and (
+                not card.valid_till or card.valid_till >= today
+            )
+
+    @api.depends('used_on')
+    @api.depends_context('uid', 'allowed_company_ids')
+    def _compute_is_editable(self):
+        writable = self._filtered_access('write')
+        for card in self:
+            card.is_editable = card in writable and not card.used_on
+
     # -------------------------------------------------------------------------
     # CODES
     # -------------------------------------------------------------------------
 
     @api.depends('code_sealed', 'series_id')
-    @api.depends_context('uid')
+    @api.depends_context('uid', 'allowed_company_ids')
     def _compute_code(self):
         sealer = self._get_sealer()
-        whole = self._may_see_codes()
         # sudo: no one reads the sealed code; partner users get the masked one
         for card, card_sudo in zip(self, self.sudo(), strict=True):
             if not card_sudo.code_sealed:
                 card.code = False
                 continue
             body = sealer.open(card_sudo.code_sealed)
-            fmt = card_sudo.series_id._get_format()
+            series_sudo = card_sudo.series_id
+            whole = series_sudo.with_env(self.env)._may_see_codes()
+            fmt = series_sudo._get_format()
             card.code = fmt.display(body) if whole else fmt.mask(body)
 
     @api.model
     def _search_code(self, operator, value):
-        """Find cards by whole codes, however they are typed; a part of a code finds nothing."""
+        """Find a card by its whole code, however it is typed; a part of a code finds nothing."""
         if operator not in ('in', '=', 'ilike', '=ilike', 'like'):
             return NotImplemented
-        texts = [value] if isinstance(value, str) else value
+        # One code a search: whoever tries many must be seen trying.
+        texts = [value] if isinstance(value, str) else list(value)[:1]
         sealed = [seal for text in texts if text for seal in self._seal(str(text))]
-        # sudo: no one reads the sealed code; the record rules still filter the cards found
-        return Domain('id', 'in', self.sudo()._search([('code_sealed', 'in', sealed)]))
-
-    @api.model
-    def _may_see_codes(self):
-        return self.env.su or self.env.user.has_group('refill_cards.group_refill_card_manager')
+        # sudo: no one reads the sealed code; the record rules still filter the cards found.
+        # Ids, because PostgreSQL would scan the table for "serial number or subquery".
+        return Domain('id', 'in', self.sudo().search([('code_sealed', 'in', sealed)]).ids)
 
     @api.model
     def _seal(self, text):
@@ -137,13 +154,10 @@ class RefillCard(models.Model):
 
         :raise UserError: when the key is missing, malformed, or not the one that sealed the codes.
         """
-        parameters = self.env['ir.config_parameter'].sudo()  # sudo: holds the key
-        key = self._get_server_key() or parameters.get_param('refill_cards.key')
-        check = parameters.get_param('refill_cards.key_check')
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: they hold the key
         try:
-            sealer = codes.Sealer(key or '')
-            if check:
-                sealer.open(check)
+            sealer = codes.Sealer(self._get_key())
+            sealer.open(parameters.get_param('refill_cards.key_check') or '')
         except codes.WrongKey:
             raise UserError(
                 self.env._(
@@ -156,19 +170,36 @@ class RefillCard(models.Model):
 
     @api.model
     def _get_generating_sealer(self):
-        """Return the sealer for new cards and remember which key seals them.
+        """Return the sealer for new cards; as long as there are none, the key may be another one.
 
-        The first cards choose the key: the server's, or one made here when the server has none.
+        :raise UserError: as :meth:`_get_sealer`.
         """
-        parameters = self.env['ir.config_parameter'].sudo()  # sudo: holds the key
         if not self.sudo().search_count([], limit=1):
-            parameters.set_param('refill_cards.key_check', False)
-            if not self._get_server_key() and not parameters.get_param('refill_cards.key'):
-                parameters.set_param('refill_cards.key', codes.generate_key())
-        sealer = self._get_sealer()
-        if not parameters.get_param('refill_cards.key_check'):
-            parameters.set_param('refill_cards.key_check', sealer.seal('refill_cards'))
-        return sealer
+            self._adopt_key()
+        return self._get_sealer()
+
+    @api.model
+    def _get_key(self):
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: they hold the key
+        return self._get_server_key() or parameters.get_param('refill_cards.key') or ''
+
+    @api.model
+    def _adopt_key(self):
+        """Write down which key seals the codes of this database; a malformed one does not."""
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: they hold the key
+        with suppress(codes.WrongKey):
+            check = codes.Sealer(self._get_key()).seal('refill_cards')
+            # Searched, because the cache shows what another transaction may still roll back.
+            if parameters.search([('key', '=', 'refill_cards.key_check')]).value != check:
+                parameters.set_param('refill_cards.key_check', check)
+
+    @api.model
+    def _make_key(self):
+        """Make a key at installation, unless the server or an earlier installation has one."""
+        if not self._get_key():
+            parameters = self.env['ir.config_parameter']
+            parameters.set_param('refill_cards.key', codes.generate_key())
+        self._adopt_key()
 
     # -------------------------------------------------------------------------
     # CRUD
@@ -226,7 +257,7 @@ class RefillCard(models.Model):
     # STATES
     # -------------------------------------------------------------------------
 
-    def _change_state(self, state, *, channel, note=None, where=None, **values):
+    def _change_state(self, state, *, channel, note=None, where=None, wait=True, **values):
         """Move cards to another state and write their history: the only way to do so.
 
         Cards from whose state the new one cannot be reached are left alone. Set-based in SQL: the
@@ -236,6 +267,7 @@ class RefillCard(models.Model):
         :param str channel: see ``refill.card.event``.
         :param str note: goes into the history; must not hold a code.
         :param SQL where: which cards, when they are too many for a recordset.
+        :param bool wait: wait for transactions that hold a card; else such cards are left alone.
         :param values: column values to set with it.
         :return: how many cards changed.
         :rtype: int
@@ -251,23 +283,28 @@ class RefillCard(models.Model):
             SQL(
                 """
                 WITH before AS (
-                    SELECT id, state FROM refill_card
+                    SELECT id, series_id, state FROM refill_card
                      WHERE %(where)s AND state = ANY(%(sources)s)
-                       FOR NO KEY UPDATE
+                       FOR NO KEY UPDATE %(locked)s
                 ), changed AS (
-                    UPDATE refill_card card SET %(assignments)s FROM before
+                    UPDATE refill_card card SET %(assignments)s
+                      FROM before JOIN refill_card_series series ON series.id = before.series_id
                      WHERE card.id = before.id
-                 RETURNING card.id, card.series_id, card.name, before.state AS old_state
+                 RETURNING card.id, card.series_id, series.company_id, card.name,
+                           before.state AS old_state
                 ), logged AS (
-                    INSERT INTO refill_card_event (card_id, series_id, serial, old_state,
-                                                   new_state, date, user_id, channel, note)
-                    SELECT id, series_id, name, old_state, %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s
+                    INSERT INTO refill_card_event (card_id, series_id, company_id, serial,
+                                                   old_state, new_state, date, user_id, channel,
+                                                   note)
+                    SELECT id, series_id, company_id, name, old_state,
+                           %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s
                       FROM changed
                 )
                 SELECT count(*) FROM changed
                 """,
                 where=where or SQL("id = ANY(%s)", list(self.ids)),
                 sources=[old for old, new in TRANSITIONS if new == state],
+                locked=SQL() if wait else SQL("SKIP LOCKED"),
                 assignments=SQL(', ').join(
                     SQL("%s = %s", SQL.identifier(column), value)
                     for column, value in assignments.items()
@@ -291,10 +328,12 @@ class RefillCard(models.Model):
         self.env.cr.execute(
             SQL(
                 """
-                INSERT INTO refill_card_event (card_id, series_id, serial, old_state, new_state,
-                                               date, user_id, channel, note)
-                SELECT id, series_id, name, state, COALESCE(%s, state), %s, %s, %s, %s
-                  FROM refill_card WHERE %s
+                INSERT INTO refill_card_event (card_id, series_id, company_id, serial, old_state,
+                                               new_state, date, user_id, channel, note)
+                SELECT card.id, series_id, series.company_id, card.name, card.state,
+                       COALESCE(%s, card.state), %s, %s, %s, %s
+                  FROM (SELECT * FROM refill_card WHERE %s) card
+                  JOIN refill_card_series series ON series.id = series_id
                 """,
                 new_state,
                 fields.Datetime.now(),
@@ -315,8 +354,7 @@ class RefillCard(models.Model):
         self._check_never_used()
         self.env['refill.card.series']._check_day(valid_till)
         self._lock()
-        # sudo: the caller has checked the rights; the guard in `write` lets no one else through
-        super(RefillCard, self.sudo()).write({'valid_till': valid_till})
+        self.sudo().write({'valid_till': valid_till})  # sudo: the caller checked the rights
         note = self.env['refill.card.series']._get_validity_note(valid_till)
         expired = self.filtered(lambda card: card.state == 'expired')
         expired._change_state('active', channel='backend', note=note)
@@ -329,11 +367,21 @@ class RefillCard(models.Model):
         Redemption checks the day itself, in the customer's time zone.
         """
         westernmost = fields.Datetime.now() - timedelta(hours=12)
-        self._change_state(
-            'expired',
-            channel='automatic',
-            where=SQL("valid_till < %s", westernmost.date()),
+        over = SQL(
+            """
+            id IN (
+                SELECT id FROM refill_card WHERE state = 'active' AND valid_till < %s
+                 LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+            )
+            """,
+            westernmost.date(),
+            EXPIRING_BATCH,
         )
+        time_left = True
+        while time_left and (
+            expired := self._change_state('expired', channel='automatic', where=over)
+        ):
+            time_left = self.env['ir.cron']._commit_progress(expired)
 
     # -------------------------------------------------------------------------
     # REDEMPTION
@@ -359,10 +407,13 @@ class RefillCard(models.Model):
             raise AccessError(self.env._("You may not redeem refill cards for customers."))
         partner = self.env.user.partner_id
         if partner_id is not None:
-            partner = self.env['res.partner'].browse(self._check_id(partner_id)).exists()
-            if not partner:
-                raise UserError(self.env._("There is no such customer."))
-            partner.check_access('read')
+            # Read with the user's own contact, whose time zone is needed later.
+            ids = [self._check_id(partner_id), partner.id]
+            partner = self.env['res.partner'].browse(ids[0]).with_prefetch(ids)
+            try:
+                partner.check_access('read')
+            except MissingError:
+                raise UserError(self.env._("There is no such customer.")) from None
         company = self.env.company
         if company_id is not None:
             company = self.env['res.company'].browse(self._check_id(company_id))
@@ -392,16 +443,16 @@ class RefillCard(models.Model):
         :rtype: account.payment
         :raise RefillCardRefused: when the card is not redeemed; the attempt is written down.
         """
-        with self._recording_refusals(partner, channel=channel):
+        with self._recording_refusals(partner, company, channel=channel):
             return self._find_by_code(code)._redeem(partner, company, channel=channel)
 
     @contextmanager
-    def _recording_refusals(self, partner, *, channel):
+    def _recording_refusals(self, partner, company, *, channel):
         """Write down the refusals raised inside."""
         try:
             yield
         except RefillCardRefused as refused:
-            self.env['refill.card.attempt']._record(refused.reason, partner, channel)
+            self.env['refill.card.attempt']._record(refused.reason, partner, company, channel)
             raise
 
     @api.model
@@ -416,7 +467,7 @@ class RefillCard(models.Model):
         if not sealed:
             raise self._refusal('typo')
         # sudo: whoever has the code may redeem the card without any right to look at cards
-        card = self.sudo().search([('code_sealed', 'in', sealed)], limit=1)
+        card = self.sudo().search_fetch([('code_sealed', 'in', sealed)], limit=1)
         if not card:
             raise self._refusal('unknown')
         return card
@@ -433,14 +484,17 @@ class RefillCard(models.Model):
         :raise UserError: when the company has no journal for refill cards.
         """
         self.ensure_one()
+        # A context of our own: the caller's would reach deep into Odoo's accounting, where keys
+        # such as `forced_rate_from_register_payment` and `force_payment_move` change the books.
+        context = {key: self.env.context.get(key) for key in ('lang', 'tz')}
         # sudo: redeeming needs no right on cards, payments or invoices
-        card_sudo = self.sudo().with_company(company)
-        card_sudo._lock()
+        card_sudo = self.with_context(context).sudo().with_company(company)
         card_sudo._check_redeemable(partner, company)
         values = card_sudo._prepare_payment_values(partner, company)
         used = card_sudo._change_state(
             'used',
             channel=channel,
+            wait=False,
             partner_id=partner.id,
             used_on=fields.Datetime.now(),
             used_by_id=self.env.uid,
@@ -448,9 +502,11 @@ class RefillCard(models.Model):
         )
         if not used:
             raise self._refusal('busy')
-        payments = self.env['account.payment'].sudo().with_company(company)
-        payment = payments.with_context(tracking_disable=True).create(values)
+        payments = card_sudo.env['account.payment'].with_context(tracking_disable=True)
+        payment = payments.create(values)
         payment.action_post()
+        # Invoices and balance are read with SQL: what is pending is written before, in one go.
+        self.env.flush_all()
         if company.sudo().refill_card_pay_invoices:
             payment._pay_open_invoices()
         return payment.with_context(tracking_disable=False)
@@ -480,16 +536,24 @@ class RefillCard(models.Model):
     def _has_rate(self, company):
         """Return whether the company can book the card's currency.
 
-        Without a rate Odoo would take one unit for one unit.
+        Without a rate Odoo would take one unit for one unit. Only a currency in which some company
+        keeps its books, and so the one that rates refer to, may do without.
         """
-        domain = [
-            ('currency_id', 'in', (self.currency_id | company.currency_id).ids),
-            ('company_id', 'in', [False, company.root_id.id]),
-            ('name', '<=', fields.Date.context_today(self)),
-        ]
-        return self.currency_id == company.currency_id or bool(
-            self.currency_id.active
-            and self.env['res.currency.rate'].sudo().search_count(domain, limit=1)
+        if self.currency_id == company.currency_id:
+            return True
+
+        def count(currency):
+            domain = [
+                ('currency_id', '=', currency.id),
+                ('company_id', 'in', [False, company.root_id.id]),
+                ('name', '<=', fields.Date.context_today(self)),
+            ]
+            return self.env['res.currency.rate'].search_count(domain, limit=1)
+
+        return self.currency_id.active and bool(
+            count(self.currency_id)
+            or count(company.currency_id)
+            and self.env['res.company'].search_count([('currency_id', '=', self.currency_id.id)])
         )
 
     @api.model
@@ -501,26 +565,33 @@ class RefillCard(models.Model):
         :param str reason: see ``refill.card.attempt``.
         :rtype: RefillCardRefused
         """
-        _ = self.env._
         sentences = {
-            'typo': _("This is not a card's code. Please check it for typing errors."),
-            'unknown': _("There is no card with this code. Please compare it with the card."),
-            'used': _("This card was already used."),
-            'disabled': _("This card was disabled. Please ask whoever sold it to you."),
-            'busy': _("This card is just being redeemed. Please look at the balance first."),
+            'typo': self.env._("This is not a card's code. Please check it for typing errors."),
+            'unknown': self.env._(
+                "There is no card with this code. Please compare it with the card."
+            ),
+            'used': self.env._("This card was already used."),
+            'disabled': self.env._("This card was disabled. Please ask whoever sold it to you."),
+            'busy': self.env._(
+                "This card is just being redeemed. Please look at the balance first."
+            ),
         }
         message = sentences.get(reason)
         if reason == 'expired':
             day = format_date(self.env, self.valid_till)
-            message = _("This card was valid till %(day)s.", day=day)
+            message = self.env._("This card was valid till %(day)s.", day=day)
         elif reason == 'company':
-            message = _("This card is not accepted by %(company)s.", company=company.sudo().name)
+            message = self.env._(
+                "This card is not accepted by %(company)s.", company=company.sudo().name
+            )
             if partner:
-                message = _("This customer belongs to another company than %(company)s.",
-                            company=company.sudo().name)
-        elif reason == 'used' and self._was_used_by(partner):
+                message = self.env._(
+                    "This customer belongs to another company than %(company)s.",
+                    company=company.sudo().name,
+                )
+        elif reason == 'used' and partner and self._was_used_by(partner):
             day = format_datetime(self.env, self.used_on)
-            message = _("This card was already used for this account on %(day)s.", day=day)
+            message = self.env._("This card was already used for this account on %(day)s.", day=day)
         return RefillCardRefused(message, reason)
 
     def _was_used_by(self, partner):
@@ -537,7 +608,7 @@ class RefillCard(models.Model):
                 self.env._(
                     "%(company)s has no journal for refill cards. Install its chart of accounts, or"
                     " give a cash journal the incoming payment method “Refill Card” with an"
-                    " outstanding account.",
+                    " outstanding account that is not reconciled.",
                     company=company.sudo().name,
                 )
             )
@@ -551,11 +622,22 @@ class RefillCard(models.Model):
             'payment_method_line_id': method_line.id,
             'currency_id': self.currency_id.id,
             'amount': self.price,
-            # A locked day moves the entry, and the payment says so.
-            'date': method_line.journal_id.with_company(company).accounting_date,
+            'date': self._get_payment_date(method_line.journal_id, company),
             'memo': self.name,
             'refill_card_ids': [Command.link(self.id)],
         }
+
+    def _get_payment_date(self, journal, company):
+        """Return today, or the day to which a lock moves the entry, so that the payment says so.
+
+        :param account.journal journal: where the payment is booked.
+        :param res.company company: which books it.
+        :rtype: datetime.date
+        """
+        today = fields.Date.context_today(self)
+        locks = company.sudo()._get_violated_lock_dates(today, False, journal)
+        # Only a locked day makes Odoo's answer another than today, and it takes four queries.
+        return journal.with_company(company).accounting_date if locks else today
 
     def _preview_redemption(self, partner, company):
         """Return what redeeming the card would do; without a card, the balance only.
@@ -574,8 +656,10 @@ class RefillCard(models.Model):
         invoices = []
         if self and company.sudo().refill_card_pay_invoices:
             left = card_sudo.price
-            for line in self.env['account.payment'].sudo()._get_open_invoice_lines(
-                customer, company, customer.property_account_receivable_id
+            for line in (
+                self.env['account.payment']
+                .sudo()
+                ._get_open_invoice_lines(customer, company, customer.property_account_receivable_id)
             ):
                 residual = line.amount_residual_currency
                 paid = min(left, line.currency_id._convert(residual, currency, company, today))

@@ -4,12 +4,10 @@ from odoo.http import request
 REASONS = [
     ('typo', "Typing error"),
     ('unknown', "Unknown code"),
-    ('inactive', "Not active"),
     ('used', "Already used"),
     ('disabled', "Disabled"),
     ('expired', "Expired"),
     ('company', "Not accepted here"),
-    ('locked_out', "Too many attempts"),
     ('busy', "Being redeemed"),
 ]
 
@@ -21,7 +19,10 @@ class RefillCardAttempt(models.Model):
     _log_access = False
 
     date = fields.Datetime(default=fields.Datetime.now, required=True, index=True)
-    user_id = fields.Many2one(comodel_name='res.users', required=True, index=True)
+    user_id = fields.Many2one(
+        comodel_name='res.users', required=True, index=True, ondelete='cascade'
+    )
+    company_id = fields.Many2one(comodel_name='res.company', required=True, ondelete='cascade')
     partner_id = fields.Many2one(comodel_name='res.partner', string="Customer", index=True)
     ip_address = fields.Char(string="IP Address")
     channel = fields.Selection(selection='_selection_channel', required=True)
@@ -32,13 +33,14 @@ class RefillCardAttempt(models.Model):
         return self.env['refill.card.event']._fields['channel']._description_selection(self.env)
 
     @api.model
-    def _record(self, reason, partner, channel):
+    def _record(self, reason, partner, company, channel):
         """Write down a refusal so that it survives the rollback that follows.
 
         It never holds the code. It is written through a connection of its own.
 
         :param str reason: a key of ``REASONS``.
         :param res.partner partner: the customer; may be empty.
+        :param res.company company: where the card was to be redeemed.
         :param str channel: where the card was refused, see ``refill.card.event``.
         """
         with self.env.registry.cursor() as cr:
@@ -48,6 +50,7 @@ class RefillCardAttempt(models.Model):
                     'user_id': self.env.uid,
                     # A customer whom the transaction itself created is not there for this one.
                     'partner_id': partner.with_env(attempts.env).exists().id,
+                    'company_id': company.id,
                     'ip_address': request.httprequest.remote_addr if request else False,
                     'channel': channel,
                     'reason': reason,

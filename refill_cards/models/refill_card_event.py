@@ -12,7 +12,8 @@ class RefillCardEvent(models.Model):
     # The history outlives a deleted card, hence the series and the serial number.
     card_id = fields.Many2one(comodel_name='refill.card', index=True, ondelete='set null')
     series_id = fields.Many2one(comodel_name='refill.card.series', index=True, ondelete='set null')
-    serial = fields.Char(string="Serial Number", required=True)
+    company_id = fields.Many2one(comodel_name='res.company', string="Issued by", index=True)
+    serial = fields.Char(string="Serial Number", required=True, index=True)
     date = fields.Datetime(required=True)
     user_id = fields.Many2one(comodel_name='res.users', required=True)
     channel = fields.Selection(
@@ -36,10 +37,10 @@ class RefillCardEvent(models.Model):
             ('deleted', self.env._("Deleted")),
         ]
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         """:raise UserError: always; history is only added to."""
         raise UserError(self.env._("The history of refill cards cannot be changed."))
 
-    def unlink(self):
-        """:raise UserError: always; history is only added to."""
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
         raise UserError(self.env._("The history of refill cards cannot be deleted."))

@@ -46,12 +46,13 @@ class ResCompany(models.Model):
         return (
             self.env['account.payment.method.line']
             .sudo()
-            .search(
+            .search_fetch(
                 [
                     ('payment_method_id.code', '=', 'refill_card'),
                     ('journal_id.company_id', '=', self.root_id.id),
                     ('journal_id.active', '=', True),
-                    ('payment_account_id', '!=', False),
+                    # On a reconcilable account the payments would never become paid.
+                    ('payment_account_id.reconcile', '=', False),
                 ],
                 limit=1,
             )

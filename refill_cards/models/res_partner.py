@@ -13,23 +13,28 @@ class ResPartner(models.Model):
 
     @api.depends_context('company')
     def _compute_refill_card_credit(self):
-        company = self.env.company
+        balances = self.commercial_partner_id._get_refill_card_balances(self.env.company)
         for partner in self:
-            balance = partner.commercial_partner_id._get_refill_card_balance(company)
-            partner.refill_card_credit = max(balance, 0)
+            partner.refill_card_credit = max(balances.get(partner.commercial_partner_id.id, 0), 0)
 
     def _get_refill_card_balance(self, company):
-        """Return the customer's balance in a company, in its currency.
+        """Return the customer's balance in a company; see :meth:`_get_refill_card_balances`."""
+        self.ensure_one()
+        return self._get_refill_card_balances(company)[self.id]
+
+    def _get_refill_card_balances(self, company):
+        """Return the customers' balances in a company, in its currency.
 
         :param res.company company: its root company and all branches count.
-        :return: positive for prepaid credit, negative for what is due.
-        :rtype: float
+        :return: by id; positive for prepaid credit, negative for what is due.
+        :rtype: dict[int, float]
         """
-        self.ensure_one()
         # sudo: partner users and customers have no right on the accounting fields
-        partner_sudo = self.sudo().with_company(company)
-        partner_sudo.invalidate_recordset(['credit'])  # Odoo does not say what it depends on
-        return company.currency_id.round(0.0 - partner_sudo.credit)
+        partners_sudo = self.sudo().with_company(company)
+        partners_sudo.invalidate_recordset(['credit'])  # Odoo does not say what it depends on
+        return {
+            partner.id: company.currency_id.round(0.0 - partner.credit) for partner in partners_sudo
+        }
 
     def action_redeem_refill_card(self):
         """Open the window that redeems a card for this customer."""

@@ -1,5 +1,4 @@
 from dateutil.relativedelta import relativedelta
-
 from odoo import api, fields, models
 
 from .. import code as codes
@@ -10,9 +9,7 @@ class RefillCardGenerate(models.TransientModel):
     _description = "Generate Refill Cards"
 
     quantity = fields.Integer(required=True, default=100)
-    prefix = fields.Char(
-        help="Letters and digits printed in front of each code; may be left out."
-    )
+    prefix = fields.Char(help="Letters and digits printed in front of each code; may be left out.")
     price = fields.Monetary(required=True, default=10)
     currency_id = fields.Many2one(
         comodel_name='res.currency',

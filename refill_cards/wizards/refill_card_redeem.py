@@ -1,5 +1,4 @@
 from markupsafe import Markup
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
@@ -15,7 +14,7 @@ class RefillCardRedeem(models.TransientModel):
     typed = fields.Char(
         string="Code or Serial Number", compute='_compute_typed', inverse='_inverse_typed'
     )
-    card_id = fields.Many2one(comodel_name='refill.card', string="Card")
+    card_id = fields.Many2one(comodel_name='refill.card')
     partner_id = fields.Many2one(comodel_name='res.partner', string="Customer")
     company_id = fields.Many2one(comodel_name='res.company', compute='_compute_company_id')
     company_currency_id = fields.Many2one(
@@ -36,7 +35,7 @@ class RefillCardRedeem(models.TransientModel):
 
     def _inverse_typed(self):
         for wizard in self.filtered('typed'):
-            with self.env['refill.card']._recording_refusals(wizard.partner_id, channel='backend'):
+            with wizard._recording_refusals():
                 wizard.card_id = wizard._find_card()
 
     @api.depends_context('company')
@@ -77,6 +76,11 @@ class RefillCardRedeem(models.TransientModel):
             return str(refused)
         return False
 
+    def _recording_refusals(self):
+        return self.env['refill.card']._recording_refusals(
+            self.partner_id, self.company_id, channel='backend'
+        )
+
     def _find_card(self):
         """Return the card whose serial number or code was typed.
 
@@ -87,7 +91,8 @@ class RefillCardRedeem(models.TransientModel):
             return card
         found = visible._find_by_code(self.typed)
         if not visible.search_count([('id', '=', found.id)]):
-            raise found._refusal('company', company=self.company_id)
+            reason = 'used' if found.state == 'used' else 'company'
+            raise found._refusal(reason, company=self.company_id)
         return found.with_env(self.env)
 
     def action_redeem(self):
@@ -102,7 +107,7 @@ class RefillCardRedeem(models.TransientModel):
         if not self.partner_id:
             raise UserError(self.env._("Choose the customer whose balance the card tops up."))
         self.card_id.check_access('read')
-        with self.env['refill.card']._recording_refusals(self.partner_id, channel='backend'):
+        with self._recording_refusals():
             payment = self.card_id._redeem(self.partner_id, self.company_id, channel='backend')
         result = payment._prepare_refill_card_result()
         message = self.env._(

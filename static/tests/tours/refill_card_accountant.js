@@ -129,7 +129,8 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
         },
         {
             content: "It can be viewed, edited and exported, not deleted",
-            trigger: ".o_data_row:first:not(:has(button[name=action_delete])) button[name=action_export_csv]",
+            trigger:
+                ".o_data_row:first:not(:has(button[name=action_delete])) button[name=action_export_csv]",
         },
         {
             trigger: ".o_data_row:first button[name=action_edit]",
