@@ -1,0 +1,127 @@
+"""Generating cards: against Odoo's generator of coupons, and against a bare INSERT."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from database import Database, create_series
+from measuring import Measurement, Row, alternate, at_most, below, faster, measure, seconds
+from odoo import api
+from odoo.tools import SQL
+
+CARDS = 100_000
+COUPONS = 10_000
+MANY_CARDS = 1_000_000
+ROUNDS = 5
+ROUNDS_BESIDE_COUPONS = 3
+
+
+def beside_bare_insert(database: Database) -> Row:
+    """Compare with inserting the same rows into the same table, all values made before."""
+    ours, bare = alternate(
+        lambda: _generate(database), lambda: _insert_bare(database), times=ROUNDS
+    )
+    return at_most(
+        f"generate {CARDS:,} cards, beside the bare INSERT ... SELECT unnest of such rows",
+        seconds(ours),
+        seconds(bare),
+        limit=1.5,
+        unit='s',
+    )
+
+
+def beside_coupons(database: Database) -> Row:
+    """Compare with Odoo's wizard, which makes fewer coupons, as a hundred thousand take minutes."""
+    ours, coupons = alternate(
+        lambda: _generate(database),
+        lambda: _generate_coupons(database),
+        times=ROUNDS_BESIDE_COUPONS,
+    )
+    return faster(
+        f"generate a card, one of {CARDS:,}, beside one of {COUPONS:,} by Odoo's loyalty wizard",
+        seconds(ours, each=CARDS),
+        seconds(coupons, each=COUPONS),
+        times=30,
+        unit='s',
+    )
+
+
+def memory_of_many(database: Database) -> Row:
+    """Generate a million cards as the background job does: how much more memory is that?"""
+    idle = _memory('VmRSS')
+    Path('/proc/self/clear_refs').write_text('5')  # forgets the peak until now: see proc(5)
+    with database.environment() as env:
+        create_series(env, MANY_CARDS).state = 'generating'
+        env['refill.card.series']._cron_generate()
+    return below(
+        f"generate {MANY_CARDS:,} cards in the background, memory over idle",
+        [(_memory('VmHWM') - idle) / 2**20],
+        limit=300,
+        unit='MiB',
+    )
+
+
+def _generate(database: Database) -> Measurement:
+    """Generate as the background job does, which commits each batch."""
+    with database.environment() as env:
+        create_series(env, CARDS).state = 'generating'
+        return measure(env['refill.card.series']._cron_generate, env.cr)
+
+
+def _insert_bare(database: Database) -> Measurement:
+    with database.environment() as env:
+        insert = _prepare_insert(env)
+
+        def work() -> None:
+            insert()
+            env.cr.commit()
+
+        return measure(work, env.cr)
+
+
+def _prepare_insert(env: api.Environment) -> Callable[[], Any]:
+    """Make values like the last generated card's, and the statement that inserts them."""
+    series = create_series(env, CARDS)
+    sealer = env['refill.card']._get_generating_sealer()
+    env.flush_all()
+    [card] = env.execute_query_dict(SQL("SELECT * FROM refill_card ORDER BY id DESC LIMIT 1"))
+    constants = {name: value for name, value in card.items() if value is not None}
+    for name in ('id', 'number', 'name', 'code_sealed'):
+        del constants[name]
+    constants['series_id'] = series.id
+    numbers = list(range(1, CARDS + 1))
+    names = [f'{series.name}-{number:06}' for number in numbers]
+    sealed = [sealer.seal(body) for body in series._get_format().generate(CARDS)]
+    statement = SQL(
+        """
+        INSERT INTO refill_card (number, name, code_sealed, %s)
+        SELECT number, name, sealed, %s FROM unnest(%s, %s, %s) AS card (number, name, sealed)
+        """,
+        SQL(', ').join(map(SQL.identifier, constants)),
+        SQL(', ').join(SQL("%s", value) for value in constants.values()),
+        *(numbers, names, sealed),
+    )
+    return lambda: env.cr.execute(statement)
+
+
+def _generate_coupons(database: Database) -> Measurement:
+    with database.environment() as env:
+        program = env['loyalty.program'].create({'name': "Coupons", 'program_type': 'gift_card'})
+        wizard = env['loyalty.generate.wizard'].create(
+            {'program_id': program.id, 'mode': 'anonymous', 'coupon_qty': COUPONS}
+        )
+
+        def work() -> None:
+            wizard.generate_coupons()
+            env.cr.commit()
+
+        return measure(work, env.cr)
+
+
+def _memory(name: str) -> int:
+    """Return a figure of /proc/self/status, in bytes."""
+    for line in Path('/proc/self/status').read_text().splitlines():
+        key, _, value = line.partition(':')
+        if key == name:
+            return int(value.split()[0]) * 1024
+    raise LookupError(name)

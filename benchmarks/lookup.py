@@ -1,0 +1,51 @@
+"""Finding a card by its code."""
+
+from database import Database
+from measuring import Row, alternate, below, measure, seconds
+from odoo import api
+from odoo.tools import SQL
+
+CODES = 200
+ROUNDS = 5
+INDEX = 'refill_card_code_unique'
+
+
+def by_code(database: Database) -> Row:
+    """Find cards from all over the table by what a customer types."""
+    database.vacuum_analyze()
+    with database.environment() as env:
+        cards = env['refill.card'].sudo()
+        total = cards.search_count([])
+        steps = range(0, total, total // CODES)
+        some = cards.union(*(cards.search([], offset=step, limit=1) for step in steps))
+        codes = some.mapped('code')
+        indexes = _get_indexes(env, codes[0])
+        if indexes != {INDEX}:
+            raise RuntimeError(f"Cards are found by {indexes} and not by {INDEX}.")
+
+        def find_all() -> None:
+            for code in codes:
+                env.invalidate_all()
+                cards._find_by_code(code)
+
+        [runs] = alternate(lambda: measure(find_all, env.cr), times=ROUNDS, warm_up=1)
+    return below(
+        f"find a card by its code among {total:,}",
+        seconds(runs, each=len(codes)),
+        limit=0.001,
+        unit='s',
+    )
+
+
+def _get_indexes(env: api.Environment, code: str) -> set[str | None]:
+    """Return the indexes by which PostgreSQL finds a card; None stands for a whole table."""
+    cards = env['refill.card'].sudo()
+    query = cards._search([('code_sealed', 'in', list(cards._seal(code)))], limit=1)
+    [[[explained]]] = env.execute_query(SQL("EXPLAIN (FORMAT JSON) %s", query.select()))
+    plans, indexes = [explained['Plan']], set()
+    while plans:
+        plan = plans.pop()
+        plans += plan.get('Plans', [])
+        if 'Scan' in plan['Node Type']:
+            indexes.add(plan.get('Index Name'))
+    return indexes
