@@ -122,10 +122,11 @@ class TestConcurrency(BaseCase):
     def _transaction(self):
         """Yield the accountant's environment in a transaction that is left to the test."""
         with closing(self.registry.cursor()) as cr:
+            env = Environment(cr, self.accountant_id, {})
             # Rather fail than hang.
-            cr.execute(SQL("SET lock_timeout = %s", f'{LOCK_TIMEOUT}s'))
-            cr.commit()
-            yield Environment(cr, self.accountant_id, {})
+            env.cr.execute(SQL("SET lock_timeout = %s", f'{LOCK_TIMEOUT}s'))
+            env.cr.commit()
+            yield env
 
     def _request(self, model, method, *args):
         """Call a method as Odoo's RPC does: a transaction of its own, repeated when it collides."""
@@ -621,9 +622,12 @@ class TestConcurrency(BaseCase):
         with self._transaction() as editing:
             editing['refill.card.series'].browse(series_ids[0]).price = 30
             editing.flush_all()
-            self._run_cron()
-            self.assertEqual(self._get_states(series_ids), ['generating', 'ready'])
-            editing.cr.commit()
+            with self._in_background(self._run_cron) as job:
+                self._wait_until_blocked_by(editing, job)
+                states = self._get_states(series_ids)
+                editing.cr.commit()
+        job.result()
+        self.assertEqual(states, ['generating', 'ready'])
         with self._committing() as env:
             cron = env.ref('refill_cards.ir_cron_generate')
             scheduled = env['ir.cron.trigger'].search([('cron_id', '=', cron.id)])
@@ -632,38 +636,44 @@ class TestConcurrency(BaseCase):
         self._assert_distinct(series_ids, 10)
 
     @contextmanager
-    def _between_two_batches(self, series_id):
-        """Yield with one batch of three cards committed, and another that is not yet."""
-        with self._transaction() as background:
-            series = background['refill.card.series'].sudo().browse(series_id)
-            series._generate_cards(3)
-            background.cr.commit()
-            series.lock_for_update(allow_referencing=True)
-            series._generate_cards(3)
-            background.flush_all()
-            yield background
+    def _making_the_second_batch(self):
+        """Run the job, and yield between the moment its second batch is inserted and its commit."""
+        model = self.registry['refill.card.series']
+        insert, calls, in_time = model._insert_cards, [], []
+        inserted, go_on = threading.Event(), threading.Event()
 
-    def test_a_series_cannot_be_deleted_while_a_batch_is_made_but_afterwards(self):
+        def insert_and_wait(*args):
+            made = insert(*args)
+            calls.append(made)
+            if len(calls) == 2:
+                inserted.set()
+                in_time.append(go_on.wait(LOCK_TIMEOUT / 2))
+            return made
+
+        with (
+            patch.object(refill_card_series, 'BATCH', 3),
+            patch.object(model, '_insert_cards', insert_and_wait),
+            self._in_background(self._run_cron) as job,
+        ):
+            try:
+                self.assertTrue(inserted.wait(LOCK_TIMEOUT))
+                yield
+            finally:
+                go_on.set()
+        job.result()
+        self.assertEqual(in_time, [True], "the others waited for the batch")
+
+    def test_a_series_cannot_be_deleted_while_a_batch_is_made(self):
         series_id = self._generate_later(10)
-        with self._between_two_batches(series_id) as background:
-            with self.assertRaises(UserError):
-                self._request('refill.card.series', 'unlink', [series_id])
-            background.cr.commit()
-        self._request('refill.card.series', 'unlink', [series_id])
-        self._run_cron()
-        with self._committing() as env:
-            self.assertFalse(env['refill.card.series'].browse(series_id).exists())
-            self.assertFalse(env['refill.card'].search([('series_id', '=', series_id)]))
+        with self._making_the_second_batch(), self.assertRaises(UserError):
+            self._request('refill.card.series', 'unlink', [series_id])
+        self._assert_distinct([series_id], 10)
 
     def test_a_card_of_an_early_batch_is_redeemed_while_the_next_is_made(self):
         series_id = self._generate_later(10)
-        with self._between_two_batches(series_id) as background:
+        with self._making_the_second_batch():
             with self._committing() as env:
                 code = env['refill.card'].search([('series_id', '=', series_id)], limit=1).code
-            with self._in_background(self._redeem, code) as redemption:
-                self._wait_until_blocked_by(background, redemption)
-                background.cr.commit()
-        self.assertEqual(redemption.result()['amount'], 25)
-        self._run_cron()
+            self.assertEqual(self._redeem(code)['amount'], 25)
         self._assert_redeemed_once(code)
         self._assert_distinct([series_id], 10)

@@ -201,13 +201,31 @@ class TestSeries(RefillCardCommon):
     # -------------------------------------------------------------------------
 
     def test_companies_out_of_sight_do_not_look_like_any_company(self):
-        series = self._generate(company_ids=[Command.set(self.other_company.ids)])
-        series = series.with_context(allowed_company_ids=self.company.ids)
-        self.assertEqual(series.available_to, self.other_company.name)
-        self.assertTrue(series.has_hidden_companies)
+        hidden = self._generate(company_ids=[Command.set(self.other_company.ids)])
         anywhere = self._generate(company_ids=[Command.clear()])
-        self.assertEqual(anywhere.available_to, "Any company")
-        self.assertFalse(anywhere.has_hidden_companies)
+        both = (hidden + anywhere).with_context(allowed_company_ids=self.company.ids)
+        self.env.flush_all()
+        specification = {
+            'company_ids': {'fields': {'display_name': {}}},
+            'available_to': {},
+            'has_hidden_companies': {},
+        }
+        for fnames in (list(specification), list(specification)[::-1]):
+            self.env.invalidate_all()
+            rows = both.web_read({fname: specification[fname] for fname in fnames})
+            self.assertEqual(
+                [(row['available_to'], row['has_hidden_companies']) for row in rows],
+                [(self.other_company.name, True), ("Any company", False)],
+            )
+            self.assertEqual([row['company_ids'] for row in rows], [[], []])
+
+    def test_what_the_user_does_not_see_still_keeps_a_card_from_a_company(self):
+        card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
+        self.env.flush_all()
+        self.env.invalidate_all()
+        seen = card.with_context(allowed_company_ids=self.company.ids)
+        self.assertFalse(seen.series_id.company_ids, "the cache holds nothing now")
+        self._assert_refused('company', self._redeem, card)
 
 
 @tagged('post_install', '-at_install')

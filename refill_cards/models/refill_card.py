@@ -316,7 +316,10 @@ class RefillCard(models.Model):
                 note=note,
             )
         )
-        self.invalidate_model() if where else self.invalidate_recordset()
+        if where:
+            self.invalidate_model()
+        else:
+            self.invalidate_recordset()
         return changed
 
     def _record_events(self, new_state, *, channel, note=None, where=None):
@@ -519,7 +522,7 @@ class RefillCard(models.Model):
             raise self._refusal('disabled')
         if self.state == 'expired' or self._is_over(partner):
             raise self._refusal('expired')
-        if self.company_ids and company not in self.company_ids:
+        if not self.series_id._is_available_to(company):
             raise self._refusal('company', company=company)
         customer_company = partner.sudo().commercial_partner_id.company_id
         if customer_company and customer_company not in company.sudo().parent_ids:

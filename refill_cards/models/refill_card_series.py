@@ -108,10 +108,23 @@ class RefillCardSeries(models.Model):
     @api.depends('company_ids')
     @api.depends_context('allowed_company_ids')
     def _compute_available_to(self):
+        # Grouped in SQL: the cache holds only the companies that the user sees.
+        groups = self._read_group([('id', 'in', self.ids)], ['company_ids'], ['id:array_agg'])
         for series in self:
-            companies = series.company_ids
+            companies = self.env['res.company'].union(
+                *(company for company, ids in groups if series.id in ids)
+            )
             series.available_to = ', '.join(companies.mapped('name')) or self.env._("Any company")
             series.has_hidden_companies = bool(companies - self.env.companies)
+
+    def _is_available_to(self, company):
+        """Return whether the company accepts the cards, whoever asks.
+
+        :rtype: bool
+        """
+        domain = ['|', ('company_ids', '=', False), ('company_ids', 'in', company.ids)]
+        # sudo, and searched, because the cache holds only the companies that the user sees
+        return bool(self.sudo().search_count([('id', '=', self.id), *domain], limit=1))
 
     @api.depends('generated', 'quantity')
     def _compute_progress(self):
@@ -259,6 +272,7 @@ class RefillCardSeries(models.Model):
                     " validity can be changed."
                 )
             )
+        self.check_access('write')
         self._clean_values(vals)
         changed = self.filtered(lambda series: series._get_changed(vals, FROZEN_BY_USE))
         changed._check_unused()
