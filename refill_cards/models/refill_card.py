@@ -490,8 +490,8 @@ class RefillCard(models.Model):
         # A context of our own: the caller's would reach deep into Odoo's accounting, where keys
         # such as `forced_rate_from_register_payment` and `force_payment_move` change the books.
         context = {key: self.env.context.get(key) for key in ('lang', 'tz')}
-        # sudo: redeeming needs no right on cards, payments or invoices
-        card_sudo = self.with_context(context).sudo().with_company(company)
+        # su: redeeming needs no right on cards, payments or invoices
+        card_sudo = self.with_env(self.env(su=True, context=context)).with_company(company)
         card_sudo._check_redeemable(partner, company)
         values = card_sudo._prepare_payment_values(partner, company)
         used = card_sudo._change_state(
