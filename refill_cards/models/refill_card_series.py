@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import AccessError, LockError, UserError, ValidationError
 from odoo.fields import Domain
 from odoo.tools import SQL, format_date
 
@@ -358,7 +358,15 @@ class RefillCardSeries(models.Model):
         :raise UserError: when a card was used.
         """
         self.check_access('unlink')
-        self.lock_for_update()
+        try:
+            self.lock_for_update()
+        except LockError:
+            raise UserError(
+                self.env._(
+                    "Cards of this series are just being generated or redeemed. Please try again in"
+                    " a moment."
+                )
+            ) from None
         self._check_unused()
         self.env['refill.card']._record_events(
             'deleted', channel='backend', where=SQL("series_id = ANY(%s)", list(self.ids))
@@ -480,7 +488,12 @@ class RefillCardSeries(models.Model):
         while time_left and (
             # One by one: locking several at once does not keep their order.
             series := next(
-                (s for s in self.search(waiting, order='id') if s.try_lock_for_update()), None
+                (
+                    s
+                    for s in self.search(waiting, order='id')
+                    if s.try_lock_for_update(allow_referencing=True)
+                ),
+                None,
             )
         ):
             before = series.generated
