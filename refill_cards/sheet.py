@@ -1,0 +1,351 @@
+"""Draws cards on sheets of paper: PDF out.
+
+Pure Python, without Odoo. All words come from the caller, in the language of the layout.
+
+A card is drawn in two parts. Its *face* (colours, pictures, and the texts that all cards of the
+same price and validity share) is a form that the pages repeat. On it comes what is personal: the
+code, the serial number and the symbols to scan.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import chain
+from typing import BinaryIO
+
+from PIL import Image, ImageOps
+from reportlab.lib.colors import HexColor, white
+from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
+
+from .arrangement import (
+    CODE_FRAME,
+    ONE_CARD_A_PAGE,
+    Arrangement,
+    Box,
+    CannotFit,
+    divide_page,
+    place_barcode,
+    place_qr,
+)
+from .pdf import Sheets, Symbol, code128, qr
+from .typesetting import FONTS, Fonts, Unprintable, embed
+
+CORNER, LOGO_FRAME = 1.2 * mm, 0.7 * mm
+CUT_MARK, CUT_MARK_DISTANCE = 4 * mm, 1 * mm
+PICTURE_DPI = 300
+DARK, PALE = HexColor('#1b1b1b'), HexColor('#c9ced6')
+
+PLACEHOLDER = re.compile(r'\{([^{}]*)\}')
+PERSONAL = {'code', 'serial'}
+
+
+class UnknownPlaceholder(Unprintable):
+    """A text of the layout has a placeholder that stands for nothing."""
+
+
+class UnreadablePicture(Unprintable):
+    """The ``'background'`` or the ``'logo'`` is no picture that Pillow reads."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is on one card, formatted in the layout's language.
+
+    :param str url: what the QR code opens.
+    """
+
+    code: str
+    serial: str
+    price: str
+    valid_till: str = ''
+    url: str = ''
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How cards look, and how they are arranged on the paper.
+
+    ``title``, ``text`` and ``instructions`` may hold ``{price}``, ``{code}``, ``{serial}``,
+    ``{valid_till}``, ``{company}`` and ``{address}``. What is empty is not printed.
+
+    :param str paper: a key of ``PAPERS``; ``columns`` to ``cut_marks`` only matter on sheets.
+    :param float margin_x: left and right of the cards, in mm.
+    :param float margin_y: above and below the cards, in mm.
+    :param float gap: between cards, in mm.
+    :param bytes background: a picture that fills the card; there is no coloured header then.
+    :param str background_color: of the card, as ``#rrggbb`` like the other colours.
+    :param str address: the portal's, as people read it.
+    """
+
+    paper: str = 'a4'
+    columns: int = 2
+    rows: int = 5
+    margin_x: float = 10
+    margin_y: float = 10
+    gap: float = 0
+    cut_marks: bool = True
+    background: bytes | None = None
+    logo: bytes | None = None
+    background_color: str = '#ffffff'
+    accent_color: str = '#714b67'
+    text_color: str = '#1b1b1b'
+    title: str = '{company}'
+    text: str = ''
+    instructions: str = ''
+    company: str = ''
+    address: str = ''
+    show_qr: bool = True
+    show_barcode: bool = False
+    show_serial: bool = True
+    show_valid_till: bool = True
+    serial_label: str = ''
+    valid_till_label: str = ''
+    right_to_left: bool = False
+
+
+def write(layout: Layout, cards: Iterable[Card], file: BinaryIO, fonts: Fonts = FONTS) -> int:
+    """Write a PDF page by page, and return how many cards it has; nothing is written for none.
+
+    :param cards: the first one decides how the space on all of them is divided.
+    :param file: gets the bytes in order; need not be seekable.
+    :raise Unprintable: ``CannotFit``, ``MissingCharacters``, ``UnknownPlaceholder`` or
+        ``UnreadablePicture``.
+    """
+    cards = iter(cards)
+    first = next(cards, None)
+    if first is None:
+        return 0
+    return _Sheet(layout, first, file, fonts).draw(chain([first], cards))
+
+
+def preview(layout: Layout, card: Card, fonts: Fonts = FONTS) -> bytes:
+    """Return a PDF of just the card, on a page of its size; raise what :func:`write` raises."""
+    file = BytesIO()
+    _Sheet(layout, card, file, fonts, single=True).draw([card])
+    return file.getvalue()
+
+
+def check(layout: Layout, longest: Card, fonts: Fonts = FONTS) -> None:
+    """Raise what :func:`write` would raise for the longest card that can come."""
+    preview(layout, longest, fonts)
+
+
+# === TEXTS === #
+
+
+def _prepare_templates(layout: Layout) -> dict[str, str]:
+    """Return the texts of a card by element, with their placeholders."""
+    templates = {'title': layout.title, 'price': '{price}', 'text': layout.text, 'code': '{code}'}
+    templates['instructions'] = layout.instructions
+    if layout.show_serial:
+        templates['serial'] = f'{layout.serial_label} {{serial}}'
+    if layout.show_valid_till:
+        templates['valid_till'] = f'{layout.valid_till_label} {{valid_till}}'
+    return templates
+
+
+def _fill(template: str, layout: Layout, card: Card) -> str:
+    """Return a text with its placeholders filled in."""
+    values = {
+        'price': card.price,
+        'code': card.code,
+        'serial': card.serial,
+        'valid_till': card.valid_till,
+        'company': layout.company,
+        'address': layout.address,
+    }
+
+    def value(match):
+        if match[1] not in values:
+            raise UnknownPlaceholder(match[1])
+        value = values[match[1]]
+        plain = value.isascii() and not layout.right_to_left
+        return value if plain or not value else embed(value, layout.right_to_left)
+
+    return PLACEHOLDER.sub(value, template).strip()
+
+
+# === PICTURES AND COLOURS === #
+
+
+def _open_picture(element: str, content: bytes) -> Image.Image:
+    try:
+        picture = ImageOps.exif_transpose(Image.open(BytesIO(content)))
+        return picture.convert('RGBA' if picture.mode in ('RGBA', 'LA', 'PA', 'P') else 'RGB')
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UnreadablePicture(element) from error
+
+
+def _resized(picture: Image.Image, box: Box) -> Image.Image:
+    """Return the picture cut to the shape of the box, with no more pixels than a printer uses."""
+    width, height = (side / 72 * PICTURE_DPI for side in box[2:])
+    shrink = min(1, picture.width / width, picture.height / height)
+    return ImageOps.fit(picture, (max(1, round(width * shrink)), max(1, round(height * shrink))))
+
+
+def _legible_on(color):
+    """Return the colour of letters on this one; the weights are ITU-R BT.601's."""
+    return DARK if 0.299 * color.red + 0.587 * color.green + 0.114 * color.blue > 0.6 else white
+
+
+# === DRAWING === #
+
+
+def _qr(card: Card) -> Symbol:
+    try:
+        return qr(card.url)
+    except ValueError as error:  # more than a QR code holds
+        raise CannotFit('qr') from error
+
+
+class _Sheet:
+    """The pages of one PDF.
+
+    :param Card card: decides how the space on all cards is divided.
+    :param bool single: have pages of the size of a card.
+    """
+
+    def __init__(self, layout: Layout, card: Card, file: BinaryIO, fonts: Fonts, single=False):
+        self.layout = layout
+        self.templates = _prepare_templates(layout)
+        self.pictures = {
+            name: _open_picture(name, content)
+            for name, content in (('background', layout.background), ('logo', layout.logo))
+            if content
+        }
+        page, size, self.positions = divide_page(layout)
+        logo = self.pictures.get('logo')
+        logo_ratio = logo.width / logo.height if logo else 0
+        modules = _qr(card).width if layout.show_qr else 0
+        sample = replace(card, valid_till=card.valid_till or '0')  # another card may have one
+        texts = self._texts(sample, self.templates)
+        place = Arrangement(layout, fonts, texts, size, logo_ratio, modules)
+        self.size, self.boxes, self.aligns = (place.width, place.height), place.boxes, place.aligns
+        self.typesetter = place.typesetter
+        self.cut_marks = layout.cut_marks
+        if single or layout.paper in ONE_CARD_A_PAGE:
+            page, self.positions, self.cut_marks = self.size, [(0, 0)], False
+        self.personal = {
+            name: text
+            for name, text in self.templates.items()
+            if PERSONAL & set(PLACEHOLDER.findall(text))
+        }
+        self.faces = {}
+        self.page = page
+        self.canvas = Sheets(file, page)
+        self.canvas.setTitle(layout.company)
+        self.canvas.setAuthor(layout.company)
+
+    def draw(self, cards: Iterable[Card]) -> int:
+        """Draw all cards, finish the PDF, and return how many cards it has."""
+        count = 0
+        for card in cards:
+            place = count % len(self.positions)
+            if count and not place:
+                self.canvas.showPage()
+            if not place and self.cut_marks:
+                self._draw_cut_marks()
+            self._draw_card(card, *self.positions[place])
+            count += 1
+        self.canvas.showPage()
+        self.canvas.save()
+        return count
+
+    def _texts(self, card, templates):
+        filled = {name: _fill(text, self.layout, card) for name, text in templates.items()}
+        if not card.valid_till:
+            filled.pop('valid_till', None)
+        return {name: text for name, text in filled.items() if text}
+
+    def _draw_cut_marks(self):
+        width, height = self.size
+        self.canvas.setStrokeColor(DARK)
+        self.canvas.setLineWidth(0.25)
+        near, far = CUT_MARK_DISTANCE, CUT_MARK_DISTANCE + CUT_MARK
+        left, bottom = (min(side) for side in zip(*self.positions, strict=True))
+        right, top = self.page[0] - left, self.page[1] - bottom
+        for x in {x + side for x, _y in self.positions for side in (0, width)}:
+            self.canvas.line(x, bottom - near, x, bottom - far)
+            self.canvas.line(x, top + near, x, top + far)
+        for y in {y + side for _x, y in self.positions for side in (0, height)}:
+            self.canvas.line(left - near, y, left - far, y)
+            self.canvas.line(right + near, y, right + far, y)
+
+    def _draw_card(self, card, x, y):
+        self.canvas.saveState()
+        self.canvas.translate(x, y)
+        self.canvas.doForm(self._face(card))
+        self._draw_texts(card, self.personal)
+        if 'qr' in self.boxes:
+            symbol = _qr(card)
+            self.canvas.draw_symbol(symbol, place_qr(self.boxes['qr'], symbol.width))
+        if 'barcode' in self.boxes:
+            symbol = code128(card.code.replace('-', ''))
+            self.canvas.draw_symbol(symbol, place_barcode(self.boxes['barcode'], symbol.width))
+        self.canvas.restoreState()
+
+    def _draw_texts(self, card, templates):
+        for name, text in self._texts(card, templates).items():
+            box = self.boxes[name]
+            if name == 'code':
+                box = box.inset(CODE_FRAME, CODE_FRAME)
+            self.canvas.setFillColor(self._color(name))
+            fitted = self.typesetter.fit(name, text, box.width, box.height)
+            self.canvas.draw_text(fitted, box, self.aligns[name])
+
+    def _color(self, name):
+        if name == 'code':
+            return DARK  # on white, like the symbols
+        accent = HexColor(self.layout.accent_color)
+        if name in ('title', 'price'):
+            in_header = self.boxes[name].y >= self.boxes['header'].y
+            return _legible_on(accent) if in_header and not self.layout.background else accent
+        return HexColor(self.layout.text_color)
+
+    # === FACES === #
+
+    def _face(self, card: Card) -> str:
+        """Return the name of the form with all that this card shares with others."""
+        key = (card.price, card.valid_till)
+        if key not in self.faces:
+            self.faces[key] = f'face{len(self.faces)}'
+            self.canvas.beginForm(self.faces[key], 0, 0, *self.size)
+            self._draw_face(card)
+            self.canvas.endForm()
+        return self.faces[key]
+
+    def _draw_face(self, card):
+        whole = Box(0, 0, *self.size)
+        self._draw_panel(whole, HexColor(self.layout.background_color))
+        if 'background' in self.pictures:
+            self._draw_picture('background', whole)
+        else:
+            self._draw_panel(self.boxes['header'], HexColor(self.layout.accent_color))
+        if 'logo' in self.boxes:
+            self._draw_logo()
+        for name in ('qr', 'barcode', 'code'):
+            if name in self.boxes:
+                self._draw_panel(self.boxes[name], white, rounded=True, framed=name == 'code')
+        shared = {name: t for name, t in self.templates.items() if name not in self.personal}
+        self._draw_texts(card, shared)
+
+    def _draw_panel(self, box, color, rounded=False, framed=False):
+        self.canvas.setFillColor(color)
+        self.canvas.setStrokeColor(PALE)
+        self.canvas.setLineWidth(0.5)
+        radius = CORNER if rounded else 0
+        self.canvas.roundRect(*box, radius, stroke=int(framed), fill=1)
+
+    def _draw_logo(self):
+        logo, box = self.pictures['logo'], self.boxes['logo']
+        if 'background' not in self.pictures:
+            self._draw_panel(box, white, rounded=True)
+            box = box.inset(LOGO_FRAME, LOGO_FRAME)
+        scale = min(box.width / logo.width, box.height / logo.height)
+        self._draw_picture('logo', box.centered(scale * logo.width, scale * logo.height))
+
+    def _draw_picture(self, name, box):
+        picture = ImageReader(_resized(self.pictures[name], box))
+        self.canvas.drawImage(picture, *box, mask='auto')

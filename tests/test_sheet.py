@@ -1,0 +1,437 @@
+"""Printed cards: every PDF is read back, and every symbol scanned. No database."""
+
+import io
+import re
+import tracemalloc
+import unicodedata
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pypdf
+import pypdfium2
+import zxingcpp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odoo.tests import BaseCase
+from PIL import Image
+
+from ..refill_cards import arrangement, sheet, typesetting
+
+POINTS_A_MM = 72 / 25.4
+DPI = 300
+URL = 'https://portal.example.com/my/refill#'
+CARD = sheet.Card('QUICK-7K2M-9XQ4-R3TZX', '2026-0001-000001', '€ 25.00', '31/12/2027')
+CARD = replace(CARD, url=URL + CARD.code)
+# A prefix of 12 characters, 24 digits and the check digit, behind the longest usual host name.
+LONGEST_CODE = 'WWWWWWWWWWWW-1234-5678-9012-3456-7890-12345'
+LONGEST = sheet.Card(
+    LONGEST_CODE,
+    '2026-0001-1000000',
+    'KWD 1,234,567.890',
+    '31 September 2027',
+    f'https://{"a-very-long-name." * 4}example.com/my/refill#{LONGEST_CODE}',
+)
+LAYOUT = sheet.Layout(
+    company="Northwind Internet",
+    address='portal.example.com',
+    text="{price} of prepaid internet",
+    instructions="Scan the QR code, or open {address} and type the code.",
+    serial_label="Serial number",
+    valid_till_label="Valid till",
+)
+LAYOUTS = {
+    'a4': LAYOUT,
+    'letter': replace(LAYOUT, paper='letter', rows=4, gap=3, show_barcode=True),
+    'small': replace(LAYOUT, columns=3, rows=7, margin_x=6, margin_y=8, text='', instructions=''),
+    'large': replace(LAYOUT, columns=1, rows=2, show_barcode=True),
+    'portrait': replace(LAYOUT, columns=3, rows=2, gap=5),
+    'cr80': replace(LAYOUT, paper='cr80', show_barcode=True),
+    'roll80': replace(LAYOUT, paper='roll80', show_barcode=True),
+}
+HEBREW = "חברת האינטרנט הצפונית בע״מ"
+ARABIC = "شركة الشمال للاتصالات"
+COMPANIES = ["Северный Интернет — Київ", "Βόρειο Διαδίκτυο", "Đường Sắt Internet", HEBREW, ARABIC]
+
+thoroughly = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+printable = st.text('AWilj .Жщ€Ωאש', max_size=60)
+layouts = st.builds(
+    sheet.Layout,
+    paper=st.sampled_from(list(arrangement.PAPERS)),
+    columns=st.integers(1, 4),
+    rows=st.integers(1, 9),
+    margin_x=st.floats(0, 30),
+    margin_y=st.floats(0, 30),
+    gap=st.floats(0, 10),
+    title=printable,
+    text=printable,
+    instructions=printable.map(lambda text: 4 * text),
+    show_qr=st.booleans(),
+    show_barcode=st.booleans(),
+    show_serial=st.booleans(),
+    show_valid_till=st.booleans(),
+    serial_label=printable,
+    valid_till_label=st.just("Valid till"),
+    right_to_left=st.booleans(),
+)
+
+
+def image(color, size=(300, 100), kind='PNG'):
+    file = io.BytesIO()
+    Image.new('RGB', size, color).save(file, kind)
+    return file.getvalue()
+
+
+def numbered(card, count):
+    """Make cards of one series."""
+    for number in range(count):
+        code = f'{card.code[:-4]}{number:04d}'
+        serial = f'{card.serial[:-4]}{number:04d}'
+        yield replace(card, code=code, serial=serial, url=card.url.replace(card.code, code))
+
+
+def written(layout, cards):
+    file = io.BytesIO()
+    sheet.write(layout, cards, file)
+    return file.getvalue()
+
+
+def bare(text):
+    """Return a text without spaces, and without hyphens, which readers drop where a line ends."""
+    return re.sub(r'[\s\ufffe\x02-]', '', text)
+
+
+def places(layout, page):
+    """Return the rectangles in which the cards of a page belong: left, bottom, right, top."""
+    width, height = page.get_size()
+    if layout.paper in ('cr80', 'roll80'):
+        return [(0, 0, width, height)]
+    left, bottom, gap = (
+        side * POINTS_A_MM for side in (layout.margin_x, layout.margin_y, layout.gap)
+    )
+    card_width = (width - 2 * left - (layout.columns - 1) * gap) / layout.columns
+    card_height = (height - 2 * bottom - (layout.rows - 1) * gap) / layout.rows
+    return [
+        (x, height - y - card_height, x + card_width, height - y)
+        for row in range(layout.rows)
+        for column in range(layout.columns)
+        for x in [left + column * (card_width + gap)]
+        for y in [bottom + row * (card_height + gap)]
+    ]
+
+
+class TestSheet(BaseCase):
+    def refused(self, error, what, layout, card=CARD):
+        with self.assertRaises(error) as raised:
+            sheet.check(layout, card)
+        self.assertEqual(raised.exception.what, what)
+
+    def read_back(self, layout, cards):
+        """Write the cards, and check what is true of every PDF.
+
+        :return: for each card, the text and the symbols in its place, and a picture of it.
+        """
+        cards = list(cards)
+        content = written(layout, cards)
+        pypdf.PdfReader(io.BytesIO(content), strict=True)
+        a_page = 1 if layout.paper in ('cr80', 'roll80') else layout.columns * layout.rows
+        found = []
+        with closing(pypdfium2.PdfDocument(content)) as document:
+            self.assertEqual(len(document), -(-len(cards) // a_page))
+            for number in range(len(document)):
+                with closing(document[number]) as page:
+                    areas = places(layout, page)[: len(cards) - number * a_page]
+                    found += self.read_page(page, areas)
+        for card, (text, symbols, _picture) in zip(cards, found, strict=True):
+            self.assertIn(bare(card.code), text)
+            expected = [card.url] * layout.show_qr
+            expected += [card.code.replace('-', '')] * layout.show_barcode
+            self.assertCountEqual([symbol.text for symbol in symbols], expected)
+        return found
+
+    def read_page(self, page, areas):
+        with closing(page.get_textpage()) as texts:
+            for i in range(texts.count_chars()):
+                left, bottom, right, top = texts.get_charbox(i)
+                inside = any(
+                    area[0] <= left and area[1] <= bottom and right <= area[2] and top <= area[3]
+                    for area in areas
+                )
+                self.assertTrue(inside or left == right, f'{texts.get_text_range(i, 1)!r} is cut')
+            printed = [bare(texts.get_text_bounded(*area)) for area in areas]
+        with closing(page.render(scale=DPI / 72)) as bitmap:
+            whole = bitmap.to_pil().convert('RGB')
+        found = []
+        for text, (left, bottom, right, top) in zip(printed, areas, strict=True):
+            corners = (left, page.get_height() - top, right, page.get_height() - bottom)
+            picture = whole.crop([round(side / 72 * DPI) for side in corners])
+            found.append((text, zxingcpp.read_barcodes(picture), picture))
+        return found
+
+    # === REFUSALS === #
+
+    def test_a_placeholder_that_stands_for_nothing_is_refused_by_name(self):
+        for text in ("{amount}", "{price.__class__}", "{}", "{price!r}", "{0}"):
+            for element in ('title', 'text', 'instructions'):
+                layout = replace(LAYOUT, **{element: f'Pay {text} now'})
+                self.refused(sheet.UnknownPlaceholder, text[1:-1], layout)
+
+    def test_characters_that_the_fonts_lack_are_refused_by_name_and_once(self):
+        self.refused(typesetting.MissingCharacters, "日本", replace(LAYOUT, text="日本 {price} 日"))
+        self.refused(typesetting.MissingCharacters, "🎉", replace(LAYOUT, title="Party 🎉"))
+        self.refused(typesetting.MissingCharacters, "฿", LAYOUT, replace(CARD, price="100 ฿"))
+
+    def test_characters_that_only_the_font_of_codes_lacks_are_refused(self):
+        self.refused(typesetting.MissingCharacters, "Ж", LAYOUT, replace(CARD, code='Ж-7K2M'))
+
+    def test_what_is_too_long_is_refused_by_element(self):
+        for element in ('title', 'text', 'instructions'):
+            layout = replace(LAYOUT, **{element: 'W' * 60})
+            self.refused(arrangement.CannotFit, element, layout)
+        layout = replace(LAYOUT, text='')
+        for element, text in (('price', '9' * 60), ('code', 'W' * 60), ('serial', '9' * 90)):
+            self.refused(arrangement.CannotFit, element, layout, replace(CARD, **{element: text}))
+
+    def test_an_address_too_long_for_the_qr_code_is_refused(self):
+        for length in (2200, 5000):
+            self.refused(arrangement.CannotFit, 'qr', LAYOUT, replace(CARD, url=URL + 'a' * length))
+
+    def test_a_code_too_long_for_the_bar_code_is_refused(self):
+        layout = replace(LAYOUT, columns=4, rows=4, text='', show_qr=False, show_barcode=True)
+        short = replace(CARD, code='7K2M-9XQ4')
+        sheet.check(layout, short)
+        self.refused(arrangement.CannotFit, 'barcode', layout, replace(short, code=LONGEST_CODE))
+
+    def test_cards_too_small_for_what_is_on_them_are_refused(self):
+        self.refused(arrangement.CannotFit, 'card', replace(LAYOUT, rows=20, show_qr=False))
+        for layout in (LAYOUT, LAYOUTS['portrait']):
+            self.refused(arrangement.CannotFit, 'card', replace(layout, text="word " * 400))
+
+    def test_margins_as_large_as_the_paper_are_refused(self):
+        self.refused(arrangement.CannotFit, 'card', replace(LAYOUT, margin_x=105))
+
+    def test_cards_too_narrow_for_a_qr_code_are_refused(self):
+        layout = replace(LAYOUT, columns=8, rows=2, text='', instructions='')
+        card = replace(CARD, code='A', serial='1', price='1', valid_till='')
+        sheet.check(replace(layout, show_qr=False, title=''), card)
+        self.refused(arrangement.CannotFit, 'qr', replace(layout, title=''), card)
+
+    def test_a_picture_that_is_none_is_refused_by_element(self):
+        for content in (b'<svg/>', b'\x89PNG\r\n\x1a\n', image('red')[:20]):
+            self.refused(sheet.UnreadablePicture, 'logo', replace(LAYOUT, logo=content))
+            self.refused(sheet.UnreadablePicture, 'background', replace(LAYOUT, background=content))
+
+    def test_a_later_card_that_does_not_fit_is_refused(self):
+        layout = replace(LAYOUT, rows=7, text='', instructions='', show_serial=False)
+        sheet.check(layout, CARD)
+        long = replace(CARD, code='-'.join(['WWWW'] * 400))
+        for later, element in ((long, 'code'), (replace(CARD, url=URL + 'a' * 1500), 'qr')):
+            with self.assertRaises(arrangement.CannotFit) as raised:
+                written(layout, [CARD, later])
+            self.assertEqual(raised.exception.what, element)
+
+    def test_no_cards_write_nothing(self):
+        self.assertEqual(written(LAYOUT, []), b'')
+
+    # === WHAT IS PRINTED === #
+
+    def test_every_card_is_whole_and_scans_on_every_paper(self):
+        for name, layout in LAYOUTS.items():
+            with self.subTest(layout=name):
+                cards = list(numbered(CARD, 23 if name == 'a4' else 7))
+                for card, (text, _symbols, _picture) in zip(
+                    cards, self.read_back(layout, cards), strict=True
+                ):
+                    for value in (layout.company, card.price, card.serial, card.valid_till):
+                        self.assertIn(bare(value), text)
+
+    def test_the_longest_prefix_price_and_address_are_whole_and_scan(self):
+        for name in ('a4', 'large', 'portrait', 'cr80', 'roll80'):
+            with self.subTest(layout=name):
+                for text, _symbols, _picture in self.read_back(LAYOUTS[name], numbered(LONGEST, 3)):
+                    for value in (LONGEST.price, LONGEST.valid_till):
+                        self.assertIn(bare(value), text)
+
+    def test_names_in_other_scripts_are_whole(self):
+        for company in COMPANIES:
+            for right_to_left in (False, True):
+                with self.subTest(company=company, right_to_left=right_to_left):
+                    layout = replace(
+                        LAYOUTS['cr80'], company=company, right_to_left=right_to_left, text=company
+                    )
+                    [[text, _symbols, _picture]] = self.read_back(layout, [CARD])
+                    # In the order in which they are drawn, and perhaps in joined forms.
+                    printed = Counter(unicodedata.normalize('NFKC', text))
+                    letters = Counter(filter(str.isalpha, unicodedata.normalize('NFKC', company)))
+                    for letter, count in letters.items():
+                        self.assertGreaterEqual(printed[letter], 2 * count, letter)
+
+    @thoroughly
+    @given(layouts, st.sampled_from([CARD, LONGEST]))
+    def test_whatever_is_not_refused_is_whole_and_scans(self, layout, card):
+        try:
+            sheet.check(layout, card)
+        except typesetting.Unprintable:
+            return
+        self.read_back(layout, numbered(card, 2))
+
+    def test_qr_codes_have_18_mm_and_error_correction_m(self):
+        for layout, card in ((LAYOUTS['small'], CARD), (LAYOUTS['cr80'], LONGEST)):
+            [[_text, symbols, _picture]] = self.read_back(layout, [card])
+            [symbol] = [s for s in symbols if s.format == zxingcpp.BarcodeFormat.QRCode]
+            corners = symbol.position
+            side = (corners.top_right.x - corners.top_left.x) / DPI * 25.4
+            self.assertGreaterEqual(side, 17.9)
+            self.assertEqual(symbol.ec_level, 'M')
+
+    def test_symbols_are_black_on_white_whatever_the_colors(self):
+        layout = replace(
+            LAYOUTS['cr80'],
+            background=image('#101010', kind='JPEG'),
+            background_color='#000000',
+            text_color='#ffffff',
+            accent_color='#ffffff',
+        )
+        [[_text, symbols, picture]] = self.read_back(layout, [CARD])
+        self.assertLess(picture.getpixel((5, 5)), (30, 30, 30))
+        quiet_zones = {
+            zxingcpp.BarcodeFormat.QRCode: 3.5 / 37,
+            zxingcpp.BarcodeFormat.Code128: 9 / 233,
+        }
+        for symbol in symbols:
+            corners = symbol.position
+            y = (corners.top_left.y + corners.bottom_left.y) // 2
+            quiet = quiet_zones[symbol.format] * (corners.top_right.x - corners.top_left.x)
+            for x in (corners.top_left.x - quiet, corners.top_right.x + quiet):
+                self.assertEqual(picture.getpixel((round(x), y)), (255, 255, 255))
+
+    def test_the_text_has_its_placeholders_filled_in(self):
+        text = "{company}|{price}|{code}|{serial}|{valid_till}|{address}|{"
+        layout = replace(LAYOUTS['large'], text=text)
+        [[printed, _symbols, _picture]] = self.read_back(layout, [LONGEST])
+        values = [layout.company, LONGEST.price, LONGEST.code, LONGEST.serial, LONGEST.valid_till]
+        self.assertIn(bare('|'.join([*values, layout.address, '{'])), printed)
+
+    def test_cards_of_different_prices_show_their_own(self):
+        cards = list(numbered(CARD, 3))
+        cards[0] = replace(cards[0], valid_till='')
+        cards[1] = replace(cards[1], price='$ 10.00')
+        first, second, third = (text for text, _symbols, _picture in self.read_back(LAYOUT, cards))
+        self.assertNotIn('Valid', first)
+        self.assertIn('31/12/2027', second)
+        self.assertNotIn('25.00', second)
+        self.assertIn('25.00', third)
+        self.assertIn('31/12/2027', third)
+
+    def test_a_logo_is_printed_on_every_card_and_stored_once(self):
+        layout = replace(LAYOUT, logo=image('#00ff00'))
+        cards = list(numbered(CARD, 12))
+        for _text, _symbols, picture in self.read_back(layout, cards):
+            colors = {color for _count, color in picture.getcolors(100_000)}
+            self.assertIn((0, 255, 0), colors)
+        reader = pypdf.PdfReader(io.BytesIO(written(layout, cards)))
+        objects = (reader.get_object(number) for number in range(1, len(reader.xref[0]) + 1))
+        images = [o for o in objects if isinstance(o, dict) and o.get('/Subtype') == '/Image']
+        self.assertEqual(len(images), 1)
+
+    def test_all_fonts_are_embedded(self):
+        reader = pypdf.PdfReader(io.BytesIO(written(LAYOUT, [CARD])))
+        page = reader.pages[0]
+        fonts = page['/Resources']['/Font']
+        self.assertLessEqual(
+            set(re.findall(rb'(/\S+) \S+ Tf', page.get_contents().get_data())),
+            {name.encode() for name in fonts},
+        )
+        self.assertGreaterEqual(len(fonts), 3)
+        for font in fonts.values():
+            self.assertIn('/FontFile2', font.get_object()['/FontDescriptor'])
+
+    def test_the_preview_is_a_page_of_the_size_of_the_first_card(self):
+        [page] = pypdf.PdfReader(io.BytesIO(sheet.preview(LAYOUT, CARD))).pages
+        self.assertAlmostEqual(float(page.mediabox.width), 95 * POINTS_A_MM, 1)
+        self.assertAlmostEqual(float(page.mediabox.height), 277 / 5 * POINTS_A_MM, 1)
+        self.assertIn(bare(CARD.code), bare(page.extract_text()))
+
+    def test_a_roll_is_as_long_as_its_text_needs(self):
+        layout = LAYOUTS['roll80']
+        long = replace(layout, text="One two three four five six seven. " * 10)
+        heights = []
+        for each in (layout, long):
+            [page] = pypdf.PdfReader(io.BytesIO(written(each, [CARD]))).pages
+            heights.append(page.mediabox.height)
+        self.assertGreater(heights[1], heights[0] + 50)
+
+    # === TEXTS === #
+
+    def lines(self, text, width=1000, right_to_left=False, style=arrangement.STYLES['text']):
+        path = str(sheet.FONTS.regular)
+        return typesetting.fit(text, path, style, width, 1000, right_to_left).lines
+
+    def test_right_to_left_lines_are_drawn_from_the_right(self):
+        self.assertEqual(self.lines("אב (גד)", right_to_left=True), ("(דג) בא",))
+        self.assertEqual(self.lines("אב 12.50 ₪ גד", right_to_left=True), ("דג ₪ 12.50 בא",))
+        self.assertEqual(self.lines("Hotel אב"), ("Hotel בא",))
+        self.assertEqual(self.lines("Hotel אב", right_to_left=True), ("בא Hotel",))
+
+    def test_embedded_values_keep_their_direction(self):
+        company = typesetting.embed("Northwind Inc.", True)
+        self.assertEqual(self.lines(company, right_to_left=True), ("Northwind Inc.",))
+        company = typesetting.embed("אב, Ltd", False)
+        self.assertEqual(self.lines(f'By {company}'), ("By Ltd ,בא",))
+        price = typesetting.embed('12.50 ₪', True)
+        self.assertEqual(self.lines(f'{price} (אב)', right_to_left=True), ("(בא) ₪ 12.50",))
+        serial = typesetting.embed('2026-A1-7', True)
+        self.assertEqual(self.lines(f'אב {serial} גד', right_to_left=True), ("דג 2026-A1-7 בא",))
+
+    def test_odd_spaces_are_plain_and_what_is_invisible_is_gone(self):
+        self.assertEqual(self.lines("a\tb\u202fc\u200ed\u3000e"), ("a b\xa0cd\xa0e",))
+
+    def test_arabic_letters_join(self):
+        [line] = self.lines("بيت")
+        self.assertEqual(line, '\ufe96\ufef4\ufe91')
+
+    def test_wrapped_right_to_left_text_starts_on_the_first_line(self):
+        lines = self.lines("אבג דהו", width=20, right_to_left=True)
+        self.assertEqual(lines, ("גבא", "והד"))
+
+    def test_the_lines_of_a_code_are_about_as_long(self):
+        style = arrangement.STYLES['code']._replace(largest=10, comfortable=10)
+        path = str(sheet.FONTS.code)
+        fitted = typesetting.fit(CARD.code, path, style, 100, 1000, False)
+        self.assertEqual(fitted.lines, ("QUICK-7K2M-", "9XQ4-R3TZX"))
+
+    @thoroughly
+    @given(
+        st.lists(st.text('ABC123', min_size=1, max_size=12), min_size=1, max_size=8),
+        st.integers(80, 300),
+    )
+    def test_codes_only_break_after_a_group(self, groups, width):
+        code = '-'.join(groups)
+        style = arrangement.STYLES['code']
+        fitted = typesetting.fit(code, str(sheet.FONTS.code), style, width, 1000, False)
+        self.assertEqual(''.join(fitted.lines), code)
+        for line in fitted.lines[:-1]:
+            self.assertEqual(line[-1], '-')
+        self.assertLessEqual(fitted.width, width)
+
+    # === LONG RUNS === #
+
+    def test_a_long_run_has_all_pages_in_order(self):
+        layout = replace(LAYOUTS['cr80'], show_qr=False, show_barcode=False)
+        cards = list(numbered(CARD, 450))
+        pages = pypdf.PdfReader(io.BytesIO(written(layout, cards)), strict=True).pages
+        self.assertEqual(len(pages), 450)
+        for number in (0, 199, 200, 399, 400, 449):
+            self.assertIn(cards[number].serial, pages[number].extract_text())
+
+    def test_memory_does_not_grow_with_the_number_of_pages(self):
+        layout = replace(LAYOUTS['cr80'], show_qr=False, show_barcode=False)
+        peaks = []
+        for count in (300, 300, 2100):
+            tracemalloc.start()
+            sheet.write(layout, numbered(CARD, count), SimpleNamespace(write=len))
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        # Where each page and its contents are in the file: 16 bytes.
+        self.assertLess(peaks[2] - peaks[1], 60 * (2100 - 300))
