@@ -7,8 +7,15 @@
     'license': 'LGPL-3',
     'depends': ['account', 'portal'],
     'external_dependencies': {
-        'python': ['cryptography', 'python-stdnum'],
-        'apt': {'python-stdnum': 'python3-stdnum'},
+        'python': [
+            'arabic-reshaper',
+            'cryptography',
+            'pypdfium2',
+            'python-bidi',
+            'python-stdnum',
+            'reportlab',
+            'zxing-cpp',
+        ],
     },
     'data': [
         'refill_cards/security/refill_cards_security.xml',
@@ -16,7 +23,9 @@
         'refill_cards/data/refill_cards_data.xml',
         'refill_cards/wizards/refill_card_generate_views.xml',
         'refill_cards/wizards/refill_card_redeem_views.xml',
+        'refill_cards/data/refill_card_layout_data.xml',
         'refill_cards/views/refill_card_views.xml',
+        'refill_cards/views/refill_card_layout_views.xml',
         'refill_cards/views/refill_card_series_views.xml',
         'refill_cards/views/refill_card_event_views.xml',
         'refill_cards/views/refill_card_attempt_views.xml',

@@ -1,1 +1,16 @@
-from . import test_redeem
+from . import (
+    test_accountant_tour,
+    test_api,
+    test_code,
+    test_company,
+    test_concurrency,
+    test_generate_background,
+    test_payment,
+    test_portal,
+    test_portal_tour,
+    test_print,
+    test_redeem,
+    test_rights,
+    test_series,
+    test_sheet,
+)

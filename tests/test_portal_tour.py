@@ -16,3 +16,21 @@ class TestPortalTour(RefillCardCommon, HttpCase):
         self.start_tour('/my', 'refill_card_portal', login=self.customer_user.login)
         self.assertRecordValues(card, [{'state': 'used', 'partner_id': self.customer.id}])
         self.assertEqual(card.payment_id.state, 'paid')
+
+    def test_a_scanned_card_fills_the_field_and_redeems_nothing(self):
+        self.company.refill_card_portal = True
+        self.browser_js(
+            '/my/refill#QUICK-7K2M-9XQ4-R3TZD',
+            code="""
+                const { value } = document.querySelector("input[name='code']");
+                const { hash } = window.location;
+                if (value === "QUICK-7K2M-9XQ4-R3TZD" && !hash) {
+                    console.log("test successful");
+                } else {
+                    console.error(`The field holds ${value}, and the address ${hash}.`);
+                }
+            """,
+            ready="Boolean(document.querySelector(\"input[name='code']\")?.value)",
+            login=self.customer_user.login,
+        )
+        self.assertFalse(self.env['refill.card.attempt'].search([]))

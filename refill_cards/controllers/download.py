@@ -1,9 +1,15 @@
 import codecs
 import csv
 import io
+from tempfile import TemporaryFile
 
 from odoo import api, http
+from odoo.exceptions import UserError
 from odoo.http import content_disposition, request
+from werkzeug.wsgi import wrap_file
+
+from .. import sheet
+from ..typesetting import Unprintable
 
 BATCH = 5000
 # A spreadsheet takes a cell that starts with one of these for a formula:
@@ -34,13 +40,62 @@ class RefillCardDownload(http.Controller):
         if not series:
             raise request.not_found()
         series._check_may_export()
-        series._log_export('CSV')
+        series._log_export('CSV', series.card_count)
         headers = [
             ('Content-Type', 'text/csv; charset=utf-8'),
             ('Content-Disposition', content_disposition(f'{series.name}.csv')),
             ('Cache-Control', 'no-store'),
         ]
         return request.make_response(self._stream_csv(series), headers)
+
+    @http.route(
+        '/refill_cards/series/<int:series_id>/pdf', type='http', auth='user', methods=['GET']
+    )
+    def export_pdf(self, series_id):
+        """Send the cards of a series that can be redeemed as sheets to print.
+
+        :raise werkzeug.exceptions.NotFound: when there is no such series.
+        :raise AccessError: when the user may not see its codes.
+        :raise UserError: when it cannot be printed.
+        """
+        series = request.env['refill.card.series'].browse(series_id).exists()
+        if not series:
+            raise request.not_found()
+        series._check_may_export()
+        series._check_may_print()
+        file = TemporaryFile()
+        series._log_export('PDF', self._write_pdf(series, file))
+        size = file.tell()
+        file.seek(0)
+        headers = [
+            ('Content-Type', 'application/pdf'),
+            ('Content-Length', size),
+            ('Content-Disposition', content_disposition(f'{series.name}.pdf')),
+            ('Cache-Control', 'no-store'),
+        ]
+        pieces = wrap_file(request.httprequest.environ, file)
+        return request.make_response(pieces, headers)
+
+    def _write_pdf(self, series, file):
+        """Write the sheets and return how many cards they have.
+
+        :raise UserError: when a card does not fit on the layout.
+        """
+        layout = series.layout_id
+        cards = series.env['refill.card'].search(
+            [('series_id', '=', series.id), ('state', '=', 'active')]
+        )
+        try:
+            return sheet.write(
+                layout._prepare_sheet_layout(series.company_id),
+                layout._prepare_sheet_cards(cards),
+                file,
+            )
+        except Unprintable:
+            raise UserError(
+                layout._get_problem()
+                or series.env._("These cards do not fit on the layout %(name)s.", name=layout.name)
+            ) from None
 
     def _stream_csv(self, series):
         """Yield the file in pieces, with a transaction of its own: the request's ends before."""

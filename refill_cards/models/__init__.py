@@ -7,6 +7,7 @@ from . import (
     refill_card,
     refill_card_attempt,
     refill_card_event,
+    refill_card_layout,
     refill_card_series,
     res_company,
     res_config_settings,

@@ -12,6 +12,8 @@ MAX_QUANTITY = 1_000_000
 # Up to here the user waits, for about a second; more are generated in the background.
 IMMEDIATE_QUANTITY = 20_000
 BATCH = 20_000
+# What is printed while the user waits, for some ten seconds.
+PRINT_QUANTITY = 20_000
 GENERATED = {
     'name',
     'quantity',
@@ -86,6 +88,12 @@ class RefillCardSeries(models.Model):
     )
     generated = fields.Integer(readonly=True, copy=False, help="Cards made so far.")
     progress = fields.Float(compute='_compute_progress', help="Percentage of the cards made.")
+    layout_id = fields.Many2one(
+        comodel_name='refill.card.layout',
+        default=lambda self: self.env['refill.card.layout'].search([], limit=1),
+        ondelete='set null',
+        help="How the cards are printed.",
+    )
     card_ids = fields.One2many(comodel_name='refill.card', inverse_name='series_id', string="Cards")
     card_count = fields.Integer(compute='_compute_counts')
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
@@ -358,6 +366,18 @@ class RefillCardSeries(models.Model):
         :raise UserError: when a card was used.
         """
         self.check_access('unlink')
+        self._lock()
+        self._check_unused()
+        self.env['refill.card']._record_events(
+            'deleted', channel='backend', where=SQL("series_id = ANY(%s)", list(self.ids))
+        )
+        return super().unlink()
+
+    def _lock(self):
+        """Keep other transactions from adding cards or redeeming them until this one ends.
+
+        :raise UserError: when one of them is just doing so.
+        """
         try:
             self.lock_for_update()
         except LockError:
@@ -367,11 +387,6 @@ class RefillCardSeries(models.Model):
                     " a moment."
                 )
             ) from None
-        self._check_unused()
-        self.env['refill.card']._record_events(
-            'deleted', channel='backend', where=SQL("series_id = ANY(%s)", list(self.ids))
-        )
-        return super().unlink()
 
     # -------------------------------------------------------------------------
     # CODES
@@ -540,6 +555,35 @@ class RefillCardSeries(models.Model):
             'target': 'download',
         }
 
+    def action_print(self):
+        """Download the cards that can still be redeemed as a PDF.
+
+        :raise UserError: when there is no layout, nothing to print, or too much.
+        """
+        self.ensure_one()
+        self._check_may_export()
+        self._check_may_print()
+        return {
+            'type': 'ir.actions.act_url',
+            'url': f'/refill_cards/series/{self.id}/pdf',
+            'target': 'download',
+        }
+
+    def _check_may_print(self):
+        """:raise UserError: when there is no layout, nothing to print, or too much."""
+        if not self.layout_id:
+            raise UserError(self.env._("Choose the layout that the cards are printed with."))
+        if not self.active_count:
+            raise UserError(self.env._("No card of this series can be redeemed."))
+        if self.active_count > PRINT_QUANTITY:
+            raise UserError(
+                self.env._(
+                    "Up to %(maximum)s cards are printed at a time. Export the codes as CSV for a"
+                    " print shop instead.",
+                    maximum=f'{PRINT_QUANTITY:,}',
+                )
+            )
+
     def _may_see_codes(self):
         """Return whether the user sees whole codes: a manager of the company that issued them."""
         return self.env.su or (
@@ -553,12 +597,12 @@ class RefillCardSeries(models.Model):
         if not self._may_see_codes():
             raise AccessError(self.env._("You may not export the codes of these refill cards."))
 
-    def _log_export(self, file_format):
-        """Say in the chatter who took the codes out."""
+    def _log_export(self, file_format, count):
+        """Say in the chatter who took how many codes out."""
         self.message_post(
             body=self.env._(
                 "%(count)s cards exported as %(format)s, with their codes.",
-                count=self.card_count,
+                count=count,
                 format=file_format,
             )
         )

@@ -13,6 +13,12 @@ export class RefillCardForm extends Interaction {
 
     setup() {
         this.isSent = false;
+        // A card's QR brings the code in the fragment, which stays out of every server's log.
+        const code = decodeURIComponent(window.location.hash.slice(1));
+        if (code) {
+            this.el.querySelector("input[name='code']").value = code;
+            window.history.replaceState(null, "", window.location.pathname);
+        }
     }
 }
 

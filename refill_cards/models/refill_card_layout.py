@@ -1,0 +1,242 @@
+import re
+from base64 import b64decode, b64encode
+from io import BytesIO
+
+import pypdfium2
+from odoo import api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools import format_amount, format_date
+
+from .. import arrangement, sheet, typesetting
+from .. import code as codes
+
+COLOR = re.compile(r'#[0-9a-fA-F]{6}')
+PREVIEW_DPI = 150
+# What the check and the preview fill in; the longest a card can have.
+LONGEST_PRICE = 1_234_567.89
+LONGEST_FORMAT = codes.Format('digits', codes.LENGTHS['digits'][-1], 'M' * codes.PREFIX_LENGTH)
+
+
+class RefillCardLayout(models.Model):
+    _name = 'refill.card.layout'
+    _description = "Refill Card Layout"
+    _order = 'sequence, id'
+
+    name = fields.Char(required=True, translate=True)
+    sequence = fields.Integer(default=10)
+    active = fields.Boolean(default=True)
+    paper = fields.Selection(
+        selection=[
+            ('a4', "A4"),
+            ('letter', "Letter"),
+            ('cr80', "Plastic card (CR80), one a page"),
+            ('roll80', "80 mm roll, one a cut"),
+        ],
+        required=True,
+        default='a4',
+    )
+    columns = fields.Integer(default=2, required=True)
+    rows = fields.Integer(default=5, required=True)
+    margin_x = fields.Float(
+        string="Side Margin", default=10, help="Left and right of the cards, in millimetres."
+    )
+    margin_y = fields.Float(
+        string="Top Margin", default=10, help="Above and below the cards, in millimetres."
+    )
+    gap = fields.Float(help="Between cards, in millimetres.")
+    cut_marks = fields.Boolean(default=True)
+    background = fields.Image(help="Fills the card, in place of the coloured header.")
+    logo = fields.Image(help="Leave empty for the company's logo.")
+    show_logo = fields.Boolean(string="Print the Logo", default=True)
+    background_color = fields.Char(default='#ffffff', required=True)
+    accent_color = fields.Char(default='#714b67', required=True)
+    text_color = fields.Char(default='#1b1b1b', required=True)
+    title = fields.Char(default='{company}', translate=True)
+    text = fields.Char(translate=True)
+    instructions = fields.Text(translate=True)
+    show_qr = fields.Boolean(string="QR Code", default=True)
+    show_barcode = fields.Boolean(string="Bar Code (Code 128)")
+    show_serial = fields.Boolean(string="Serial Number", default=True)
+    show_valid_till = fields.Boolean(string="Validity", default=True)
+    lang = fields.Selection(
+        selection='_selection_lang',
+        string="Language",
+        default=lambda self: self.env.lang,
+        help="Leave empty for the language of whoever prints.",
+    )
+    preview = fields.Image(compute='_compute_preview', max_width=0, max_height=0)
+    problem = fields.Char(compute='_compute_preview')
+
+    @api.model
+    def _selection_lang(self):
+        return self.env['res.lang'].get_installed()
+
+    @api.depends(
+        'paper',
+        'columns',
+        'rows',
+        'margin_x',
+        'margin_y',
+        'gap',
+        'background',
+        'logo',
+        'show_logo',
+        'background_color',
+        'accent_color',
+        'text_color',
+        'title',
+        'text',
+        'instructions',
+        'show_qr',
+        'show_barcode',
+        'show_serial',
+        'show_valid_till',
+        'lang',
+    )
+    @api.depends_context('company')
+    def _compute_preview(self):
+        """Draw the first card of the real PDF, or say why that cannot be printed."""
+        for layout in self:
+            layout.preview = False
+            layout.problem = layout._get_problem()
+            if not layout.problem:
+                company = self.env.company
+                card = layout._prepare_sheet_card(
+                    company, codes.Format('base32', 12, 'QUICK'), 25, "2026-0001-000001"
+                )
+                pdf = sheet.preview(layout._prepare_sheet_layout(company), card)
+                layout.preview = layout._render(pdf)
+
+    @api.constrains(
+        'paper',
+        'columns',
+        'rows',
+        'margin_x',
+        'margin_y',
+        'gap',
+        'background',
+        'logo',
+        'show_logo',
+        'background_color',
+        'accent_color',
+        'text_color',
+        'title',
+        'text',
+        'instructions',
+        'show_qr',
+        'show_barcode',
+        'show_serial',
+        'show_valid_till',
+        'lang',
+    )
+    def _check_printable(self):
+        for layout in self:
+            if problem := layout._get_problem():
+                raise ValidationError(problem)
+
+    def _get_problem(self):
+        """Return why the longest card cannot be printed, as a sentence, None when it can.
+
+        :rtype: str | None
+        """
+        colors = (self.background_color, self.accent_color, self.text_color)
+        if not all(COLOR.fullmatch(color or '') for color in colors):
+            return self.env._("Colours are written as # and six hexadecimal digits.")
+        if not (1 <= self.columns <= 20 and 1 <= self.rows <= 50):
+            return self.env._("A sheet has 1 to 20 columns and 1 to 50 rows.")
+        if min(self.margin_x, self.margin_y, self.gap) < 0:
+            return self.env._("Margins and gaps cannot be negative.")
+        company = self.env.company
+        card = self._prepare_sheet_card(company, LONGEST_FORMAT, LONGEST_PRICE, "2026-0001-1000000")
+        try:
+            sheet.check(self._prepare_sheet_layout(company), card)
+        except typesetting.MissingCharacters as error:
+            return self.env._(
+                "The fonts have no %(characters)s: these characters cannot be printed.",
+                characters=' '.join(error.what),
+            )
+        except sheet.UnknownPlaceholder as error:
+            return self.env._(
+                "{%(name)s} stands for nothing. Use {price}, {code}, {serial}, {valid_till},"
+                " {company} or {address}.",
+                name=error.what,
+            )
+        except sheet.UnreadablePicture:
+            return self.env._("The logo or the background is not a picture that can be printed.")
+        except arrangement.CannotFit:
+            return self.env._(
+                "The longest code and price do not fit on a card of this size. Print fewer cards"
+                " on a sheet, or less on a card."
+            )
+        return None
+
+    def _prepare_sheet_layout(self, company):
+        """Return the layout as ``sheet`` knows it, in the layout's language.
+
+        :param res.company company: whose name and logo are printed.
+        :rtype: sheet.Layout
+        """
+        self.ensure_one()
+        layout = self.with_context(lang=self.lang or self.env.lang)
+        logo = (layout.logo or company.sudo().logo) if layout.show_logo else None
+        texts = ('title', 'text', 'instructions')
+        shared = sheet.Layout.__dataclass_fields__.keys() & layout._fields.keys()
+        language = self.env['res.lang']._lang_get(layout.env.lang)
+        values = {
+            **{fname: layout[fname] for fname in shared},
+            **{fname: layout[fname] or '' for fname in texts},
+            'background': b64decode(layout.background) if layout.background else None,
+            'logo': b64decode(logo) if logo else None,
+            'company': company.sudo().name,
+            'address': self._get_address().removeprefix('https://'),
+            'serial_label': layout.env._("Serial number"),
+            'valid_till_label': layout.env._("Valid till"),
+            'right_to_left': language.direction == 'rtl',
+        }
+        return sheet.Layout(**values)
+
+    def _prepare_sheet_card(self, company, fmt, price, serial):
+        """Return a card that only shows how cards look."""
+        layout = self.with_context(lang=self.lang or self.env.lang)
+        code = fmt.display(fmt.generate(1)[0])
+        return sheet.Card(
+            code=code,
+            serial=serial,
+            price=format_amount(layout.env, price, company.currency_id),
+            valid_till=format_date(layout.env, fields.Date.today()),
+            url=self._get_url(code),
+        )
+
+    def _prepare_sheet_cards(self, cards):
+        """Yield cards as ``sheet`` knows them, in the layout's language.
+
+        :param refill.card cards: of one series, with their codes.
+        """
+        env = self.with_context(lang=self.lang or self.env.lang).env
+        for card in cards:
+            yield sheet.Card(
+                code=card.code,
+                serial=card.name,
+                price=format_amount(env, card.price, card.currency_id),
+                valid_till=format_date(env, card.valid_till) if card.valid_till else '',
+                url=self._get_url(card.code),
+            )
+
+    @api.model
+    def _get_address(self):
+        return self.get_base_url() + '/my/refill'
+
+    def _get_url(self, code):
+        """Return what the QR opens: the code is in the fragment, which no server ever sees."""
+        return f'{self._get_address()}#{code}'
+
+    @api.model
+    def _render(self, pdf):
+        """Return the first page of a PDF as a picture."""
+        document = pypdfium2.PdfDocument(pdf)
+        try:
+            buffer = BytesIO()
+            document[0].render(scale=PREVIEW_DPI / 72).to_pil().save(buffer, 'PNG')
+            return b64encode(buffer.getvalue())
+        finally:
+            document.close()
