@@ -1,11 +1,17 @@
+from base64 import b64encode
+from datetime import timedelta
 from io import BytesIO
+from unittest.mock import patch
 
 import pypdfium2
 import zxingcpp
+from freezegun import freeze_time
+from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
+from ..refill_cards.models import refill_card_series
 from .common import RefillCardCommon
 
 
@@ -44,6 +50,33 @@ class TestLayout(RefillCardCommon):
             with self.subTest(layout=layout.name):
                 self.assertFalse(layout.problem)
                 self.assertTrue(layout.preview)
+
+    def test_layouts_with_pictures_open_in_their_form(self):
+        picture = b64encode(self.env['ir.binary']._placeholder())
+        for values in ({'background': picture}, {'logo': picture}, {}):
+            layout = self.layouts.create({'name': "New", **values})
+            self.env.flush_all()
+            self.env.invalidate_all()
+            forms = layout.with_context(bin_size=True)  # as the web client asks
+            [form] = forms.web_read({'problem': {}, 'preview': {}, 'logo': {}})
+            self.assertFalse(form['problem'])
+            self.assertTrue(form['preview'])
+
+    def test_a_layout_whose_language_was_deactivated_still_opens(self):
+        french = self.env['res.lang']._activate_lang('fr_FR')
+        layout = self.layouts.create({'name': "New", 'lang': 'fr_FR'})
+        french.active = False
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertTrue(layout.preview)
+
+    def test_the_widest_bar_code_decides(self):
+        values = {'name': "New", 'columns': 3, 'show_barcode': True, 'show_qr': False}
+        with self.assertRaisesRegex(ValidationError, "do not fit"):
+            self.layouts.create(values)
+
+    def test_a_layout_without_paper_says_so(self):
+        self.assertIn("paper", self.layouts.new({'paper': False}).problem)
 
     def test_the_preview_follows_what_is_typed(self):
         layout = self.layouts.new({'name': "New"})
@@ -86,6 +119,20 @@ class TestPrint(RefillCardCommon, HttpCase):
             series.action_print()
         series.layout_id = False
         with self.assertRaisesRegex(UserError, "Choose the layout"):
+            series.action_print()
+
+    def test_cards_whose_day_is_over_are_not_printed(self):
+        series = self._generate(valid_till=fields.Date.today())
+        with (
+            freeze_time(fields.Datetime.now() + timedelta(days=3)),
+            self.assertRaisesRegex(UserError, "can be redeemed"),
+        ):
+            series.action_print()
+
+    def test_a_series_that_is_being_generated_is_not_printed(self):
+        with patch.object(refill_card_series, 'IMMEDIATE_QUANTITY', 0):
+            series = self._generate()
+        with self.assertRaisesRegex(UserError, "being generated"):
             series.action_print()
 
     def test_every_card_that_can_be_redeemed_is_printed_with_its_code(self):

@@ -172,6 +172,11 @@ class TestSeries(RefillCardCommon):
             ],
         )
 
+    def test_the_form_counts_the_cards_while_it_is_edited(self):
+        series = self._generate(quantity=4)
+        edited = series.new({'price': 30}, origin=series)
+        self.assertEqual((edited.active_count, edited.active_amount), (4, 120))
+
     # -------------------------------------------------------------------------
     # DELETING
     # -------------------------------------------------------------------------

@@ -82,18 +82,15 @@ class RefillCardDownload(http.Controller):
         :raise UserError: when a card does not fit on the layout.
         """
         layout = series.layout_id
-        cards = series.env['refill.card'].search(
-            [('series_id', '=', series.id), ('state', '=', 'active')]
-        )
         try:
             return sheet.write(
                 layout._prepare_sheet_layout(series.company_id),
-                layout._prepare_sheet_cards(cards),
+                layout._prepare_sheet_cards(series._get_redeemable_cards()),
                 file,
             )
         except Unprintable:
             raise UserError(
-                layout._get_problem()
+                layout.with_company(series.company_id)._get_problem()
                 or series.env._("These cards do not fit on the layout %(name)s.", name=layout.name)
             ) from None
 

@@ -14,7 +14,11 @@ COLOR = re.compile(r'#[0-9a-fA-F]{6}')
 PREVIEW_DPI = 150
 # What the check and the preview fill in; the longest a card can have.
 LONGEST_PRICE = 1_234_567.89
-LONGEST_FORMAT = codes.Format('digits', codes.LENGTHS['digits'][-1], 'M' * codes.PREFIX_LENGTH)
+# The most characters, and the widest bar code: Code 128 packs digits two by two.
+LONGEST_FORMATS = [
+    codes.Format(alphabet, lengths[-1], 'M' * codes.PREFIX_LENGTH)
+    for alphabet, lengths in codes.LENGTHS.items()
+]
 
 
 class RefillCardLayout(models.Model):
@@ -139,6 +143,8 @@ class RefillCardLayout(models.Model):
 
         :rtype: str | None
         """
+        if not self.paper:
+            return self.env._("Choose the paper.")
         colors = (self.background_color, self.accent_color, self.text_color)
         if not all(COLOR.fullmatch(color or '') for color in colors):
             return self.env._("Colours are written as # and six hexadecimal digits.")
@@ -147,9 +153,11 @@ class RefillCardLayout(models.Model):
         if min(self.margin_x, self.margin_y, self.gap) < 0:
             return self.env._("Margins and gaps cannot be negative.")
         company = self.env.company
-        card = self._prepare_sheet_card(company, LONGEST_FORMAT, LONGEST_PRICE, "2026-0001-1000000")
         try:
-            sheet.check(self._prepare_sheet_layout(company), card)
+            layout = self._prepare_sheet_layout(company)
+            for fmt in LONGEST_FORMATS:
+                card = self._prepare_sheet_card(company, fmt, LONGEST_PRICE, "2026-0001-1000000")
+                sheet.check(layout, card)
         except typesetting.MissingCharacters as error:
             return self.env._(
                 "The fonts have no %(characters)s: these characters cannot be printed.",
@@ -170,6 +178,11 @@ class RefillCardLayout(models.Model):
             )
         return None
 
+    def _with_lang(self):
+        """Return the layout in its language, or the user's when its own is not active any more."""
+        active = self.lang in dict(self._selection_lang())
+        return self.with_context(lang=self.lang if active else self.env.lang)
+
     def _prepare_sheet_layout(self, company):
         """Return the layout as ``sheet`` knows it, in the layout's language.
 
@@ -177,7 +190,9 @@ class RefillCardLayout(models.Model):
         :rtype: sheet.Layout
         """
         self.ensure_one()
-        layout = self.with_context(lang=self.lang or self.env.lang)
+        # A form asks for the sizes of pictures instead of the pictures.
+        layout = self._with_lang().with_context(bin_size=False)
+        company = company.with_context(bin_size=False)
         logo = (layout.logo or company.sudo().logo) if layout.show_logo else None
         texts = ('title', 'text', 'instructions')
         shared = sheet.Layout.__dataclass_fields__.keys() & layout._fields.keys()
@@ -197,7 +212,7 @@ class RefillCardLayout(models.Model):
 
     def _prepare_sheet_card(self, company, fmt, price, serial):
         """Return a card that only shows how cards look."""
-        layout = self.with_context(lang=self.lang or self.env.lang)
+        layout = self._with_lang()
         code = fmt.display(fmt.generate(1)[0])
         return sheet.Card(
             code=code,
@@ -212,7 +227,7 @@ class RefillCardLayout(models.Model):
 
         :param refill.card cards: of one series, with their codes.
         """
-        env = self.with_context(lang=self.lang or self.env.lang).env
+        env = self._with_lang().env
         for card in cards:
             yield sheet.Card(
                 code=card.code,

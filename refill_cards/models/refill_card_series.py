@@ -148,7 +148,7 @@ class RefillCardSeries(models.Model):
         for series in self:
             series.card_count = 0
             for state, _label in STATES:
-                count = counts.get((series.id, state), 0)
+                count = counts.get((series._origin.id, state), 0)
                 series[f'{state}_count'] = count
                 series[f'{state}_amount'] = count * series.price
                 series.card_count += count
@@ -573,8 +573,8 @@ class RefillCardSeries(models.Model):
         """:raise UserError: when there is no layout, nothing to print, or too much."""
         if not self.layout_id:
             raise UserError(self.env._("Choose the layout that the cards are printed with."))
-        if not self.active_count:
-            raise UserError(self.env._("No card of this series can be redeemed."))
+        if self.state != 'ready':
+            raise UserError(self.env._("The cards are still being generated."))
         if self.active_count > PRINT_QUANTITY:
             raise UserError(
                 self.env._(
@@ -583,6 +583,16 @@ class RefillCardSeries(models.Model):
                     maximum=f'{PRINT_QUANTITY:,}',
                 )
             )
+        if not self._get_redeemable_cards():
+            raise UserError(self.env._("No card of this series can be redeemed."))
+
+    def _get_redeemable_cards(self):
+        """Return the cards that can be redeemed today.
+
+        :rtype: refill.card
+        """
+        domain = [('series_id', '=', self.id), ('state', '=', 'active')]
+        return self.env['refill.card'].search(domain).filtered('is_redeemable')
 
     def _may_see_codes(self):
         """Return whether the user sees whole codes: a manager of the company that issued them."""

@@ -57,7 +57,7 @@ class RefillCardGenerate(models.TransientModel):
 
     @api.depends('alphabet', 'quantity')
     def _compute_code_length(self):
-        for wizard in self:
+        for wizard in self.filtered('alphabet'):
             default = codes.DEFAULT_LENGTHS[wizard.alphabet]
             safe = codes.Format(wizard.alphabet, default).safe_length(wizard._count_cards(default))
             wizard.code_length = max(default, safe or 0)
@@ -68,7 +68,7 @@ class RefillCardGenerate(models.TransientModel):
             wizard.guessing_probability = False
             wizard.code_example = False
             wizard.guessable = False
-            if wizard.code_length in codes.LENGTHS[wizard.alphabet]:
+            if wizard.code_length in codes.LENGTHS.get(wizard.alphabet, ()):
                 fmt = codes.Format(
                     wizard.alphabet, wizard.code_length, (wizard.prefix or '').strip().upper()
                 )
