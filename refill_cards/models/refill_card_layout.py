@@ -12,6 +12,28 @@ from .. import code as codes
 
 COLOR = re.compile(r'#[0-9a-fA-F]{6}')
 PREVIEW_DPI = 150
+PRINTED = (
+    'paper',
+    'columns',
+    'rows',
+    'margin_x',
+    'margin_y',
+    'gap',
+    'background',
+    'logo',
+    'show_logo',
+    'background_color',
+    'accent_color',
+    'text_color',
+    'title',
+    'text',
+    'instructions',
+    'show_qr',
+    'show_barcode',
+    'show_serial',
+    'show_valid_till',
+    'lang',
+)
 # What the check and the preview fill in; the longest a card can have.
 LONGEST_PRICE = 1_234_567.89
 # The most characters, and the widest bar code: Code 128 packs digits two by two.
@@ -75,28 +97,7 @@ class RefillCardLayout(models.Model):
     def _selection_lang(self):
         return self.env['res.lang'].get_installed()
 
-    @api.depends(
-        'paper',
-        'columns',
-        'rows',
-        'margin_x',
-        'margin_y',
-        'gap',
-        'background',
-        'logo',
-        'show_logo',
-        'background_color',
-        'accent_color',
-        'text_color',
-        'title',
-        'text',
-        'instructions',
-        'show_qr',
-        'show_barcode',
-        'show_serial',
-        'show_valid_till',
-        'lang',
-    )
+    @api.depends(*PRINTED)
     @api.depends_context('company')
     def _compute_preview(self):
         """Draw the first card of the real PDF, or say why that cannot be printed."""
@@ -111,28 +112,7 @@ class RefillCardLayout(models.Model):
                 pdf = sheet.preview(layout._prepare_sheet_layout(company), card)
                 layout.preview = layout._render(pdf)
 
-    @api.constrains(
-        'paper',
-        'columns',
-        'rows',
-        'margin_x',
-        'margin_y',
-        'gap',
-        'background',
-        'logo',
-        'show_logo',
-        'background_color',
-        'accent_color',
-        'text_color',
-        'title',
-        'text',
-        'instructions',
-        'show_qr',
-        'show_barcode',
-        'show_serial',
-        'show_valid_till',
-        'lang',
-    )
+    @api.constrains(*PRINTED)
     def _check_printable(self):
         for layout in self:
             if problem := layout._get_problem():
