@@ -223,6 +223,9 @@ class TestSeries(RefillCardCommon):
                 [(self.other_company.name, True), ("Any company", False)],
             )
             self.assertEqual([row['company_ids'] for row in rows], [[], []])
+        edited = both[0].new({'price': 30}, origin=both[0])
+        self.assertEqual(edited.available_to, self.other_company.name)
+        self.assertTrue(edited.has_hidden_companies)
 
     def test_what_the_user_does_not_see_still_keeps_a_card_from_a_company(self):
         card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])

@@ -36,16 +36,9 @@ class RefillCardDownload(http.Controller):
         :raise werkzeug.exceptions.NotFound: when there is no such series.
         :raise AccessError: when the user may not see its codes.
         """
-        series = request.env['refill.card.series'].browse(series_id).exists()
-        if not series:
-            raise request.not_found()
-        series._check_may_export()
+        series = self._get_series(series_id)
         series._log_export('CSV', series.card_count)
-        headers = [
-            ('Content-Type', 'text/csv; charset=utf-8'),
-            ('Content-Disposition', content_disposition(f'{series.name}.csv')),
-            ('Cache-Control', 'no-store'),
-        ]
+        headers = self._get_headers(f'{series.name}.csv', 'text/csv; charset=utf-8')
         return request.make_response(self._stream_csv(series), headers)
 
     @http.route(
@@ -58,23 +51,35 @@ class RefillCardDownload(http.Controller):
         :raise AccessError: when the user may not see its codes.
         :raise UserError: when it cannot be printed.
         """
-        series = request.env['refill.card.series'].browse(series_id).exists()
-        if not series:
-            raise request.not_found()
-        series._check_may_export()
+        series = self._get_series(series_id)
         series._check_may_print()
         file = TemporaryFile()
         series._log_export('PDF', self._write_pdf(series, file))
         size = file.tell()
         file.seek(0)
-        headers = [
-            ('Content-Type', 'application/pdf'),
-            ('Content-Length', size),
-            ('Content-Disposition', content_disposition(f'{series.name}.pdf')),
+        headers = self._get_headers(f'{series.name}.pdf', 'application/pdf')
+        pieces = wrap_file(request.httprequest.environ, file)
+        return request.make_response(pieces, [*headers, ('Content-Length', size)])
+
+    def _get_series(self, series_id):
+        """Return the series whose codes the user may take out.
+
+        :raise werkzeug.exceptions.NotFound: when there is none.
+        :raise AccessError: when the user may not see its codes.
+        """
+        series = request.env['refill.card.series'].browse(series_id).exists()
+        if not series:
+            raise request.not_found()
+        series._check_may_export()
+        return series
+
+    @staticmethod
+    def _get_headers(filename, content_type):
+        return [
+            ('Content-Type', content_type),
+            ('Content-Disposition', content_disposition(filename)),
             ('Cache-Control', 'no-store'),
         ]
-        pieces = wrap_file(request.httprequest.environ, file)
-        return request.make_response(pieces, headers)
 
     def _write_pdf(self, series, file):
         """Write the sheets and return how many cards they have.

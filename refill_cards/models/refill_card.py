@@ -124,8 +124,8 @@ class RefillCard(models.Model):
         if operator not in ('in', '=', 'ilike', '=ilike', 'like'):
             return NotImplemented
         # One code a search: whoever tries many must be seen trying.
-        texts = [value] if isinstance(value, str) else list(value)[:1]
-        sealed = [seal for text in texts if text for seal in self._seal(str(text))]
+        text = value if isinstance(value, str) else next(iter(value), '')
+        sealed = self._seal(str(text))
         # sudo: no one reads the sealed code; the record rules still filter the cards found.
         # Ids, because PostgreSQL would scan the table for "serial number or subquery".
         return Domain('id', 'in', self.sudo().search([('code_sealed', 'in', sealed)]).ids)
@@ -273,10 +273,11 @@ class RefillCard(models.Model):
         :rtype: int
         """
         self.flush_model()
+        now = fields.Datetime.now()
         assignments = {
             'state': state,
             'write_uid': self.env.uid,
-            'write_date': fields.Datetime.now(),
+            'write_date': now,
             **values,
         }
         [[changed]] = self.env.execute_query(
@@ -310,7 +311,7 @@ class RefillCard(models.Model):
                     for column, value in assignments.items()
                 ),
                 state=state,
-                now=fields.Datetime.now(),
+                now=now,
                 uid=self.env.uid,
                 channel=channel,
                 note=note,

@@ -199,7 +199,7 @@ class RefillCardLayout(models.Model):
             serial=serial,
             price=format_amount(layout.env, price, company.currency_id),
             valid_till=format_date(layout.env, fields.Date.today()),
-            url=self._get_url(code),
+            url=self._get_url(self._get_address(), code),
         )
 
     def _prepare_sheet_cards(self, cards):
@@ -208,22 +208,25 @@ class RefillCardLayout(models.Model):
         :param refill.card cards: of one series, with their codes.
         """
         env = self._with_lang().env
+        address = self._get_address()
+        price = format_amount(env, cards[:1].price, cards.currency_id)
         for card in cards:
             yield sheet.Card(
                 code=card.code,
                 serial=card.name,
-                price=format_amount(env, card.price, card.currency_id),
+                price=price,
                 valid_till=format_date(env, card.valid_till) if card.valid_till else '',
-                url=self._get_url(card.code),
+                url=self._get_url(address, card.code),
             )
 
     @api.model
     def _get_address(self):
         return self.get_base_url() + '/my/refill'
 
-    def _get_url(self, code):
+    @api.model
+    def _get_url(self, address, code):
         """Return what the QR opens: the code is in the fragment, which no server ever sees."""
-        return f'{self._get_address()}#{code}'
+        return f'{address}#{code}'
 
     @api.model
     def _render(self, pdf):

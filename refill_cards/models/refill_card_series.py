@@ -120,7 +120,7 @@ class RefillCardSeries(models.Model):
         groups = self._read_group([('id', 'in', self.ids)], ['company_ids'], ['id:array_agg'])
         for series in self:
             companies = self.env['res.company'].union(
-                *(company for company, ids in groups if series.id in ids)
+                *(company for company, ids in groups if series._origin.id in ids)
             )
             series.available_to = ', '.join(companies.mapped('name')) or self.env._("Any company")
             series.has_hidden_companies = bool(companies - self.env.companies)
@@ -282,7 +282,7 @@ class RefillCardSeries(models.Model):
             )
         self.check_access('write')
         self._clean_values(vals)
-        changed = self.filtered(lambda series: series._get_changed(vals, FROZEN_BY_USE))
+        changed = self.filtered(lambda series: series._changes_frozen(vals))
         changed._check_unused()
         changed._collide_with_redemptions()
         extended = self.browse()
@@ -302,12 +302,12 @@ class RefillCardSeries(models.Model):
         if vals.get('prefix'):
             vals['prefix'] = vals['prefix'].strip().upper()
 
-    def _get_changed(self, vals, fnames):
-        return {
-            fname
-            for fname in fnames & vals.keys()
-            if self._fields[fname].convert_to_write(self[fname], self) != vals[fname]
-        }
+    def _changes_frozen(self, vals):
+        """Return whether writing these values changes something that is frozen by use."""
+        return any(
+            self._fields[fname].convert_to_write(self[fname], self) != vals[fname]
+            for fname in FROZEN_BY_USE & vals.keys()
+        )
 
     def _check_unused(self):
         """:raise UserError: when a card was used."""
@@ -549,11 +549,7 @@ class RefillCardSeries(models.Model):
         """Download the cards with their codes as CSV."""
         self.ensure_one()
         self._check_may_export()
-        return {
-            'type': 'ir.actions.act_url',
-            'url': f'/refill_cards/series/{self.id}/csv',
-            'target': 'download',
-        }
+        return self._get_download_action('csv')
 
     def action_print(self):
         """Download the cards that can still be redeemed as a PDF.
@@ -563,9 +559,12 @@ class RefillCardSeries(models.Model):
         self.ensure_one()
         self._check_may_export()
         self._check_may_print()
+        return self._get_download_action('pdf')
+
+    def _get_download_action(self, extension):
         return {
             'type': 'ir.actions.act_url',
-            'url': f'/refill_cards/series/{self.id}/pdf',
+            'url': f'/refill_cards/series/{self.id}/{extension}',
             'target': 'download',
         }
 
