@@ -4,6 +4,7 @@ from . import (
     test_code,
     test_company,
     test_concurrency,
+    test_export,
     test_generate_background,
     test_payment,
     test_portal,
@@ -11,6 +12,7 @@ from . import (
     test_print,
     test_redeem,
     test_rights,
+    test_send,
     test_series,
     test_sheet,
 )

@@ -1,8 +1,27 @@
+from contextlib import closing
+
+import pypdfium2
+import zxingcpp
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.fields import Command
 from odoo.tests import new_test_user
 
 from ..refill_cards.models.refill_card import RefillCardRefused
+
+
+def scan(content):
+    """Return the text of every QR code in a PDF, page by page.
+
+    :param bytes content: the PDF.
+    """
+    with closing(pypdfium2.PdfDocument(content)) as document:
+        return [
+            barcode.text
+            for page in document
+            for barcode in zxingcpp.read_barcodes(
+                page.render(scale=3).to_pil(), formats=zxingcpp.BarcodeFormat.QRCode
+            )
+        ]
 
 
 class RefillCardCommon(AccountTestInvoicingCommon):

@@ -1,17 +1,8 @@
 from base64 import b64encode
-from datetime import timedelta
-from io import BytesIO
-from unittest.mock import patch
 
-import pypdfium2
-import zxingcpp
-from freezegun import freeze_time
-from odoo import fields
-from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.fields import Command
-from odoo.tests import HttpCase, tagged
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tests import tagged
 
-from ..refill_cards.models import refill_card_series
 from .common import RefillCardCommon
 
 
@@ -83,67 +74,3 @@ class TestLayout(RefillCardCommon):
         before = layout.preview
         layout.accent_color = '#000000'
         self.assertNotEqual(layout.preview, before)
-
-
-@tagged('post_install', '-at_install')
-class TestPrint(RefillCardCommon, HttpCase):
-    def _print(self, series, user):
-        self.authenticate(user.login, user.login)
-        return self.url_open(f'/refill_cards/series/{series.id}/pdf')
-
-    def _scan(self, content):
-        """Return the text of every QR code in a PDF, page by page."""
-        document = pypdfium2.PdfDocument(BytesIO(content))
-        try:
-            return [
-                barcode.text
-                for page in document
-                for barcode in zxingcpp.read_barcodes(
-                    page.render(scale=3).to_pil(), formats=zxingcpp.BarcodeFormat.QRCode
-                )
-            ]
-        finally:
-            document.close()
-
-    def test_who_may_not_see_codes_prints_nothing(self):
-        series = self._generate(company_ids=[Command.clear()])
-        for user in (self.clerk, self.employee, self.customer_user):
-            with self.subTest(user=user.login):
-                self.assertEqual(self._print(series, user).status_code, 403)
-
-    def test_what_cannot_be_printed_says_why(self):
-        series = self._generate_card().series_id
-        self._redeem(series.card_ids)
-        series.invalidate_recordset()
-        with self.assertRaisesRegex(UserError, "can be redeemed"):
-            series.action_print()
-        series.layout_id = False
-        with self.assertRaisesRegex(UserError, "Choose the layout"):
-            series.action_print()
-
-    def test_cards_whose_day_is_over_are_not_printed(self):
-        series = self._generate(valid_till=fields.Date.today())
-        with (
-            freeze_time(fields.Datetime.now() + timedelta(days=3)),
-            self.assertRaisesRegex(UserError, "can be redeemed"),
-        ):
-            series.action_print()
-
-    def test_a_series_that_is_being_generated_is_not_printed(self):
-        with patch.object(refill_card_series, 'IMMEDIATE_QUANTITY', 0):
-            series = self._generate()
-        with self.assertRaisesRegex(UserError, "being generated"):
-            series.action_print()
-
-    def test_every_card_that_can_be_redeemed_is_printed_with_its_code(self):
-        series = self._generate(quantity=13)
-        self._redeem(series.card_ids[0])
-        response = self._print(series, self.accountant)
-        self.assertEqual(response.status_code, 200)
-        self.assertEqual(response.headers['Content-Type'], 'application/pdf')
-        address = series.get_base_url() + '/my/refill#'
-        self.assertEqual(
-            sorted(self._scan(response.content)),
-            sorted(address + code for code in series.card_ids[1:].mapped('code')),
-        )
-        self.assertIn("12 cards exported as PDF", series.message_ids[0].body)

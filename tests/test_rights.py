@@ -21,8 +21,11 @@ class TestRights(RefillCardCommon):
                 'refill.card.series',
                 'refill.card.event',
                 'refill.card.attempt',
+                'refill.card.export',
+                'refill.card.export.wizard',
                 'refill.card.generate',
                 'refill.card.redeem',
+                'refill.card.send',
             ):
                 with self.subTest(user=user.id, model=model), self.assertRaises(AccessError):
                     self.env[model].with_user(user).search([])
@@ -93,7 +96,7 @@ class TestRights(RefillCardCommon):
             lambda: series.unlink(),
             lambda: series.action_delete(),
             lambda: series.create({'quantity': 1, 'price': 1}),
-            lambda: series.action_export_csv(),
+            lambda: series._open_export_window(),
             lambda: series.env['refill.card.generate'].create({}),
             lambda: series.env['refill.card.attempt'].search([]),
         ):
@@ -156,7 +159,7 @@ class TestRights(RefillCardCommon):
         for call in (
             lambda: theirs.write({'price': 1}),
             lambda: theirs.unlink(),
-            lambda: theirs.action_export_csv(),
+            lambda: theirs._open_export_window(),
             lambda: theirs.card_ids[0].write({'valid_till': '2030-01-01'}),
             lambda: theirs.card_ids[0].unlink(),
         ):

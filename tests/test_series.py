@@ -1,12 +1,10 @@
-import csv
-import io
 from datetime import timedelta
 
 from freezegun import freeze_time
 from odoo import fields
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from ..refill_cards import code as codes
 from .common import RefillCardCommon
@@ -234,55 +232,3 @@ class TestSeries(RefillCardCommon):
         seen = card.with_context(allowed_company_ids=self.company.ids)
         self.assertFalse(seen.series_id.company_ids, "the cache holds nothing now")
         self._assert_refused('company', self._redeem, card)
-
-
-@tagged('post_install', '-at_install')
-class TestDownload(RefillCardCommon, HttpCase):
-    def _download(self, series, user):
-        self.authenticate(user.login, user.login)
-        return self.url_open(f'/refill_cards/series/{series.id}/csv')
-
-    def test_who_may_not_see_codes_downloads_nothing(self):
-        series = self._generate()
-        for user in (self.clerk, self.employee, self.customer_user):
-            with self.subTest(user=user.login):
-                response = self._download(series, user)
-                self.assertEqual(response.status_code, 403)
-                self.assertNotIn(series.card_ids[0].code, response.text)
-        self.authenticate(None, None)
-        response = self.url_open(f'/refill_cards/series/{series.id}/csv', allow_redirects=False)
-        self.assertEqual(response.status_code, 303)
-
-    def test_a_series_that_is_not_there_is_not_found(self):
-        series = self._generate()
-        series_id = series.id
-        series.unlink()
-        self.authenticate(self.accountant.login, self.accountant.login)
-        response = self.url_open(f'/refill_cards/series/{series_id}/csv')
-        self.assertEqual(response.status_code, 404)
-
-    def test_the_file_holds_every_card_with_its_code(self):
-        series = self._generate(quantity=30, alphabet='digits', prefix='')
-        response = self._download(series, self.accountant)
-        self.assertEqual(response.status_code, 200)
-        self.assertTrue(response.content.startswith(b'\xef\xbb\xbf'))
-        self.assertEqual(response.headers['Cache-Control'], 'no-store')
-        header, *rows = csv.reader(io.StringIO(response.content.decode('utf-8-sig')))
-        self.assertEqual(
-            header, ['Serial Number', 'Code', 'Price', 'Currency', 'Valid Till', 'Status']
-        )
-        self.assertEqual(
-            rows,
-            [
-                [
-                    card.name,
-                    card.code,
-                    '25.00',
-                    self.company.currency_id.name,
-                    str(card.valid_till),
-                    'active',
-                ]
-                for card in series.card_ids
-            ],
-        )
-        self.assertIn("30 cards exported", series.message_ids[0].body)

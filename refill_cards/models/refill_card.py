@@ -1,13 +1,18 @@
 import os
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from io import BytesIO
+from itertools import chain
+from operator import itemgetter
 
 from odoo import api, fields, models
+from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, MissingError, UserError
 from odoo.fields import Command, Domain
-from odoo.tools import SQL, config, format_date, format_datetime
+from odoo.tools import SQL, config, format_date, format_datetime, groupby
 
 from .. import code as codes
+from .. import table
 from .refill_card_attempt import REASONS
 
 STATES = [
@@ -17,6 +22,7 @@ STATES = [
     ('disabled', "Disabled"),
 ]
 EXPIRING_BATCH = 20_000
+EXPORTING_BATCH = 5_000
 TRANSITIONS = {
     ('active', 'used'),
     ('active', 'expired'),
@@ -69,6 +75,14 @@ class RefillCard(models.Model):
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
     )
     disable_reason = fields.Char(readonly=True)
+    sent_to_id = fields.Many2one(
+        comodel_name='res.partner',
+        readonly=True,
+        index='btree_not_null',
+        groups='refill_cards.group_refill_card_manager',
+        help="The customer to whom the card was last sent by e-mail.",
+    )
+    sent_on = fields.Datetime(readonly=True, groups='refill_cards.group_refill_card_manager')
     is_redeemable = fields.Boolean(compute='_compute_is_redeemable')
     is_editable = fields.Boolean(compute='_compute_is_editable')
     price = fields.Monetary(related='series_id.price', aggregator='sum')
@@ -142,6 +156,71 @@ class RefillCard(models.Model):
             return []
         sealer = self._get_sealer()
         return [sealer.seal(body) for body in bodies]
+
+    @api.model
+    def _iterate_rows(self, domain):
+        """Yield cards with their whole codes, in batches; the caller checks who may see these.
+
+        The ORM would take four times as long, and remember all of them.
+
+        :param odoo.fields.Domain domain: which cards; the record rules hold as well.
+        :rtype: Iterator[list[table.Row]]
+        """
+        sealer = self._get_sealer()
+        columns = ('id', 'series_id', 'name', 'code_sealed', 'valid_till', 'state')
+        self.flush_model(columns[1:])
+        last = 0
+        while True:
+            query = self._search(
+                domain & Domain('id', '>', last), order='id', limit=EXPORTING_BATCH
+            )
+            rows = self.env.execute_query(
+                query.select(*(SQL.identifier(query.table, column) for column in columns))
+            )
+            if not rows:
+                break
+            series = self.env['refill.card.series'].browse({row[1] for row in rows})
+            shared = {s.id: (s._get_format(), s.price, s.currency_id.name) for s in series}
+            batch = []
+            for _id, series_id, name, sealed, valid_till, state in rows:
+                fmt, price, currency = shared[series_id]
+                code = fmt.display(sealer.open(sealed))
+                batch.append(table.Row(name, code, price, currency, valid_till, state))
+            yield batch
+            last = rows[-1][0]
+
+    def _draw(self):
+        """Return the cards as PDF, by the layout of the first one's series.
+
+        :rtype: bytes
+        :raise UserError: when a card does not fit on the layout.
+        """
+        series = self.series_id[:1]
+        layout = series.layout_id or self.env['refill.card.layout'].search([], limit=1)
+        rows = chain.from_iterable(self._iterate_rows(Domain('id', 'in', self.ids)))
+        file = BytesIO()
+        layout._write_pdf(rows, series.company_id, series.currency_id, file)
+        return file.getvalue()
+
+    @api.model
+    def _get_row_header(self):
+        """Return the names of the columns of :meth:`_iterate_rows`.
+
+        :rtype: table.Row
+        """
+        fnames = ('name', 'code', 'price', 'currency_id', 'valid_till', 'state')
+        return table.Row(*(self._fields[name]._description_string(self.env) for name in fnames))
+
+    @api.model
+    def _get_redeemable_domain(self):
+        """Return the domain of the cards that can be redeemed today.
+
+        :rtype: odoo.fields.Domain
+        """
+        today = fields.Date.context_today(self)
+        return Domain('state', '=', 'active') & (
+            Domain('valid_till', '=', False) | Domain('valid_till', '>=', today)
+        )
 
     @api.model
     def _get_server_key(self):
@@ -684,8 +763,56 @@ class RefillCard(models.Model):
         )
 
     # -------------------------------------------------------------------------
+    # E-MAIL
+    # -------------------------------------------------------------------------
+
+    def _send(self, partners):
+        """Send each card to its customer by e-mail, through the mail queue.
+
+        :param list[res.partner] partners: the customer of each card.
+        """
+        for partner, cards in groupby(zip(partners, self, strict=True), itemgetter(0)):
+            cards = self.browse(card.id for _partner, card in cards)
+            # sudo: the caller checked the rights; nobody writes cards by hand
+            cards.sudo().write({'sent_to_id': partner.id, 'sent_on': fields.Datetime.now()})
+            note = self.env._("Sent by e-mail to %(customer)s", customer=partner.display_name)
+            cards._record_events(None, channel='backend', note=note)
+        # sudo: the template prints the codes
+        template_sudo = self.env.ref('refill_cards.mail_template_refill_card').sudo()
+        template_sudo.with_context(refill_card_codes=True).send_mail_batch(
+            self.ids,
+            # Whoever sees the card would see the message of its document, and the code on the PDF.
+            email_values={'model': False, 'res_id': False},
+        )
+        self.env.ref('mail.ir_cron_mail_scheduler_action').sudo()._trigger()
+
+    # -------------------------------------------------------------------------
     # ACTIONS
     # -------------------------------------------------------------------------
+
+    @check_identity
+    def action_export(self):
+        """Open the window that exports these cards with their codes."""
+        return self._open_export_window()
+
+    @check_identity
+    def action_print(self):
+        """Open the window that exports these cards, for a PDF."""
+        return self._open_export_window(file_format='pdf')
+
+    def _open_export_window(self, **values):
+        self.series_id._check_may_export()
+        wizards = self.env['refill.card.export.wizard']
+        return wizards._open({'card_ids': [Command.set(self.ids)], **values})
+
+    def action_send(self):
+        """Open the window that sends these cards by e-mail."""
+        self.series_id._check_may_export()
+        wizard = self.env['refill.card.send'].create({'card_ids': [Command.set(self.ids)]})
+        return {
+            **wizard._get_records_action(target='new', context={'dialog_size': 'medium'}),
+            'name': self.env._("Send by E-mail"),
+        }
 
     def action_redeem(self):
         """Open the window that redeems this card for a customer."""

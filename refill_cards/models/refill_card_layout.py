@@ -1,10 +1,11 @@
 import re
 from base64 import b64decode, b64encode
+from functools import cache
 from io import BytesIO
 
 import pypdfium2
 from odoo import api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount, format_date
 
 from .. import arrangement, sheet, typesetting
@@ -163,6 +164,24 @@ class RefillCardLayout(models.Model):
         active = self.lang in dict(self._selection_lang())
         return self.with_context(lang=self.lang if active else self.env.lang)
 
+    def _write_pdf(self, rows, company, currency, file):
+        """Write cards as PDF.
+
+        :param Iterable[table.Row] rows: the cards with their codes.
+        :param res.company company: whose name and logo are printed.
+        :param res.currency currency: of all cards.
+        :param file: a binary file.
+        :raise UserError: when a card does not fit.
+        """
+        try:
+            cards = self._prepare_sheet_cards(rows, currency)
+            sheet.write(self._prepare_sheet_layout(company), cards, file)
+        except typesetting.Unprintable:
+            raise UserError(
+                self.with_company(company)._get_problem()
+                or self.env._("These cards do not fit on the layout %(name)s.", name=self.name)
+            ) from None
+
     def _prepare_sheet_layout(self, company):
         """Return the layout as ``sheet`` knows it, in the layout's language.
 
@@ -202,21 +221,23 @@ class RefillCardLayout(models.Model):
             url=self._get_url(self._get_address(), code),
         )
 
-    def _prepare_sheet_cards(self, cards):
+    def _prepare_sheet_cards(self, rows, currency):
         """Yield cards as ``sheet`` knows them, in the layout's language.
 
-        :param refill.card cards: of one series, with their codes.
+        :param Iterable[table.Row] rows: the cards with their codes.
+        :param res.currency currency: of all of them.
         """
         env = self._with_lang().env
         address = self._get_address()
-        price = format_amount(env, cards[:1].price, cards.currency_id)
-        for card in cards:
+        price = cache(lambda amount: format_amount(env, amount, currency))
+        day = cache(lambda day: format_date(env, day) if day else '')
+        for row in rows:
             yield sheet.Card(
-                code=card.code,
-                serial=card.name,
-                price=price,
-                valid_till=format_date(env, card.valid_till) if card.valid_till else '',
-                url=self._get_url(address, card.code),
+                code=row.code,
+                serial=row.serial,
+                price=price(row.price),
+                valid_till=day(row.valid_till),
+                url=self._get_url(address, row.code),
             )
 
     @api.model

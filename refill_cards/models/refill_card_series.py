@@ -1,8 +1,9 @@
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError, ValidationError
-from odoo.fields import Domain
+from odoo.fields import Command, Domain
 from odoo.tools import SQL, format_date
 
 from .. import code as codes
@@ -12,8 +13,6 @@ MAX_QUANTITY = 1_000_000
 # Up to here the user waits, for about a second; more are generated in the background.
 IMMEDIATE_QUANTITY = 20_000
 BATCH = 20_000
-# What is printed while the user waits, for some ten seconds.
-PRINT_QUANTITY = 20_000
 GENERATED = {
     'name',
     'quantity',
@@ -545,53 +544,20 @@ class RefillCardSeries(models.Model):
         self.ensure_one()
         return self._get_records_action(view_mode='form')
 
-    def action_export_csv(self):
-        """Download the cards with their codes as CSV."""
-        self.ensure_one()
-        self._check_may_export()
-        return self._get_download_action('csv')
+    @check_identity
+    def action_export(self):
+        """Open the window that exports the cards with their codes."""
+        return self._open_export_window()
 
+    @check_identity
     def action_print(self):
-        """Download the cards that can still be redeemed as a PDF.
+        """Open the window that exports the cards, for a PDF."""
+        return self._open_export_window(file_format='pdf')
 
-        :raise UserError: when there is no layout, nothing to print, or too much.
-        """
-        self.ensure_one()
+    def _open_export_window(self, **values):
         self._check_may_export()
-        self._check_may_print()
-        return self._get_download_action('pdf')
-
-    def _get_download_action(self, extension):
-        return {
-            'type': 'ir.actions.act_url',
-            'url': f'/refill_cards/series/{self.id}/{extension}',
-            'target': 'download',
-        }
-
-    def _check_may_print(self):
-        """:raise UserError: when there is no layout, nothing to print, or too much."""
-        if not self.layout_id:
-            raise UserError(self.env._("Choose the layout that the cards are printed with."))
-        if self.state != 'ready':
-            raise UserError(self.env._("The cards are still being generated."))
-        if self.active_count > PRINT_QUANTITY:
-            raise UserError(
-                self.env._(
-                    "Up to %(maximum)s cards are printed at a time. Export the codes as CSV for a"
-                    " print shop instead.",
-                    maximum=f'{PRINT_QUANTITY:,}',
-                )
-            )
-        if not self._get_redeemable_cards():
-            raise UserError(self.env._("No card of this series can be redeemed."))
-
-    def _get_redeemable_cards(self):
-        """Return the cards that can be redeemed today.
-
-        :rtype: refill.card
-        """
-        domain = [('series_id', '=', self.id), ('state', '=', 'active')]
-        return self.env['refill.card'].search(domain).filtered('is_redeemable')
+        wizards = self.env['refill.card.export.wizard']
+        return wizards._open({'series_ids': [Command.set(self.ids)], **values})
 
     def _may_see_codes(self):
         """Return whether the user sees whole codes: a manager of the company that issued them."""
@@ -601,20 +567,14 @@ class RefillCardSeries(models.Model):
         )
 
     def _check_may_export(self):
-        """:raise AccessError: when the user may not see the series' codes."""
+        """:raise AccessError: when the user may not see the codes of one of the series."""
         self.check_access('read')
-        if not self._may_see_codes():
+        if not all(series._may_see_codes() for series in self):
             raise AccessError(self.env._("You may not export the codes of these refill cards."))
 
-    def _log_export(self, file_format, count):
-        """Say in the chatter who took how many codes out."""
-        self.message_post(
-            body=self.env._(
-                "%(count)s cards exported as %(format)s, with their codes.",
-                count=count,
-                format=file_format,
-            )
-        )
+    def _draw(self):
+        """Return the cards as PDF, see :meth:`refill.card._draw`."""
+        return self.card_ids._draw()
 
     def action_delete(self):
         """Delete the series, which the list asks to confirm."""

@@ -1,1 +1,6 @@
-from . import refill_card_generate, refill_card_redeem
+from . import (
+    refill_card_export_wizard,
+    refill_card_generate,
+    refill_card_redeem,
+    refill_card_send,
+)

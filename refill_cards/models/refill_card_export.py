@@ -1,0 +1,392 @@
+import mmap
+from datetime import timedelta
+from tempfile import TemporaryFile
+
+from markupsafe import Markup
+from odoo import api, fields, models
+from odoo.addons.base.models.res_users import check_identity
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+
+from .. import protection, table
+
+# What is made while the user waits, for about two seconds; more is made in the background.
+IMMEDIATE = {'csv': 20_000, 'xlsx': 20_000, 'pdf': 2_000}
+# A password is never stored, so a file that it protects is made while the user waits.
+IMMEDIATE_PROTECTED = {'csv': 100_000, 'xlsx': 100_000, 'pdf': 20_000}
+# A file is made in one run of the background job, which the server gives two minutes.
+MAXIMUM = {'csv': 1_000_000, 'xlsx': 1_000_000, 'pdf': 100_000}
+MAX_TRIES = 3
+FILE_HOURS = 24
+MIMETYPES = {
+    'csv': 'text/csv',
+    'xlsx': 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+    'pdf': 'application/pdf',
+    'zip': 'application/zip',
+}
+
+
+class RefillCardExport(models.Model):
+    _name = 'refill.card.export'
+    _description = "Refill Card Export"
+    _order = 'id desc'
+
+    name = fields.Char(string="File Name", required=True, readonly=True)
+    company_id = fields.Many2one(
+        comodel_name='res.company', string="Issued by", required=True, readonly=True, index=True
+    )
+    currency_id = fields.Many2one(comodel_name='res.currency', required=True, readonly=True)
+    series_ids = fields.Many2many(comodel_name='refill.card.series', readonly=True)
+    selected_ids = fields.Json(help="The ids of the cards, when single ones were chosen.")
+    scope = fields.Selection(
+        selection=[
+            ('redeemable', "Those that can still be redeemed"),
+            ('all', "All"),
+        ],
+        string="Cards",
+        required=True,
+        readonly=True,
+    )
+    first_serial = fields.Char(string="From", readonly=True)
+    last_serial = fields.Char(string="To", readonly=True)
+    file_format = fields.Selection(
+        selection=[('pdf', "PDF to print"), ('xlsx', "Excel (XLSX)"), ('csv', "CSV")],
+        string="Format",
+        required=True,
+        readonly=True,
+    )
+    layout_id = fields.Many2one(
+        comodel_name='refill.card.layout', readonly=True, ondelete='restrict'
+    )
+    is_protected = fields.Boolean(string="Protected with a Password", readonly=True)
+    state = fields.Selection(
+        selection=[
+            ('waiting', "Being made"),
+            ('ready', "Ready"),
+            ('removed', "File removed"),
+            ('failed', "Failed"),
+        ],
+        string="Status",
+        required=True,
+        readonly=True,
+        default='waiting',
+    )
+    problem = fields.Char(readonly=True)
+    tries = fields.Integer(readonly=True)
+    card_count = fields.Integer(string="Number of Cards", readonly=True)
+    done_count = fields.Integer(readonly=True)
+    progress = fields.Float(compute='_compute_progress', help="Percentage of the cards done.")
+    amount = fields.Monetary(
+        string="Total Value",
+        readonly=True,
+        help="The sum of the prices in the file, to compare with what arrives elsewhere.",
+    )
+    file = fields.Binary(readonly=True, attachment=True)
+    removal_date = fields.Datetime(string="File Removed on", readonly=True)
+
+    _waiting_idx = models.Index("(id) WHERE state = 'waiting'")
+
+    @api.depends('done_count', 'card_count')
+    def _compute_progress(self):
+        for export in self:
+            export.progress = 100 * export.done_count / (export.card_count or 1)
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise UserError(self.env._("The record of an export cannot be deleted."))
+
+    # -------------------------------------------------------------------------
+    # WHAT IS EXPORTED
+    # -------------------------------------------------------------------------
+
+    def _get_cards_domain(self):
+        """Return the domain of the cards, those of today when only redeemable ones are wanted.
+
+        :rtype: odoo.fields.Domain
+        """
+        self.ensure_one()
+        domain = Domain('series_id', 'in', self.series_ids.ids)
+        if self.selected_ids:
+            domain &= Domain('id', 'in', self.selected_ids)
+        if self.first_serial:
+            domain &= Domain('name', '>=', self.first_serial)
+        if self.last_serial:
+            domain &= Domain('name', '<=', self.last_serial)
+        if self.scope == 'redeemable':
+            domain &= self.env['refill.card']._get_redeemable_domain()
+        return domain
+
+    def _check_exportable(self):
+        """Refuse what cannot be exported, before anything is made.
+
+        :raise AccessError: when the user may not see the codes.
+        :raise UserError: when there is nothing to export, or too much.
+        """
+        series_sudo = self.sudo().series_ids  # sudo: those out of sight are refused, not left out
+        series_sudo.with_env(self.env)._check_may_export()
+        if len(series_sudo.company_id) > 1 or len(series_sudo.currency_id) > 1:
+            raise UserError(
+                self.env._("Export the cards of one company and of one currency at a time.")
+            )
+        if any(series.state != 'ready' for series in series_sudo):
+            raise UserError(self.env._("The cards are still being generated."))
+        if not self.card_count:
+            raise UserError(self.env._("There is no such card to export."))
+        if self.card_count > MAXIMUM[self.file_format]:
+            raise UserError(
+                self.env._(
+                    "A file of this format holds up to %(maximum)s cards. Export one range of"
+                    " serial numbers after the other.",
+                    maximum=f'{MAXIMUM[self.file_format]:,}',
+                )
+            )
+        if self.is_protected and self.card_count > IMMEDIATE_PROTECTED[self.file_format]:
+            raise UserError(
+                self.env._(
+                    "A file with a password holds up to %(maximum)s cards, because the password is"
+                    " not kept until a larger file is made. Export one range of serial numbers"
+                    " after the other.",
+                    maximum=f'{IMMEDIATE_PROTECTED[self.file_format]:,}',
+                )
+            )
+        if self.file_format == 'pdf' and not self.layout_id:
+            raise UserError(self.env._("Choose the layout that the cards are printed with."))
+
+    # -------------------------------------------------------------------------
+    # MAKING THE FILE
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _export(self, values, password=None):
+        """Record an export and make its file: a small one at once, a large one in the background.
+
+        :param dict values: of the record.
+        :param str password: protects the file; it is stored nowhere.
+        :return: the export, as the user sees it.
+        :rtype: refill.card.export
+        :raise AccessError: when the user may not see the codes.
+        :raise UserError: when there is nothing to export, or too much.
+        """
+        # sudo: nobody writes the records of exports by hand
+        export = self.sudo().create(values).with_env(self.env)
+        export._check_exportable()
+        limit = IMMEDIATE_PROTECTED if password else IMMEDIATE
+        if export.card_count <= limit[export.file_format]:
+            export._make_file(password)
+        else:
+            self.env.ref('refill_cards.ir_cron_export').sudo()._trigger()
+        return export
+
+    def _make_file(self, password=None, on_progress=None):
+        """Make the file for whoever asked for it, with their rights, language and time zone.
+
+        :param str password: protects the file.
+        :param on_progress: called with the number of cards done.
+        :raise AccessError: when the user may not see the codes any more.
+        :raise UserError: when the cards cannot be printed.
+        """
+        self.ensure_one()
+        maker = self.create_uid
+        export = self.with_user(maker).with_context(
+            lang=maker.lang, tz=maker.tz, allowed_company_ids=self.company_id.ids
+        )
+        export.series_ids._check_may_export()
+        with TemporaryFile() as file:
+            count, amount = export._write_file(file, on_progress)
+            if password:
+                with TemporaryFile() as protected:
+                    export._protect(file, protected, password)
+                    self._keep_file(protected)
+            else:
+                self._keep_file(file)
+        removal_date = fields.Datetime.now() + timedelta(hours=self._get_file_hours())
+        self.sudo().write(  # sudo: nobody writes the records of exports by hand
+            {
+                'state': 'ready',
+                'card_count': count,
+                'done_count': count,
+                'amount': amount,
+                'removal_date': removal_date,
+            }
+        )
+        self.env.ref('refill_cards.ir_cron_export').sudo()._trigger(removal_date)
+        export._log_in_series()
+
+    def _write_file(self, file, on_progress):
+        """Write the cards, and return how many they are and what they are worth together.
+
+        :rtype: tuple[int, float]
+        """
+        rows = _Counted(
+            self.env['refill.card']._iterate_rows(self._get_cards_domain()), on_progress
+        )
+        if self.file_format == 'pdf':
+            self.layout_id._write_pdf(rows, self.company_id, self.currency_id, file)
+        else:
+            write = table.write_csv if self.file_format == 'csv' else table.write_xlsx
+            cards = self.env['refill.card']
+            states = dict(cards._fields['state']._description_selection(self.env))
+            labelled = (row._replace(state=states[row.state]) for row in rows)
+            write(cards._get_row_header(), labelled, self.currency_id.decimal_places, file)
+        return rows.count, self.currency_id.round(rows.amount)
+
+    def _protect(self, file, protected, password):
+        file.seek(0)
+        if self.file_format == 'pdf':
+            protection.encrypt_pdf(file, protected, password)
+        else:
+            protection.zip_file(self.name.removesuffix('.zip'), file, protected, password)
+
+    def _keep_file(self, file):
+        """Attach the file, without having it in memory."""
+        # sudo: attachments of a record are written by whoever may write the record
+        attachments = self.env['ir.attachment'].sudo().with_context(refill_card_codes=True)
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            attachments.create(
+                {
+                    'name': self.name,
+                    'res_model': self._name,
+                    'res_id': self.id,
+                    'res_field': 'file',
+                    'raw': content[:] if attachments._storage() == 'db' else content,
+                    'mimetype': MIMETYPES[self.name.rpartition('.')[2]],
+                }
+            )
+        self.invalidate_recordset(['file'])
+
+    @api.model
+    def _get_file_hours(self):
+        """Return how long files are kept, in hours.
+
+        :rtype: int
+        """
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: a setting for everyone
+        return int(parameters.get_param('refill_cards.export_file_hours', FILE_HOURS))
+
+    def _log_in_series(self):
+        """Say in the chatter of the series that codes were taken out."""
+        formats = dict(self._fields['file_format']._description_selection(self.env))
+        for series in self.series_ids:
+            series.message_post(
+                body=self.env._(
+                    "Cards exported with their codes: %(file)s, %(count)s cards, %(file_format)s.",
+                    file=self.name,
+                    count=f'{self.card_count:,}',
+                    file_format=formats[self.file_format],
+                )
+            )
+
+    # -------------------------------------------------------------------------
+    # IN THE BACKGROUND
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _cron_export(self):
+        """Make the large files, one after the other, and remove the old ones."""
+        self._remove_files()
+        time_left = self.env['ir.cron']._commit_progress(remaining=self._count_waiting())
+        while time_left and (
+            export := self.search([('state', '=', 'waiting')], order='id', limit=1)
+        ):
+            export._make_file_in_background()
+            time_left = self.env['ir.cron']._commit_progress(remaining=self._count_waiting())
+
+    @api.model
+    def _count_waiting(self):
+        [[count, done]] = self._read_group(
+            [('state', '=', 'waiting')], [], ['card_count:sum', 'done_count:sum']
+        )
+        return max((count or 0) - (done or 0), 0)
+
+    def _make_file_in_background(self):
+        """Make the file from its beginning, and tell the user; nothing is left of a failed try."""
+        if self.tries == MAX_TRIES:
+            self._fail(self.env._("The server stopped while it made the file. Please try again."))
+            return
+        self.write({'tries': self.tries + 1, 'done_count': 0})
+        self.env['ir.cron']._commit_progress()
+        try:
+            self._make_file(on_progress=self._report_progress)
+        except UserError as refused:
+            self.env.cr.rollback()
+            self._fail(str(refused))
+            return
+        self._tell_maker(self.env._("Your file %(name)s is ready", name=self.name))
+
+    def _report_progress(self, done):
+        before = self.done_count
+        self.done_count = done
+        self._send_to_windows()
+        self.env['ir.cron']._commit_progress(done - before)
+
+    def _fail(self, problem):
+        self.write({'state': 'failed', 'problem': problem})
+        self._tell_maker(self.env._("Your file %(name)s could not be made", name=self.name))
+
+    def _tell_maker(self, subject):
+        """Notify whoever asked for the file, as they like to be notified."""
+        self._send_to_windows()
+        self.env['mail.thread'].message_notify(
+            model=self._name,
+            res_id=self.id,
+            partner_ids=self.create_uid.partner_id.ids,
+            subject=subject,
+            body=Markup('<p><a href="/odoo/refill-card-exports/%s">%s</a></p><p>%s</p>')
+            % (self.id, subject, self.problem or ''),
+        )
+
+    def _send_to_windows(self):
+        """Have the windows in which the maker sees this export show it anew."""
+        self.create_uid._bus_send('refill_cards/export', {'id': self.id})
+
+    @api.model
+    def _remove_files(self):
+        """Remove the files whose time is over; the records stay."""
+        over = self.search([('state', '=', 'ready'), ('removal_date', '<=', fields.Datetime.now())])
+        over.write({'state': 'removed', 'file': False})
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    @api.model
+    @check_identity
+    def action_new(self):
+        """Open the window that exports cards, with nothing chosen."""
+        return self.env['refill.card.series']._open_export_window()
+
+    def action_download(self):
+        """Download the file."""
+        self.ensure_one()
+        return {
+            'type': 'ir.actions.act_url',
+            'url': f'/web/content/{self._name}/{self.id}/file/{self.name}?download=true',
+            'target': 'download',
+        }
+
+    def _get_window_action(self):
+        """Return the action that shows this export in a window."""
+        return {
+            **self._get_records_action(target='new', context={'dialog_size': 'large'}),
+            'name': self.env._("Export Refill Cards"),
+            'views': [(self.env.ref('refill_cards.refill_card_export_view_window').id, 'form')],
+        }
+
+
+class _Counted:
+    """Cards in batches as a stream, counted and summed up while they pass."""
+
+    def __init__(self, batches, on_progress):
+        self.batches = batches
+        self.on_progress = on_progress
+        self.count = 0
+        self.amount = 0
+
+    def __iter__(self):
+        for batch in self.batches:
+            self.amount += sum(row.price for row in batch)
+            yield from batch
+            self.count += len(batch)
+            if self.on_progress:
+                self.on_progress(self.count)

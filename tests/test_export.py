@@ -1,0 +1,617 @@
+import csv
+import io
+import zipfile
+from contextlib import contextmanager
+from datetime import date, timedelta
+from unittest.mock import patch
+
+import openpyxl
+import pypdf
+import pyzipper
+from freezegun import freeze_time
+from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Command
+from odoo.tests import HttpCase, JsonRpcException, tagged
+from odoo.tools import mute_logger
+
+from ..refill_cards.models import refill_card, refill_card_export
+from .common import RefillCardCommon, scan
+
+
+class ExportCommon(RefillCardCommon):
+    def _open(self, records, **values):
+        """Open the window as its user does, and fill it in; return the wizard."""
+        action = records._open_export_window()
+        wizard = records.env[action['res_model']].browse(action['res_id'])
+        wizard.write(values)
+        return wizard
+
+    def _export(self, records, password=None, **values):
+        """Export as somebody who has just typed their password; return the record."""
+        wizard = self._open(records, is_protected=bool(password), **values)
+        action = wizard._export(password)
+        return records.env[action['res_model']].browse(action['res_id'])
+
+    @contextmanager
+    def _in_background(self, **maximum):
+        """Have every file made by the background job."""
+        limits = dict.fromkeys(('csv', 'xlsx', 'pdf'), 0)
+        with patch.object(refill_card_export, 'IMMEDIATE', limits):
+            yield
+
+    def _run_background_job(self):
+        self.env.ref('refill_cards.ir_cron_export').method_direct_trigger()
+        self.env.invalidate_all()
+
+    def _get_file(self, export):
+        attachment = (
+            self.env['ir.attachment']
+            .sudo()
+            .search(
+                [
+                    ('res_model', '=', export._name),
+                    ('res_id', '=', export.id),
+                    ('res_field', '!=', ''),
+                ]
+            )
+        )
+        return attachment.raw
+
+
+@tagged('post_install', '-at_install')
+class TestExport(ExportCommon):
+    # -------------------------------------------------------------------------
+    # REFUSALS
+    # -------------------------------------------------------------------------
+
+    def test_who_may_not_see_codes_exports_by_no_door(self):
+        series = self._generate()
+        export = self._export(series)
+        wizard = self._open(series)
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        for user in (self.clerk, self.employee, self.customer_user, manager):
+            theirs, cards = series.with_user(user), series.card_ids.with_user(user)
+            for call in (
+                theirs._open_export_window,
+                cards._open_export_window,
+                cards.action_send,
+                wizard.with_user(user)._export,
+                lambda user=user: export.with_user(user).read(['name']),
+                lambda user=user: (
+                    export.with_user(user).create({'name': 'x'}) and self.fail("created")
+                ),
+                lambda user=user: (
+                    export.env['refill.card.export.wizard']
+                    .with_user(user)
+                    .create({'series_ids': [Command.set(series.ids)]})
+                    ._export()
+                ),
+            ):
+                with self.subTest(user=user.login), self.assertRaises(AccessError):
+                    call()
+
+    def test_the_password_is_asked_for_by_every_public_method(self):
+        series = self._generate()
+        wizard = self._open(series)
+        send = self.env['refill.card.send'].with_user(self.accountant).create({})
+        for method in (
+            series.action_export,
+            series.action_print,
+            series.card_ids.action_export,
+            series.card_ids.action_print,
+            wizard.env['refill.card.export'].action_new,
+            wizard.action_export,
+            wizard.action_confirm,
+            send.action_send,
+        ):
+            with self.assertRaisesRegex(UserError, "only be accessed over HTTP"):
+                method()
+
+    def test_no_one_writes_or_deletes_the_record_of_an_export(self):
+        export = self._export(self._generate())
+        with self.assertRaises(AccessError):
+            export.write({'card_count': 0})
+        with self.assertRaises(AccessError):
+            export.unlink()
+        with self.assertRaisesRegex(UserError, "cannot be deleted"):
+            export.sudo().unlink()
+
+    def test_what_cannot_be_exported_says_why(self):
+        series = self._generate()
+        other = self._generate()
+        first, last = series.card_ids[0].name, series.card_ids[2].name
+        for values, sentence in (
+            ({'first_serial': 'x'}, "no card with serial number x"),
+            ({'first_serial': last, 'last_serial': first}, "comes after"),
+            ({'first_serial': first, 'last_serial': other.card_ids[0].name}, "one and the same"),
+            ({'first_serial': other.card_ids[0].name}, "one and the same"),
+            ({'series_ids': [Command.clear()]}, "Choose a series"),
+            ({'file_format': 'pdf', 'layout_id': False}, "Choose the layout"),
+        ):
+            with (
+                self.subTest(**values),
+                self.assertRaisesRegex(UserError, sentence),
+                self.env.cr.savepoint(),
+            ):
+                self._export(series, **values)
+        self.assertFalse(self.env['refill.card.export'].search([]))
+
+    def test_the_window_says_what_is_wrong_before(self):
+        wizard = self._open(self._generate(), first_serial='x')
+        self.assertIn("no card", wizard.problem)
+        self.assertEqual(wizard.card_count, 0)
+
+    def test_nothing_to_export_says_so(self):
+        card = self._generate_card()
+        self._redeem(card)
+        with self.assertRaisesRegex(UserError, "no such card"):
+            self._export(card.series_id)
+        self.assertEqual(self._export(card.series_id, scope='all').card_count, 1)
+
+    def test_cards_whose_day_is_over_cannot_be_redeemed(self):
+        series = self._generate(valid_till=fields.Date.today())
+        with (
+            freeze_time(fields.Datetime.now() + timedelta(days=3)),
+            self.assertRaisesRegex(UserError, "no such card"),
+        ):
+            self._export(series)
+
+    def test_a_series_that_is_being_generated_is_not_exported(self):
+        series = self._generate()
+        series.sudo().state = 'generating'
+        with self.assertRaisesRegex(UserError, "being generated"):
+            self._export(series)
+
+    def test_cards_of_two_companies_or_currencies_are_not_mixed(self):
+        series = self._generate() + self._generate(currency_id=self.other_currency.id)
+        with self.assertRaisesRegex(UserError, "one currency"):
+            self._export(series)
+
+    def test_too_many_cards_for_a_file_are_refused(self):
+        series = self._generate()
+        with (
+            patch.object(refill_card_export, 'MAXIMUM', {'csv': 2}),
+            self.assertRaisesRegex(UserError, "up to 2 cards"),
+        ):
+            self._export(series)
+        with (
+            patch.object(refill_card_export, 'IMMEDIATE_PROTECTED', {'csv': 2}),
+            self.assertRaisesRegex(UserError, "up to 2 cards, because the password"),
+        ):
+            self._export(series, password='secret')
+
+    def test_a_selection_that_the_list_cut_off_is_refused(self):
+        cards = self._generate().card_ids
+        self.env['ir.config_parameter'].set_param('web.active_ids_limit', 3)
+        with self.assertRaisesRegex(UserError, "More cards are selected"):
+            self._export(cards)
+
+    def test_cards_that_do_not_fit_on_the_layout_leave_no_record(self):
+        series = self._generate(prefix='M' * 12)
+        series.layout_id.sudo().flush_recordset()
+        self.env.cr.execute(
+            'UPDATE refill_card_layout SET rows = 40 WHERE id = %s', [series.layout_id.id]
+        )
+        self.env.invalidate_all()
+        with self.assertRaisesRegex(UserError, "do not fit"), self.env.cr.savepoint():
+            self._export(series, file_format='pdf')
+        self.assertFalse(self.env['refill.card.export'].search([]))
+
+    def test_a_file_is_kept_for_an_hour_at_least(self):
+        with self.assertRaisesRegex(ValidationError, "one hour"):
+            self.env['res.config.settings'].create({'refill_card_export_file_hours': 0})
+
+    # -------------------------------------------------------------------------
+    # FILES
+    # -------------------------------------------------------------------------
+
+    def _assert_rows(self, rows, cards):
+        self.assertEqual(
+            [(row[0], row[1], float(row[2]), row[3], str(row[4])[:10], row[5]) for row in rows],
+            [
+                (
+                    card.name,
+                    card.sudo().code,
+                    card.price,
+                    card.currency_id.name,
+                    str(card.valid_till),
+                    "Active",
+                )
+                for card in cards
+            ],
+        )
+
+    def test_a_csv_file_holds_every_card_with_its_code(self):
+        series = self._generate(quantity=30, alphabet='digits', prefix='', price=12.5)
+        with patch.object(refill_card, 'EXPORTING_BATCH', 7):
+            export = self._export(series)
+        content = self._get_file(export)
+        self.assertTrue(content.startswith(b'\xef\xbb\xbf'))
+        header, *rows = csv.reader(io.StringIO(content.decode('utf-8-sig')))
+        self.assertEqual(
+            header, ['Serial Number', 'Code', 'Price', 'Currency', 'Valid Till', 'Status']
+        )
+        self._assert_rows(rows, series.card_ids)
+        self.assertEqual(rows[0][2], '12.50')
+
+    def test_a_workbook_holds_text_as_text_and_money_as_money(self):
+        series = self._generate(quantity=30, alphabet='digits', prefix='', price=1234.5)
+        with patch.object(refill_card, 'EXPORTING_BATCH', 7):
+            export = self._export(series, file_format='xlsx')
+        sheet = openpyxl.load_workbook(io.BytesIO(self._get_file(export))).active
+        header, *rows = sheet.iter_rows()
+        self.assertEqual([cell.value for cell in header][:2], ['Serial Number', 'Code'])
+        self._assert_rows([[cell.value for cell in row] for row in rows], series.card_ids)
+        serial, code, price, _currency, valid_till, _state = rows[0]
+        self.assertEqual((serial.data_type, serial.number_format), ('s', '@'))
+        self.assertEqual((code.data_type, code.number_format), ('s', '@'))
+        self.assertEqual((price.data_type, price.number_format), ('n', '#,##0.00'))
+        self.assertEqual((valid_till.is_date, valid_till.number_format), (True, 'yyyy-mm-dd'))
+        self.assertEqual(sheet.freeze_panes, 'A2')
+        self.assertEqual(sheet.auto_filter.ref, 'A1:F31')
+        for column, cell in zip('ABCDEF', rows[0], strict=True):
+            self.assertGreater(sheet.column_dimensions[column].width, len(str(cell.value)[:10]))
+
+    def test_a_pdf_holds_every_card_with_its_code(self):
+        series = self._generate(quantity=13)
+        self._redeem(series.card_ids[0])
+        export = self._export(series, file_format='pdf')
+        address = series.get_base_url() + '/my/refill#'
+        self.assertEqual(
+            sorted(scan(self._get_file(export))),
+            sorted(address + card.sudo().code for card in series.card_ids[1:]),
+        )
+
+    def test_a_currency_without_decimals_has_none(self):
+        self.other_currency.rounding = 1
+        series = self._generate(currency_id=self.other_currency.id, price=100)
+        content = self._get_file(self._export(series)).decode('utf-8-sig')
+        self.assertIn(',100,', content)
+        workbook = self._get_file(self._export(series, file_format='xlsx'))
+        cell = openpyxl.load_workbook(io.BytesIO(workbook)).active['C2']
+        self.assertEqual((cell.value, cell.number_format), (100, '#,##0'))
+
+    def test_words_that_look_like_formulas_stay_words(self):
+        series = self._generate()
+        french = self.env['res.lang']._activate_lang('fr_FR')
+        selection = self.env['ir.model.fields.selection'].search(
+            [('field_id.model', '=', 'refill.card'), ('value', '=', 'active')]
+        )
+        selection.with_context(lang=french.code).name = '=cmd()'
+        self.accountant.lang = french.code
+        content = self._get_file(self._export(series)).decode('utf-8-sig')
+        self.assertIn(",'=cmd()\r\n", content)
+
+    # -------------------------------------------------------------------------
+    # WHICH CARDS
+    # -------------------------------------------------------------------------
+
+    def _get_serials(self, export):
+        rows = csv.reader(io.StringIO(self._get_file(export).decode('utf-8-sig')))
+        return [row[0] for row in rows][1:]
+
+    def test_a_range_a_selection_and_several_series(self):
+        series, other = self._generate(quantity=5), self._generate()
+        names = series.card_ids.mapped('name')
+        self._redeem(series.card_ids[2])
+        for records, values, serials in (
+            (series, {'first_serial': f' {names[1]} '}, [names[1], names[3], names[4]]),
+            (series, {'last_serial': names[2], 'scope': 'all'}, names[:3]),
+            (
+                series,
+                {
+                    'series_ids': [Command.clear()],
+                    'first_serial': names[1],
+                    'last_serial': names[1],
+                },
+                [names[1]],
+            ),
+            (series.card_ids[1:4], {}, [names[1], names[3]]),
+            (series.card_ids[1:4], {'scope': 'all'}, names[1:4]),
+            (series + other, {'scope': 'all'}, names + other.card_ids.mapped('name')),
+        ):
+            with self.subTest(**values):
+                wizard = self._open(records, **values)
+                self.assertEqual((wizard.card_count, wizard.problem), (len(serials), False))
+                self.assertEqual(wizard.amount, 25 * len(serials))
+                export = self._export(records, **values)
+                self.assertEqual(self._get_serials(export), serials)
+                self.assertRecordValues(
+                    export,
+                    [{'card_count': len(serials), 'amount': 25 * len(serials), 'state': 'ready'}],
+                )
+
+    # -------------------------------------------------------------------------
+    # THE RECORD
+    # -------------------------------------------------------------------------
+
+    def test_an_export_is_recorded_and_told_in_the_chatter(self):
+        series = self._generate()
+        export = self._export(series, file_format='pdf')
+        self.assertRecordValues(
+            export,
+            [
+                {
+                    'name': f'{series.name}.pdf',
+                    'create_uid': self.accountant.id,
+                    'company_id': self.company.id,
+                    'series_ids': series.ids,
+                    'layout_id': series.layout_id.id,
+                    'card_count': 3,
+                    'progress': 100,
+                    'amount': 75,
+                }
+            ],
+        )
+        self.assertIn(f"{series.name}.pdf, 3 cards", series.message_ids[0].body)
+        self.assertEqual(series.message_ids[0].author_id, self.accountant.partner_id)
+
+    def test_codes_reach_no_table_in_clear(self):
+        series = self._generate(quantity=1)
+        for file_format in ('csv', 'xlsx', 'pdf'):
+            self._export(series, file_format=file_format)
+        body = series.card_ids.sudo().code.rpartition('-')[2]
+        self.env.flush_all()
+        for table in ('ir_attachment', 'refill_card_export', 'mail_message'):
+            self.env.cr.execute(
+                f'SELECT t::text FROM {table} t WHERE t::text LIKE %s', [f'%{body}%']
+            )
+            self.assertFalse(self.env.cr.fetchall(), table)
+
+    def test_an_old_file_is_removed_and_the_record_stays(self):
+        export = self._export(self._generate())
+        with freeze_time(fields.Datetime.now() + timedelta(hours=23)):
+            self._run_background_job()
+        self.assertEqual(export.state, 'ready')
+        with freeze_time(fields.Datetime.now() + timedelta(hours=25)):
+            self._run_background_job()
+        self.assertEqual(export.state, 'removed')
+        self.assertFalse(self._get_file(export))
+
+    def test_the_setting_says_how_long_files_stay(self):
+        self.env['res.config.settings'].create({'refill_card_export_file_hours': 2}).execute()
+        export = self._export(self._generate())
+        now = fields.Datetime.now()
+        self.assertAlmostEqual(
+            export.removal_date, now + timedelta(hours=2), delta=timedelta(0, 60)
+        )
+        triggers = self.env['ir.cron.trigger'].search([('call_at', '=', export.removal_date)])
+        self.assertTrue(triggers)
+
+    # -------------------------------------------------------------------------
+    # PASSWORDS
+    # -------------------------------------------------------------------------
+
+    def test_protected_tables_open_with_the_password_only(self):
+        series = self._generate()
+        for file_format in ('csv', 'xlsx'):
+            export = self._export(series, password='geheim', file_format=file_format)
+            self.assertEqual(export.name, f'{series.name}.{file_format}.zip')
+            content = self._get_file(export)
+            with pyzipper.AESZipFile(io.BytesIO(content)) as archive:
+                [name] = archive.namelist()
+                self.assertEqual(name, f'{series.name}.{file_format}')
+                with self.assertRaises(RuntimeError):
+                    archive.read(name)
+                archive.setpassword(b'wrong')
+                with self.assertRaises(RuntimeError):
+                    archive.read(name)
+                archive.setpassword(b'geheim')
+                self.assertTrue(archive.read(name))
+            [info] = zipfile.ZipFile(io.BytesIO(content)).infolist()
+            self.assertEqual(info.compress_type, 99, "AES, not the old and weak encryption")
+
+    def test_a_protected_pdf_opens_with_the_password_only(self):
+        export = self._export(self._generate(), password='gehäim', file_format='pdf')
+        reader = pypdf.PdfReader(io.BytesIO(self._get_file(export)))
+        self.assertTrue(reader.is_encrypted)
+        self.assertFalse(reader.decrypt('wrong'))
+        self.assertTrue(reader.decrypt('gehäim'))
+        self.assertEqual(len(reader.pages), 1)
+
+    def test_a_password_is_stored_nowhere(self):
+        series = self._generate()
+        wizard = self._open(series, is_protected=True, password='nirgendwo-42')
+        wizard._export('nirgendwo-42')
+        self.env.flush_all()
+        for table in (wizard._table, 'refill_card_export', 'ir_attachment', 'mail_message'):
+            self.env.cr.execute(f"SELECT 1 FROM {table} t WHERE t::text LIKE '%nirgendwo-42%'")
+            self.assertFalse(self.env.cr.fetchall(), table)
+
+    # -------------------------------------------------------------------------
+    # IN THE BACKGROUND
+    # -------------------------------------------------------------------------
+
+    def test_a_large_file_is_made_in_the_background_and_its_maker_told(self):
+        series = self._generate(quantity=20)
+        self.accountant.notification_type = 'inbox'
+        with self._in_background():
+            export = self._export(series)
+        self.assertEqual((export.state, export.progress), ('waiting', 0))
+        self.assertFalse(self._get_file(export))
+        progress = []
+        sent = type(self.env['refill.card.export'])._send_to_windows
+        with (
+            patch.object(refill_card, 'EXPORTING_BATCH', 5),
+            patch.object(
+                type(export),
+                '_send_to_windows',
+                lambda export: (progress.append(export.progress), sent(export)),
+            ),
+        ):
+            self._run_background_job()
+        self.assertEqual(progress[:4], [25, 50, 75, 100])
+        self.assertRecordValues(export, [{'state': 'ready', 'card_count': 20, 'amount': 500}])
+        self.assertEqual(self._get_serials(export), series.card_ids.mapped('name'))
+        message = (
+            self.env['mail.message']
+            .sudo()
+            .search([('model', '=', export._name), ('res_id', '=', export.id)])
+        )
+        self.assertIn("is ready", message.subject)
+        self.assertEqual(message.notified_partner_ids, self.accountant.partner_id)
+
+    def test_a_crash_leaves_no_file_and_the_next_run_begins_anew(self):
+        series = self._generate(quantity=20)
+        with self._in_background():
+            export = self._export(series)
+        report = type(export)._report_progress
+
+        def crash(self, done):
+            report(self, done)
+            if done == 10:
+                raise MemoryError
+
+        with patch.object(refill_card, 'EXPORTING_BATCH', 5):
+            with (
+                patch.object(type(export), '_report_progress', crash),
+                mute_logger('odoo.addons.base.models.ir_cron'),
+            ):
+                self._run_crashing_job(MemoryError)
+            self.assertEqual((export.state, export.done_count), ('waiting', 10))
+            self.assertFalse(self._get_file(export))
+            self._run_background_job()
+        self.assertEqual(export.state, 'ready')
+        self.assertEqual(self._get_serials(export), series.card_ids.mapped('name'))
+
+    def _run_crashing_job(self, error):
+        try:
+            self._run_background_job()
+        except error:
+            self.env.invalidate_all()
+
+    def test_what_crashes_again_and_again_fails_and_says_so(self):
+        with self._in_background():
+            export = self._export(self._generate())
+
+        def crash(*args, **kwargs):
+            raise MemoryError
+
+        with (
+            patch.object(type(export), '_write_file', crash),
+            mute_logger('odoo.addons.base.models.ir_cron'),
+        ):
+            for _ in range(4):
+                self._run_crashing_job(MemoryError)
+        self.assertEqual(export.state, 'failed')
+        self.assertIn("server stopped", export.problem)
+
+    def test_who_lost_the_right_meanwhile_gets_no_file(self):
+        with self._in_background():
+            export = self._export(self._generate())
+        self.accountant.group_ids = self.env.ref('refill_cards.group_refill_card_user')
+        self._run_background_job()
+        self.assertEqual(export.sudo().state, 'failed')
+        self.assertFalse(self._get_file(export))
+
+    def test_cards_deleted_meanwhile_are_not_counted(self):
+        series = self._generate()
+        with self._in_background():
+            export = self._export(series)
+        series.card_ids[0].unlink()
+        self._run_background_job()
+        self.assertRecordValues(export, [{'card_count': 2, 'amount': 50, 'progress': 100}])
+
+    def test_a_day_is_written_as_a_day(self):
+        series = self._generate(valid_till=date(2031, 2, 3))
+        self.assertIn(',2031-02-03,', self._get_file(self._export(series)).decode())
+
+
+@tagged('post_install', '-at_install')
+class TestExportDoors(ExportCommon, HttpCase):
+    def _call(self, records, method, context=None):
+        """Call a method as the web client's buttons do; return the action."""
+        return self.make_jsonrpc_request(
+            f'/web/dataset/call_button/{records._name}/{method}',
+            {
+                'model': records._name,
+                'method': method,
+                'args': [records.ids],
+                'kwargs': {'context': context or {}},
+            },
+        )
+
+    def _confirm_identity(self, action, password):
+        identity = self.env[action['res_model']].browse(action['res_id'])
+        return self._call(identity, 'run_check', {'password': password})
+
+    def _get_stored_calls(self):
+        return ''.join(self.env['res.users.identitycheck'].sudo().search([]).mapped('request'))
+
+    def test_the_file_is_made_only_after_the_own_password(self):
+        series = self._generate()
+        wizard = self._open(series, is_protected=True)
+        self.authenticate(self.accountant.login, self.accountant.login)
+        secret = {'file_password': 'geheim-77'}
+        action = self._call(wizard, 'action_export', secret)
+        self.assertEqual(action['res_model'], 'res.users.identitycheck')
+        with mute_logger('odoo.http'), self.assertRaises(JsonRpcException):
+            self._confirm_identity(action, 'wrong')
+        again = self._confirm_identity(action, self.accountant.login)
+        self.assertEqual((again['res_model'], again['res_id']), (wizard._name, wizard.id))
+        self.assertFalse(self.env['refill.card.export'].search([]))
+        self.assertNotIn('geheim-77', self._get_stored_calls())
+        done = self._call(wizard, 'action_export', secret)
+        export = self.env['refill.card.export'].browse(done['res_id'])
+        with pyzipper.AESZipFile(io.BytesIO(self._get_file(export))) as archive:
+            archive.setpassword(b'geheim-77')
+            self.assertTrue(archive.read(archive.namelist()[0]))
+
+    def test_a_file_without_a_password_is_made_right_after_the_own_one(self):
+        wizard = self._open(self._generate())
+        self.authenticate(self.accountant.login, self.accountant.login)
+        action = self._call(wizard, 'action_export')
+        done = self._confirm_identity(action, self.accountant.login)
+        self.assertEqual(done['res_model'], 'refill.card.export')
+
+    def test_a_protected_file_needs_a_password(self):
+        wizard = self._open(self._generate(), is_protected=True)
+        self.authenticate(self.accountant.login, self.accountant.login)
+        action = self._call(wizard, 'action_confirm')
+        self._confirm_identity(action, self.accountant.login)
+        with mute_logger('odoo.http'), self.assertRaises(JsonRpcException):
+            self._call(wizard, 'action_export')
+        self.assertFalse(self.env['refill.card.export'].search([]))
+
+    def test_another_user_gets_no_file_by_its_address(self):
+        series = self._generate()
+        export = self._export(series)
+        attachment = (
+            self.env['ir.attachment']
+            .sudo()
+            .search([('res_model', '=', export._name), ('res_field', '=', 'file')])
+        )
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        addresses = (export.action_download()['url'], f'/web/content/{attachment.id}')
+        for user in (None, self.clerk, self.employee, self.customer_user, manager):
+            login = user and user.login
+            self.authenticate(login, login)
+            for address in addresses:
+                with self.subTest(user=login, address=address):
+                    response = self.url_open(address, allow_redirects=False)
+                    self.assertIn(response.status_code, (303, 403, 404))
+                    self.assertNotIn(series.card_ids[0].sudo().code, response.text)
+        self.authenticate(self.accountant.login, self.accountant.login)
+        for address in addresses:
+            response = self.url_open(address)
+            self.assertIn(series.card_ids[0].sudo().code, response.text)
+        self.assertIn(f'{series.name}.csv', response.headers['Content-Disposition'])
+        with freeze_time(fields.Datetime.now() + timedelta(hours=25)):
+            self._run_background_job()
+        for address in addresses:
+            self.assertEqual(self.url_open(address).status_code, 404)
+
+    def test_no_report_hands_codes_out(self):
+        series = self._generate()
+        card = series.card_ids[0]
+        for user in (self.clerk, self.accountant):
+            self.authenticate(user.login, user.login)
+            for name, record in (('refill_card', card), ('refill_card_series', series)):
+                address = f'/report/pdf/refill_cards.report_{name}/{record.id}'
+                with mute_logger('odoo.http'):
+                    self.assertEqual(self.url_open(address).status_code, 403)
