@@ -5,6 +5,7 @@ from . import (
     test_company,
     test_concurrency,
     test_export,
+    test_export_tour,
     test_generate_background,
     test_payment,
     test_portal,

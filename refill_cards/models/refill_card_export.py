@@ -43,7 +43,7 @@ class RefillCardExport(models.Model):
             ('redeemable', "Those that can still be redeemed"),
             ('all', "All"),
         ],
-        string="Cards",
+        string="Which Cards",
         required=True,
         readonly=True,
     )
@@ -73,7 +73,7 @@ class RefillCardExport(models.Model):
     )
     problem = fields.Char(readonly=True)
     tries = fields.Integer(readonly=True)
-    card_count = fields.Integer(string="Number of Cards", readonly=True)
+    card_count = fields.Integer(string="Cards", readonly=True)
     done_count = fields.Integer(readonly=True)
     progress = fields.Float(compute='_compute_progress', help="Percentage of the cards done.")
     amount = fields.Monetary(

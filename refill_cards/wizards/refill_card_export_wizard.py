@@ -13,7 +13,7 @@ class RefillCardExportWizard(models.TransientModel):
     has_selection = fields.Boolean(compute='_compute_has_selection')
     scope = fields.Selection(
         selection=lambda self: self._get_selection('scope'),
-        string="Cards",
+        string="Which Cards",
         required=True,
         default='redeemable',
     )
@@ -34,7 +34,7 @@ class RefillCardExportWizard(models.TransientModel):
     is_protected = fields.Boolean(string="Protect with a Password")
     # Never stored. It comes in the context of the button, as in Odoo's own password windows.
     password = fields.Char(store=False)
-    card_count = fields.Integer(string="Number of Cards", compute='_compute_totals')
+    card_count = fields.Integer(string="Cards", compute='_compute_totals')
     currency_id = fields.Many2one(comodel_name='res.currency', compute='_compute_totals')
     amount = fields.Monetary(string="Total Value", compute='_compute_totals')
     problem = fields.Char(compute='_compute_totals')

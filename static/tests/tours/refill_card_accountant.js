@@ -130,7 +130,7 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
         {
             content: "It can be viewed, edited and exported, not deleted",
             trigger:
-                ".o_data_row:first:not(:has(button[name=action_delete])) button[name=action_export_csv]",
+                ".o_data_row:first:not(:has(button[name=action_delete])) button[name=action_export]",
         },
         {
             trigger: ".o_data_row:first button[name=action_edit]",
