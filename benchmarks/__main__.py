@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import export
 import generation
 import lookup
 import redemption
@@ -21,6 +22,9 @@ def main() -> int:
         generation.beside_coupons(database),
         generation.beside_bare_insert(database),
         *redemption.beside_bare_payment(database),
+        export.beside_list_export(database),
+        export.beside_qweb(database),
+        *export.memory_of_many(database),
     ]
     print_table(rows)
     return int(options.strict and not all(row.met for row in rows))

@@ -23,6 +23,7 @@ class Row(NamedTuple):
 
     :param float price: in the currency, rounded to its decimal places.
     :param str currency: ISO 4217.
+    :param str state: its status in words.
     """
 
     serial: str
@@ -39,13 +40,13 @@ def write_csv(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO) -
     :param int decimals: of the prices.
     """
     file.write(codecs.BOM_UTF8)
-    text = io.TextIOWrapper(file, encoding='utf-8', newline='', write_through=True)
+    text = io.TextIOWrapper(file, encoding='utf-8', newline='')
     writer = csv.writer(text)
     writer.writerow(map(_guard, header))
     writer.writerows(
         [
             _guard(row.serial),
-            _guard(row.code),
+            row.code,
             f'{row.price:.{decimals}f}',
             row.currency,
             row.valid_till or '',

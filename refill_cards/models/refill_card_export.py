@@ -224,10 +224,8 @@ class RefillCardExport(models.Model):
             self.layout_id._write_pdf(rows, self.company_id, self.currency_id, file)
         else:
             write = table.write_csv if self.file_format == 'csv' else table.write_xlsx
-            cards = self.env['refill.card']
-            states = dict(cards._fields['state']._description_selection(self.env))
-            labelled = (row._replace(state=states[row.state]) for row in rows)
-            write(cards._get_row_header(), labelled, self.currency_id.decimal_places, file)
+            header = self.env['refill.card']._get_row_header()
+            write(header, rows, self.currency_id.decimal_places, file)
         return rows.count, self.currency_id.round(rows.amount)
 
     def _protect(self, file, protected, password):
