@@ -13,4 +13,5 @@ from . import (
     test_rights,
     test_series,
     test_sheet,
+    test_translations,
 )
