@@ -74,9 +74,12 @@ def test(arguments: list[str]) -> int:
     prepare()
     with exclusive():
         provision.browser()
+        provision.wkhtmltopdf()
+        axe = provision.axe()
     with cluster.running(), databases.fresh('test', 'account') as database:
         environment = databases.environment()
         environment['COVERAGE_FILE'] = str(SANDBOX / f'coverage-{database}')
+        environment['REFILL_CARDS_AXE'] = str(axe)
         environment['PATH'] = f'{provision.BROWSER_FOLDER}{os.pathsep}{environment["PATH"]}'
         settings = ROOT / 'setup.cfg'
         coverage = [PYTHON, '-m', 'coverage']

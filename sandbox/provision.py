@@ -1,4 +1,4 @@
-"""Fetches what the sandbox runs: Odoo, its Python packages, a browser, the XML formatter."""
+"""Fetches what the sandbox runs: Odoo, its Python packages, a browser, formatters, checkers."""
 
 import os
 import re
@@ -39,6 +39,8 @@ BROWSERS = (
 )
 # Odoo passes --disable-background-networking; these call out all the same.
 BROWSER_OPTIONS = '--disable-component-update --disable-quic --disable-sync'
+AXE = SANDBOX / 'axe'
+AXE_PACKAGES = ('axe-core@4.14.1',)
 PRETTIER = SANDBOX / 'prettier'
 PRETTIER_PACKAGES = ('prettier@3.10.1', '@prettier/plugin-xml@3.4.2')
 PRETTIER_OPTIONS = (
@@ -189,11 +191,7 @@ def browser() -> None:
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
     if named and not found:
         raise Trouble(f"CHROME names {named}, and there is no such program: name one, or unset it.")
-    if not found and os.geteuid() == 0 and Path('/etc/debian_version').exists():
-        environment = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive'}
-        apt_get = ['apt-get', '--yes', '-oDPkg::Lock::Timeout=600']
-        run_quietly("Reading the system's lists of packages", [*apt_get, 'update'])
-        run_quietly("Installing Chromium", [*apt_get, 'install', 'chromium'], env=environment)
+    if not found and _install_on_debian('chromium'):
         found = shutil.which('chromium')
     if not found:
         raise Trouble(
@@ -213,19 +211,58 @@ def browser() -> None:
         )
 
 
+def wkhtmltopdf() -> None:
+    """Install the program that Odoo prints its reports with, where there is none."""
+    if not shutil.which('wkhtmltopdf') and not _install_on_debian('wkhtmltopdf'):
+        raise Trouble(
+            "The tests of receipts need wkhtmltopdf: install it (on Debian 12, as root: "
+            "`apt-get install wkhtmltopdf`)."
+        )
+
+
+def _install_on_debian(package: str) -> bool:
+    """Install a system package, as root on Debian.
+
+    :return: whether this could be done
+    """
+    if os.geteuid() or not Path('/etc/debian_version').exists():
+        return False
+    environment = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive'}
+    apt_get = ['apt-get', '--yes', '-oDPkg::Lock::Timeout=600']
+    run_quietly("Reading the system's lists of packages", [*apt_get, 'update'])
+    run_quietly(f"Installing {package}", [*apt_get, 'install', package], env=environment)
+    return True
+
+
+def axe() -> Path:
+    """Install the checker of accessibility.
+
+    :return: the script that a page loads
+    """
+    return _npm(AXE, AXE_PACKAGES, "axe-core") / 'axe-core' / 'axe.min.js'
+
+
 def prettier() -> list:
     """Install the formatter of XML, JavaScript and style sheets.
 
     :return: how it is called
     """
-    modules = PRETTIER / 'node_modules'
+    modules = _npm(PRETTIER, PRETTIER_PACKAGES, "prettier")
     plugin = modules / '@prettier/plugin-xml/src/plugin.js'
-    stamp = PRETTIER / 'made-from'
-    made_from = ' '.join(PRETTIER_PACKAGES)
+    return [modules / '.bin' / 'prettier', '--no-config', f'--plugin={plugin}', *PRETTIER_OPTIONS]
+
+
+def _npm(folder: Path, packages: tuple[str, ...], name: str) -> Path:
+    """Install packages of npm, unless they are there as they should be.
+
+    :return: the folder with their modules
+    """
+    stamp = folder / 'made-from'
+    made_from = ' '.join(packages)
     if not stamp.exists() or stamp.read_text() != made_from:
         if not shutil.which('npm'):
-            raise Trouble("The formatter of XML and JavaScript needs npm: install Node.js.")
-        install = ['npm', 'install', '--no-audit', '--no-fund', '--prefix', PRETTIER]
-        run_quietly("Installing prettier", [*install, *PRETTIER_PACKAGES])
+            raise Trouble(f"{name} comes from npm: install Node.js.")
+        install = ['npm', 'install', '--no-audit', '--no-fund', '--prefix', folder]
+        run_quietly(f"Installing {name}", [*install, *packages])
         stamp.write_text(made_from)
-    return [modules / '.bin' / 'prettier', '--no-config', f'--plugin={plugin}', *PRETTIER_OPTIONS]
+    return folder / 'node_modules'

@@ -16,4 +16,5 @@ from . import (
     test_send,
     test_series,
     test_sheet,
+    test_translations,
 )

@@ -1,15 +1,25 @@
+import json
 from unittest.mock import patch
+from urllib.parse import urlencode
 
+import pypdfium2
 from lxml import html
 from odoo import http
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
+from ..refill_cards.code import ALPHABETS
 from .common import RefillCardCommon
 
 CONTROLLER = 'odoo.addons.refill_cards.refill_cards.controllers.portal'
-ROUTES = ('/my/refill', '/my/refill/done', '/my/payments', '/my/payments/page/2')
+ROUTES = (
+    '/my/refill',
+    '/my/refill/done',
+    '/my/payments',
+    '/my/payments/page/2',
+    '/my/payments/1/receipt',
+)
 
 
 class PortalCommon(RefillCardCommon, HttpCase):
@@ -35,7 +45,7 @@ class PortalCommon(RefillCardCommon, HttpCase):
     def _get_alert(self, response):
         """Return the sentence in the page's only alert."""
         page = html.fromstring(response.text)
-        [alert] = page.xpath("//div[@id='wrap']//*[contains(@class, 'alert')]")
+        [alert] = page.xpath("//div[@id='wrap']//*[contains(concat(@class, ' '), 'alert ')]")
         return alert.text_content().strip()
 
     def _get_text(self, response):
@@ -109,8 +119,51 @@ class TestPortal(PortalCommon):
         self.company.refill_card_portal = False
         self.assertNotIn('/my/refill', self.url_open('/my').text)
 
-    def test_the_home_page_shows_the_tile(self):
-        self.assertIn('href="/my/refill"', self.url_open('/my').text)
+    def test_the_home_page_shows_a_tile_with_the_balance(self):
+        self._pay(40)
+        page = html.fromstring(self.url_open('/my').text)
+        [tile] = page.xpath("//a[@href='/my/refill']")
+        self.assertEqual(
+            ' '.join(tile.text_content().split()), "Refill card Prepaid credit $ 40.00"
+        )
+
+    def test_other_methods_are_refused(self):
+        card = self._generate_card()
+        for method, url in (
+            ('PUT', '/my/refill'),
+            ('POST', '/my/refill/done'),
+            ('POST', '/my/payments'),
+            ('POST', '/my/payments/1/receipt'),
+        ):
+            with self.subTest(url=url):
+                data = {'csrf_token': http.Request.csrf_token(self), 'code': card.code}
+                response = self.url_open(url, data=data, method=method)
+                self.assertEqual(response.status_code, 405)
+        self.assertEqual(card.state, 'active')
+
+    def test_the_company_s_help_is_shown_in_the_customer_s_language(self):
+        self.assertNotIn('o_refill_card_help', self.url_open('/my/refill').text)
+        self.env['res.lang']._activate_lang('de_DE')
+        self.company.refill_card_portal_help = "<p>Scratch the <b>silver</b> field.</p>"
+        self.company.update_field_translations(
+            'refill_card_portal_help',
+            {'de_DE': {"Scratch the <b>silver</b> field.": "Rubbeln!"}},
+        )
+        self.assertIn("Scratch the <b>silver</b> field.", self.url_open('/my/refill').text)
+        self.customer.lang = 'de_DE'
+        self._log_in(self.customer_user)
+        page = self.url_open('/my/refill').text
+        self.assertIn("Rubbeln!", page)
+        self.assertEqual(html.fromstring(page).get('lang'), 'de-DE')
+
+    def test_the_page_learns_no_prefix(self):
+        self._generate_card(prefix='SECRET')
+        response = self.url_open('/my/refill')
+        self.assertNotIn('SECRET', response.text)
+        [form] = html.fromstring(response.text).xpath("//form[@data-formats]")
+        self.assertIn(
+            {'characters': ALPHABETS['base32'], 'length': 13}, json.loads(form.get('data-formats'))
+        )
 
     def test_the_company_of_the_customer_decides_before_that_of_the_user(self):
         self.company.refill_card_portal = False
@@ -193,6 +246,7 @@ class TestPortal(PortalCommon):
         response = self._post(card.code)
         sentence = f"This card is not accepted by {self.company.name}."
         self._assert_not_redeemed(response, sentence, card.code)
+        self.assertIn("ask whoever sold it to you", self._get_alert(response))
 
     def test_a_company_without_a_journal_keeps_the_card_as_it_is(self):
         card = self._generate_card()
@@ -353,8 +407,18 @@ class TestPortalPayments(PortalCommon):
         self.assertEqual(response.status_code, 200)
         return [
             [' '.join(cell.text_content().split()) for cell in row.xpath('td')]
-            for row in html.fromstring(response.text).xpath('//tbody/tr')
+            for row in self._find_rows(response, 'o_refill_card_payments')
         ]
+
+    def _get_totals(self, url):
+        return [
+            [' '.join(cell.text_content().split()) for cell in row.xpath('td')]
+            for row in self._find_rows(self.url_open(url), 'o_refill_card_totals')
+        ]
+
+    def _find_rows(self, response, css_class):
+        page = html.fromstring(response.text)
+        return page.xpath(f"//*[contains(@class, '{css_class}')]//tbody/tr")
 
     def _get_comments(self, url='/my/payments'):
         return [row[4] for row in self._get_rows(url)]
@@ -390,6 +454,9 @@ class TestPortalPayments(PortalCommon):
         for url in (
             '/my/payments?sortby=__class__',
             '/my/payments?sortby=',
+            '/my/payments?filterby=__class__',
+            '/my/payments?search_in=__class__&groupby=x',
+            '/my/payments?search=%00',
             "/my/payments?sortby=amount;--",
             '/my/payments?page=abc',
             '/my/payments?page=-1',
@@ -408,7 +475,15 @@ class TestPortalPayments(PortalCommon):
         date = card.payment_id.date.strftime('%m/%d/%Y')
         [row] = self._get_rows()
         number, serial = card.payment_id.name, card.name
-        self.assertEqual(row, [date, number, f"Refill Card {serial}", "$ 25.00", serial])
+        kind = f"Refill Card {number} {serial}"
+        self.assertEqual(row, [date, number, kind, "$ 25.00", serial, '', ''])
+
+    def test_a_payment_shows_the_invoices_that_it_paid(self):
+        invoice, other = self._invoice(10), self._invoice(5, due='2026-02-01')
+        self._invoice(10, partner=self.stranger)
+        self._post(self._generate_card().code)
+        [row] = self._get_rows()
+        self.assertEqual(set(row[5].split(', ')), {invoice.name, other.name})
 
     def test_the_latest_payment_comes_first(self):
         self._pay(10, date='2026-01-01')
@@ -422,6 +497,62 @@ class TestPortalPayments(PortalCommon):
         self._pay(20)
         rows = self._get_comments('/my/payments?sortby=amount')
         self.assertEqual(rows, ["Paid 30", "Paid 20", "Paid 10"])
+
+    def test_payments_are_filtered_by_type(self):
+        self._pay(10)
+        card = self._generate_card()
+        self._post(card.code)
+        self.assertEqual(self._get_comments('/my/payments?filterby=manual'), ["Paid 10"])
+        self.assertEqual(self._get_comments('/my/payments?filterby=refill_card'), [card.name])
+
+    def test_payments_are_searched_by_number_comment_and_invoice(self):
+        invoice = self._invoice(25)
+        card = self._generate_card()
+        self._post(card.code)
+        payment = self._pay(10)
+        for search, found in (
+            (invoice.name, [card.name]),
+            (card.payment_id.name, [card.name]),
+            (payment.name.lower(), ["Paid 10"]),
+            ("paid", ["Paid 10"]),
+            ("' OR true --", []),
+        ):
+            with self.subTest(search=search):
+                url = f'/my/payments?{urlencode({"search": search})}'
+                self.assertEqual(self._get_comments(url), found)
+
+    def test_a_search_that_finds_nothing_leads_back_to_all(self):
+        self._pay(10)
+        response = self.url_open('/my/payments?search=nothing')
+        self.assertIn("No payment fits.", self._get_alert(response))
+
+    def test_totals_are_of_all_pages_of_what_is_filtered(self):
+        for amount in (10, 20, 30):
+            self._pay(amount)
+        self._pay(5, currency_id=self.other_currency.id)
+        self._post(self._generate_card().code)
+        self._pay(99, partner=self.stranger)
+        with patch('odoo.addons.portal.controllers.portal.CustomerPortal._items_per_page', 2):
+            rows = self._get_totals('/my/payments')
+            self.assertEqual(len(rows), 3)
+            self.assertIn(["Manual Payment", "3", "$ 60.00"], rows)
+            self.assertIn(["Refill Card", "1", "$ 25.00"], rows)
+            self.assertEqual(
+                self._get_totals('/my/payments?search=Paid+20'),
+                [["Manual Payment", "1", "$ 20.00"]],
+            )
+
+    def test_sorting_filter_and_search_stay_on_the_other_pages(self):
+        for amount in (10, 20, 30):
+            self._pay(amount)
+        with patch('odoo.addons.portal.controllers.portal.CustomerPortal._items_per_page', 2):
+            query = 'sortby=amount&filterby=manual&search=Paid'
+            page = html.fromstring(self.url_open(f'/my/payments?{query}').text)
+            self.assertIn(
+                f'/my/payments/page/2?{query}',
+                page.xpath("//a[contains(@class, 'page-link')]/@href"),
+            )
+            self.assertEqual(self._get_comments(f'/my/payments/page/2?{query}'), ["Paid 10"])
 
     def test_many_payments_are_on_several_pages(self):
         for number in range(3):
@@ -437,3 +568,156 @@ class TestPortalPayments(PortalCommon):
         self._pay(10, partner=colleague)
         self._pay(20, partner=employer)
         self.assertEqual(self._get_comments(), ["Paid 20", "Paid 10"])
+
+
+@tagged('post_install', '-at_install')
+class TestPortalReceipt(PortalCommon):
+    def _get_receipt(self, payment):
+        return self.url_open(f'/my/payments/{payment.id}/receipt')
+
+    def _print(self):
+        """Let Odoo print reports, which it does not do in tests."""
+        reports = self.env.registry['ir.actions.report']
+        prepare = reports._pre_render_qweb_pdf
+        return patch.object(
+            reports,
+            '_pre_render_qweb_pdf',
+            lambda report, *args, **kwargs: prepare(
+                report.with_context(force_report_rendering=True), *args, **kwargs
+            ),
+        )
+
+    def test_a_stranger_s_receipt_is_not_found(self):
+        self.assertEqual(self._get_receipt(self._pay(10, self.stranger)).status_code, 404)
+
+    def test_a_receipt_of_another_company_is_not_found(self):
+        payment = self._pay(10, company=self.other_company)
+        self.assertEqual(self._get_receipt(payment).status_code, 404)
+
+    def test_there_is_no_receipt_of_what_was_taken_back(self):
+        payment = self._pay(10)
+        payment.action_cancel()
+        self.assertEqual(self._get_receipt(payment).status_code, 404)
+
+    def test_there_is_no_receipt_of_nonsense(self):
+        for number in ('0', '99999999999999999999', '-1', 'abc', '1%20OR%201'):
+            with self.subTest(number=number):
+                response = self.url_open(f'/my/payments/{number}/receipt')
+                self.assertEqual(response.status_code, 404)
+
+    def test_a_server_that_cannot_print_says_so(self):
+        payment = self._pay(10)
+        reports = self.env.registry['ir.actions.report']
+        with (
+            self._print(),
+            patch.object(reports, 'get_wkhtmltopdf_state', lambda report: 'install'),
+            self.assertLogs(CONTROLLER, 'WARNING'),
+        ):
+            response = self._get_receipt(payment)
+        self.assertEqual(response.status_code, 200)
+        self.assertIn("cannot be made as a PDF", self._get_alert(response))
+
+    def test_the_receipt_has_number_value_and_invoices(self):
+        invoice = self._invoice(10)
+        card = self._generate_card()
+        result = self._post(card.code)
+        payment = card.payment_id
+        self.assertIn(f'href="/my/payments/{payment.id}/receipt"', result.text)
+        receipt = self._get_receipt(payment).text  # In tests Odoo leaves it as HTML.
+        for part in (payment.name, "25.00", card.name, invoice.name):
+            self.assertIn(part, receipt)
+
+    def test_the_receipt_is_a_pdf(self):
+        payment = self._pay(10)
+        with self._print():
+            response = self._get_receipt(payment)
+        self.assertEqual(response.headers['Content-Type'], 'application/pdf')
+        self.assertIn(payment.name.replace('/', '_'), response.headers['Content-Disposition'])
+        with pypdfium2.PdfDocument(response.content) as document:
+            self.assertEqual(len(document), 1)
+
+
+@tagged('post_install', '-at_install')
+class TestPortalCompanies(PortalCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other_company.refill_card_portal = True
+
+    def _get_choices(self):
+        """Return the companies that the form offers."""
+        page = html.fromstring(self.url_open('/my/refill').text)
+        return {int(value) for value in page.xpath("//input[@name='company_id']/@value")}
+
+    def _deal_with_both(self):
+        self._pay(10, company=self.other_company)
+
+    def test_a_company_that_the_customer_does_not_deal_with_is_refused(self):
+        card = self._generate_card(company_ids=[Command.clear()])
+        response = self._post(card.code, company_id=self.other_company.id)
+        self._assert_not_redeemed(response, "Please choose the company", card.code)
+        self.assertEqual(card.state, 'active')
+
+    def test_nonsense_is_no_company(self):
+        card = self._generate_card()
+        for nonsense in ('', 'abc', '-1', '1 OR 1=1'):
+            with self.subTest(nonsense=nonsense):
+                response = self._post(card.code, company_id=nonsense)
+                self._assert_not_redeemed(response, "Please choose the company", card.code)
+        self.assertEqual(card.state, 'active')
+
+    def test_with_several_companies_the_customer_must_choose(self):
+        self._deal_with_both()
+        self.assertEqual(self._get_choices(), {self.company.id, self.other_company.id})
+        card = self._generate_card(company_ids=[Command.clear()])
+        response = self._post(card.code)
+        self._assert_not_redeemed(response, "Please choose the company", card.code)
+        self.assertEqual(card.state, 'active')
+
+    def test_a_company_without_portal_is_no_choice(self):
+        self._deal_with_both()
+        self.other_company.refill_card_portal = False
+        self.assertFalse(self._get_choices())
+        self.assertNotIn(self.other_company.name, self._get_text(self.url_open('/my/payments')))
+
+    def test_drafts_are_no_dealings(self):
+        self._pay(10, company=self.other_company).action_draft()
+        self.assertFalse(self._get_choices())
+
+    def test_a_contact_of_one_company_deals_with_no_other(self):
+        self._deal_with_both()
+        self.customer.company_id = self.company
+        self.assertFalse(self._get_choices())
+
+    def test_a_contact_of_a_company_deals_with_its_branches(self):
+        branch = self.env['res.company'].create(
+            {'name': "Branch", 'parent_id': self.company.id, 'refill_card_portal': True}
+        )
+        self.customer.company_id = self.company
+        self.customer_user.company_ids += branch
+        self.assertEqual(self._get_choices(), {self.company.id, branch.id})
+
+    def test_a_card_that_the_chosen_company_refuses_can_be_tried_in_another(self):
+        self._deal_with_both()
+        card = self._generate_card(company_ids=[Command.set(self.company.ids)])
+        response = self._post(card.code, company_id=self.other_company.id)
+        self._assert_not_redeemed(response, "Please choose another company", card.code)
+        [chosen] = html.fromstring(response.text).xpath("//input[@checked]/@value")
+        self.assertEqual(int(chosen), self.other_company.id)
+
+    def test_the_chosen_company_books_the_payment(self):
+        self._deal_with_both()
+        card = self._generate_card(company_ids=[Command.clear()])
+        response = self._post(card.code, company_id=self.other_company.id)
+        self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+        self.assertEqual(card.company_id, self.other_company)
+        self.assertEqual(card.payment_id.company_id, self.other_company)
+
+    def test_balances_and_payments_of_all_companies_are_shown(self):
+        self._deal_with_both()
+        self._pay(20)
+        text = self._get_text(self.url_open('/my/payments'))
+        for company in (self.company, self.other_company):
+            self.assertIn(f"{company.name}: Prepaid credit", text)
+        self.assertIn("Paid 10", text)
+        self.assertIn("Paid 20", text)

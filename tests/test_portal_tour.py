@@ -1,36 +1,245 @@
+import json
+import os
+import random
+import sys
+import unicodedata
+from base64 import b64encode
+from pathlib import Path
+from unittest import SkipTest
+
+import zxingcpp
+from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
+from ..refill_cards import code as codes
 from .common import RefillCardCommon
 
-# Of QUICK-7K2M-9XQ4-R3TZD, which the tour types.
+# Of QUICK-7K2M-9XQ4-R3TZD, which the tours type.
 BODY = '7K2M9XQ4R3TZD'
+LINK = '/my/refill#QUICK-7K2M-9XQ4-R3TZD'
+
+
+class PortalTourCommon(RefillCardCommon, HttpCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.env['res.company'].search([]).refill_card_portal = True
+
+    def _generate_with_body(self, body=BODY, **values):
+        """Return a card with a code that the tours know."""
+        card = self._generate_card(**values)
+        card.sudo().code_sealed = self.env['refill.card']._get_sealer().seal(body)
+        card.invalidate_recordset()
+        return card
 
 
 @tagged('post_install', '-at_install')
-class TestPortalTour(RefillCardCommon, HttpCase):
+class TestPortalTour(PortalTourCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if 'REFILL_CARDS_AXE' not in os.environ:
+            raise SkipTest("The sandbox names axe-core in REFILL_CARDS_AXE.")
+        cls.env['ir.attachment'].create(
+            {
+                'name': 'axe.js',
+                'url': '/refill_cards_test/axe.js',
+                'mimetype': 'text/javascript',
+                'raw': Path(os.environ['REFILL_CARDS_AXE']).read_bytes(),
+                'public': True,
+            }
+        )
+
     def test_a_customer_redeems_a_card_in_the_portal(self):
-        self.company.refill_card_portal = True
-        card = self._generate_card()
-        sealed = self.env['refill.card']._get_sealer().seal(BODY)
-        card.sudo().code_sealed = sealed
+        card = self._generate_with_body()
+        self._invoice(10)
         self.start_tour('/my', 'refill_card_portal', login=self.customer_user.login)
         self.assertRecordValues(card, [{'state': 'used', 'partner_id': self.customer.id}])
         self.assertEqual(card.payment_id.state, 'paid')
 
-    def test_a_scanned_card_fills_the_field_and_redeems_nothing(self):
-        self.company.refill_card_portal = True
-        self.browser_js(
-            '/my/refill#QUICK-7K2M-9XQ4-R3TZD',
-            code="""
-                const { value } = document.querySelector("input[name='code']");
-                const { hash } = window.location;
-                if (value === "QUICK-7K2M-9XQ4-R3TZD" && !hash) {
-                    console.log("test successful");
-                } else {
-                    console.error(`The field holds ${value}, and the address ${hash}.`);
-                }
-            """,
-            ready="Boolean(document.querySelector(\"input[name='code']\")?.value)",
-            login=self.customer_user.login,
+    def test_a_customer_is_refused_in_each_way(self):
+        self._generate_with_body()
+        self._generate_with_body('333333333333A').sudo().valid_till = '2026-01-31'
+        self._redeem(self._generate_with_body('444444444444R'))
+        self._redeem(self._generate_with_body('5555555555556'), partner=self.stranger)
+        self._generate_with_body(
+            '666666666666M',
+            user=self.env.user,
+            company_ids=[Command.set(self.other_company.ids)],
         )
-        self.assertFalse(self.env['refill.card.attempt'].search([]))
+        self._redeem(self._generate_with_body('7777777777772')).action_cancel()
+        self.start_tour('/my/refill', 'refill_card_refused', login=self.customer_user.login)
+
+
+@tagged('post_install', '-at_install')
+class TestPortalTourOnPhone(TestPortalTour):
+    browser_size = '360x740'
+    touch_enabled = True
+
+
+@tagged('post_install', '-at_install')
+class TestPortalLink(PortalTourCommon):
+    def _run(self, code, **kwargs):
+        """Run a script on the refill page, as the customer."""
+        self.browser_js(
+            kwargs.pop('url', '/my/refill'),
+            code=f"""
+                (async () => {{
+                    const inputEl = document.querySelector("input[name='code']");
+                    const assert = (condition, message) => {{
+                        if (!condition) {{
+                            throw new Error(message);
+                        }}
+                    }};
+                    {code}
+                }})().then(
+                    () => console.log("test successful"),
+                    (error) => console.error(error.message)
+                );
+            """,
+            ready="document.querySelector('.o_refill_card_scan')?.className.includes('btn') "
+            "&& odoo.loader.modules.has('@refill_cards/interactions/refill_card_form') "
+            "&& odoo.__WOWL_DEBUG__?.root.env.services['public.interactions'].isReady "
+            "&& new Promise((resolve) => setTimeout(() => resolve(true), 300))",
+            login=self.customer_user.login,
+            **kwargs,
+        )
+
+    def test_a_scanned_card_fills_the_field_and_redeems_nothing(self):
+        card = self._generate_with_body()
+        self._run(
+            """
+            assert(inputEl.value === "QUICK-7K2M-9XQ4-R3TZD", `The field holds ${inputEl.value}`);
+            assert(!window.location.hash, "The code is still in the address.");
+            """,
+            url=LINK,
+        )
+        self.assertEqual(card.state, 'active')
+
+    def test_a_broken_link_is_only_a_typing_error(self):
+        self._generate_with_body()
+        self._run(
+            """
+            assert(inputEl.value === "%", `The field holds ${inputEl.value}`);
+            const { textContent } = document.querySelector(".o_refill_card_typo");
+            assert(textContent.includes("not a card's code"), textContent);
+            """,
+            url='/my/refill#%',
+        )
+
+    def test_the_code_in_a_link_outlives_login(self):
+        card = self._generate_with_body()
+        self.start_tour(LINK, 'refill_card_link_login')
+        self.assertEqual(card.partner_id, self.customer)
+
+    def test_the_code_in_a_link_outlives_sign_up(self):
+        parameters = self.env['ir.config_parameter'].sudo()
+        parameters.set_param('auth_signup.invitation_scope', 'b2c')
+        template = int(parameters.get_param('base.template_portal_user_id'))
+        self.env['res.users'].sudo().browse(template).write(
+            {'company_id': self.company.id, 'company_ids': [Command.set(self.company.ids)]}
+        )
+        card = self._generate_with_body()
+        self.start_tour(LINK, 'refill_card_link_signup')
+        self.assertEqual(card.partner_id.name, "New Customer")
+
+    def test_without_a_camera_there_is_no_button_to_scan(self):
+        self._run(
+            """
+            const { classList } = document.querySelector(".o_refill_card_scan");
+            assert(!classList.contains("d-none"), "There is no button to scan.");
+            Object.defineProperty(navigator, "mediaDevices", { value: undefined });
+            const interactions = odoo.__WOWL_DEBUG__.root.env.services["public.interactions"];
+            interactions.stopInteractions();
+            await interactions.startInteractions();
+            assert(classList.contains("d-none"), "There still is a button to scan.");
+            """
+        )
+
+    def test_the_camera_reads_a_card_s_qr(self):
+        card = self._generate_with_body()
+        url = f'https://example.com{LINK}'
+        qr = zxingcpp.create_barcode(url, zxingcpp.BarcodeFormat.QRCode)
+        picture = zxingcpp.write_barcode_to_svg(qr, scale=5)
+        self._run(
+            """
+            const image = new Image();
+            image.src = "data:image/svg+xml;base64,PICTURE";
+            await image.decode();
+            const canvas = document.createElement("canvas");
+            canvas.width = 800;
+            canvas.height = 400;
+            const context = canvas.getContext("2d");
+            const draw = () => {
+                context.fillStyle = "white";
+                context.fillRect(0, 0, 800, 400);
+                context.drawImage(image, 325, 125, 150, 150); // in Odoo's window
+            };
+            const drawing = setInterval(draw, 50);
+            navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(20);
+            document.querySelector(".o_refill_card_scan").click();
+            while (!inputEl.value) {
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+            clearInterval(drawing);
+            assert(inputEl.value === "QUICK-7K2M-9XQ4-R3TZD", `The field holds ${inputEl.value}`);
+            assert(document.querySelector(".o_refill_card_typo").textContent === "", "A typo?");
+            """.replace('PICTURE', b64encode(picture.encode()).decode())
+        )
+        self.assertEqual(card.state, 'active')
+
+    def test_the_page_reads_codes_as_the_server_does(self):
+        """Without a prefix both must agree; with one the page may only be the milder judge."""
+        chosen = random.Random(7)
+        for fmt in (codes.Format('base32', 12), codes.Format('digits', 16)):
+            prefixed = codes.Format(fmt.alphabet, fmt.length, 'QUICK')
+            expected = [
+                (text, self._is_read(text, fmt), self._is_read(f'Quick {text}', prefixed))
+                for text in self._prepare_texts(fmt, chosen)
+            ]
+            read = sum(plain for _text, plain, _prefixed in expected)
+            self.assertGreater(read, 100)
+            self.assertGreater(len(expected) - read, 100)
+            formats = [{'characters': fmt.characters, 'length': fmt.length + 1}]
+            self._run(
+                f"""
+                const {{ findFormat, group }} = odoo.loader.modules.get(
+                    "@refill_cards/interactions/refill_card_code"
+                );
+                const formats = {json.dumps(formats)};
+                for (const [text, isPlain, isPrefixed] of {json.dumps(expected)}) {{
+                    const found = Boolean(findFormat(text, formats));
+                    assert(found === isPlain, `${{JSON.stringify(text)}} is ${{isPlain}}`);
+                    const prefixed = `Quick ${{text}}`;
+                    assert(!isPrefixed || findFormat(prefixed, formats), `${{prefixed}} is read`);
+                    const grouped = findFormat(group(text, formats), formats);
+                    assert(Boolean(grouped) === isPlain, `${{text}} changes in groups`);
+                }}
+                """
+            )
+
+    def _is_read(self, text, fmt):
+        try:
+            return bool(codes.read(text, [fmt]))
+        except codes.Typo:
+            return False
+
+    def _prepare_texts(self, fmt, chosen):
+        """Return codes as people may type them, right and wrong ones."""
+        separators = [' ', '-', '\N{EM DASH}', '\N{NO-BREAK SPACE}', '\N{MINUS SIGN}', '\n', '']
+        zeros = [
+            point for point in range(sys.maxunicode) if unicodedata.decimal(chr(point), None) == 0
+        ]
+        texts = []
+        for body in fmt.generate(100):
+            texts += [body, fmt.display(body).lower(), chosen.choice(separators).join(body)]
+            texts.append(body.replace('0', 'O').replace('1', chosen.choice('iIlL')))
+            zero = chosen.choice(zeros)
+            texts.append(''.join(chr(zero + int(c)) if c.isdigit() else c for c in body))
+            texts.append(''.join(chr(ord(c) + 0xFEE0) for c in body))  # full width
+            place = chosen.randrange(len(body) - 1)
+            wrong = chosen.choice(fmt.characters.replace(body[place], ''))
+            texts.append(body[:place] + wrong + body[place + 1 :])
+            texts.append(body[:place] + body[place + 1] + body[place] + body[place + 2 :])
+            texts += [body[1:], body[:-1], body[:place] + '!' + body[place + 1 :]]
+        return texts

@@ -11,6 +11,11 @@ class ResCompany(models.Model):
         string="Refill Cards in the Portal",
         help="Customers of this company redeem refill cards in the portal.",
     )
+    refill_card_portal_help = fields.Html(
+        string="Help for Refill Cards",
+        translate=True,
+        help="What customers read in the portal where they redeem a card.",
+    )
     refill_card_pay_invoices = fields.Boolean(
         string="Refill Cards Pay Open Invoices",
         default=True,

@@ -8,6 +8,9 @@ class ResConfigSettings(models.TransientModel):
     _inherit = 'res.config.settings'
 
     refill_card_portal = fields.Boolean(related='company_id.refill_card_portal', readonly=False)
+    refill_card_portal_help = fields.Html(
+        related='company_id.refill_card_portal_help', readonly=False
+    )
     refill_card_pay_invoices = fields.Boolean(
         related='company_id.refill_card_pay_invoices', readonly=False
     )

@@ -1,24 +1,95 @@
+import { isBarcodeScannerSupported } from "@web/core/barcode/barcode_video_scanner";
 import { Interaction } from "@web/public/interaction";
 import { registry } from "@web/core/registry";
+import { scanBarcode } from "@web/core/barcode/barcode_dialog";
 
-/** Keeps a card from being sent twice by pressing the button twice. */
+import { findFormat, groupField } from "./refill_card_code";
+import { readCode, takeLinkedCode } from "./refill_card_link";
+
+/** Groups the code, shows a typing error before it is sent, scans cards, and sends once only. */
 export class RefillCardForm extends Interaction {
     static selector = ".o_refill_card_form";
     dynamicContent = {
-        _root: { "t-on-submit": () => (this.isSent = true) },
-        // The browser's Back button brings the page as it was left.
-        _window: { "t-on-pageshow": () => (this.isSent = false) },
+        // Before a captcha's listener, which sends the form whatever happens to the event.
+        _root: { "t-on-submit.capture": this.onSubmit },
+        _window: {
+            // The browser's Back button brings the page as it was left.
+            "t-on-pageshow": () => (this.isSent = false),
+            "t-on-hashchange": this.fillFromLink,
+        },
+        "input[name='code']": {
+            "t-on-input": this.onInput,
+            "t-att-class": () => ({ "is-invalid": this.isWrong }),
+            "t-att-aria-invalid": () => (this.isWrong ? "true" : undefined),
+        },
+        ".o_refill_card_typo": {
+            "t-out": () => (this.isTypo ? this.typoEl.dataset.sentence : ""),
+        },
+        ".o_refill_card_scan": {
+            "t-att-class": () => ({ "d-none": !isBarcodeScannerSupported() }),
+            "t-on-click": this.scan,
+        },
         "button[type='submit']": { "t-att-disabled": () => this.isSent },
     };
 
     setup() {
+        this.inputEl = this.el.querySelector("input[name='code']");
+        this.typoEl = this.el.querySelector(".o_refill_card_typo");
+        this.formats = JSON.parse(this.el.dataset.formats);
         this.isSent = false;
-        // A card's QR brings the code in the fragment, which stays out of every server's log.
-        const code = decodeURIComponent(window.location.hash.slice(1));
+        this.isTypo = false;
+        this.isWrong = this.inputEl.classList.contains("is-invalid");
+        this.fillFromLink();
+    }
+
+    fillFromLink() {
+        const code = takeLinkedCode();
         if (code) {
-            this.el.querySelector("input[name='code']").value = code;
-            window.history.replaceState(null, "", window.location.pathname);
+            this.fill(code);
         }
+    }
+
+    /** Put a whole code into the field; nothing is sent. */
+    fill(code) {
+        this.inputEl.value = code;
+        groupField(this.inputEl, this.formats);
+        this.check();
+    }
+
+    check() {
+        this.isTypo = this.formats.length > 0 && !findFormat(this.inputEl.value, this.formats);
+        this.isWrong = this.isTypo;
+    }
+
+    onInput({ inputType, isComposing }) {
+        this.isTypo = this.isWrong = false;
+        if (isComposing) {
+            return;
+        }
+        groupField(this.inputEl, this.formats, inputType === "insertText");
+        if (inputType === "insertFromPaste") {
+            this.check();
+        }
+    }
+
+    onSubmit(ev) {
+        const typed = this.inputEl.value;
+        this.check();
+        // A series may be newer than the page: who sends the same again is believed.
+        if (this.isTypo && typed !== this.warnedOf) {
+            this.warnedOf = typed;
+            ev.preventDefault();
+            ev.stopImmediatePropagation();
+            this.inputEl.focus();
+        } else {
+            this.isSent = true;
+        }
+    }
+
+    async scan() {
+        this.fill(readCode(await this.waitFor(scanBarcode(this.env))));
+        this.updateContent();
+        this.inputEl.focus();
     }
 }
 

@@ -1,21 +1,137 @@
+/* global axe */
+
+import { loadJS } from "@web/core/assets";
 import { registry } from "@web/core/registry";
+
+const FIELD = "input[name='code']";
+const CODE = "QUICK-7K2M-9XQ4-R3TZD";
+const WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+/** The test serves axe-core, which is no part of the addon. */
+const checkAccessibility = {
+    content: "Nothing on the page violates WCAG 2.2 AA",
+    trigger: "body",
+    async run() {
+        await loadJS("/refill_cards_test/axe.js");
+        const { passes, violations } = await axe.run({ runOnly: WCAG });
+        const found = violations.flatMap(({ id, nodes }) =>
+            nodes.map(({ html }) => `${id}: ${html}`),
+        );
+        if (found.length || !passes.length) {
+            throw new Error(`${window.location.pathname}:\n${found.join("\n")}`);
+        }
+        if (document.body.scrollWidth > window.innerWidth) {
+            throw new Error(`${window.location.pathname} is wider than the window.`);
+        }
+    },
+};
+
+/** Type as a browser does: the tour's own way moves the caret after what a page does with it. */
+const type = (text) => ({
+    content: `Type ${text}`,
+    trigger: FIELD,
+    run() {
+        this.anchor.focus();
+        this.anchor.select();
+        for (const character of text) {
+            document.execCommand("insertText", false, character);
+        }
+    },
+});
+
+const paste = (text) => ({
+    content: `Paste ${text}`,
+    trigger: FIELD,
+    run() {
+        this.anchor.value = text;
+        const init = { bubbles: true, inputType: "insertFromPaste" };
+        this.anchor.dispatchEvent(new InputEvent("input", init));
+    },
+});
+
+const send = [
+    {
+        content: "Send it",
+        trigger: ".o_refill_card_form button[type='submit']:enabled",
+        run: "click",
+        expectUnloadPage: true,
+    },
+];
+
+/** Type a code that the server refuses. */
+const refuse = (code, sentence) => [
+    type(code.toLowerCase()),
+    { content: "It is in groups, as on the card", trigger: `${FIELD}:value('${code}')` },
+    ...send,
+    {
+        content: "The sentence has the focus",
+        trigger: `[role='alert']:focus:contains('${sentence}')`,
+    },
+    { content: "What was typed is still there", trigger: `${FIELD}:value('${code}')` },
+];
 
 registry.category("web_tour.tours").add("refill_card_portal", {
     steps: () => [
         {
+            content: "The tile shows the balance",
+            trigger: ".o_portal_index_card:not(.d-none) a[href='/my/refill']:contains('Due')",
+        },
+        checkAccessibility,
+        {
             content: "Open the tile on the portal's home",
-            trigger: ".o_portal_index_card:not(.d-none) a[href='/my/refill']",
+            trigger: "a[href='/my/refill']",
             run: "click",
             expectUnloadPage: true,
         },
         {
             content: "See the balance before",
-            trigger: ".o_refill_card_balance:contains('0.00')",
+            trigger: ".o_refill_card_balance:contains('Due'):contains('10.00')",
+        },
+        checkAccessibility,
+        type("quick 7k2m9xq4r3tz0"),
+        {
+            content: "What is typed gets its groups",
+            trigger: `${FIELD}:value('QUICK-7K2M-9XQ4-R3TZ-0')`,
         },
         {
-            content: "Make a typing error",
-            trigger: "input[name='code']",
-            run: "edit QUICK-7K2M-9XQ4-R3TZ0",
+            content: "The error is shown before anything is sent",
+            trigger: ".o_refill_card_form button[type='submit']",
+            run: "click",
+        },
+        {
+            trigger: ".o_refill_card_typo[role='alert']:contains('Please check it')",
+        },
+        {
+            trigger: `${FIELD}[aria-invalid='true']:focus`,
+        },
+        checkAccessibility,
+        {
+            content: "Who sends the same again is believed",
+            trigger: ".o_refill_card_form button[type='submit']:enabled",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            content: "The server's sentence has the focus",
+            trigger: "[role='alert']:focus:contains('not a card')",
+        },
+        checkAccessibility,
+        {
+            content: "What was typed is still there",
+            trigger: `${FIELD}:value('QUICK-7K2M-9XQ4-R3TZ-0')`,
+        },
+        paste("7k2m 9xq4 r3tz0"),
+        {
+            content: "It is said at once",
+            trigger: ".o_refill_card_typo:contains('Please check it')",
+        },
+        paste(" 7k2m9xq4r3tzd\n"),
+        {
+            content: "It gets its groups",
+            trigger: `${FIELD}:value('7K2M-9XQ4-R3TZD'):not([aria-invalid])`,
+        },
+        {
+            trigger: ".o_refill_card_form:not(:has(.o_refill_card_typo:contains('check')))",
         },
         {
             content: "Begin to send it",
@@ -30,35 +146,20 @@ registry.category("web_tour.tours").add("refill_card_portal", {
             trigger: ".o_refill_card_form:has(button[type='submit']:disabled)",
             run: () => window.dispatchEvent(new Event("pageshow")),
         },
-        {
-            content: "Send it",
-            trigger: ".o_refill_card_form button[type='submit']:enabled",
-            run: "click",
-            expectUnloadPage: true,
-        },
-        {
-            content: "The sentence has the focus",
-            trigger: "[role='alert']:focus:contains('not a card')",
-        },
-        {
-            content: "What was typed is still there",
-            trigger: "input[name='code']:value('QUICK-7K2M-9XQ4-R3TZ0')",
-            run: "edit quick 7k2m 9xq4 r3tzd",
-        },
-        {
-            content: "Send it again",
-            trigger: ".o_refill_card_form button[type='submit']:enabled",
-            run: "click",
-            expectUnloadPage: true,
-        },
+        ...send,
         {
             content: "The card was redeemed",
             trigger: ".o_refill_card_done [role='status']:contains('Your card was redeemed.')",
         },
         {
             content: "See the new balance",
-            trigger: ".o_refill_card_balance:contains('Prepaid credit'):contains('25.00')",
+            trigger: ".o_refill_card_balance:contains('Prepaid credit'):contains('15.00')",
         },
+        {
+            content: "There is a receipt",
+            trigger: ".o_refill_card_done a[href$='/receipt']",
+        },
+        checkAccessibility,
         {
             content: "Open the list of payments",
             trigger: "a[href='/my/payments'].btn",
@@ -67,7 +168,105 @@ registry.category("web_tour.tours").add("refill_card_portal", {
         },
         {
             content: "The payment is in the list",
-            trigger: "tbody tr:contains('Refill Card'):contains('25.00')",
+            trigger: ".o_refill_card_payments tr:contains('Refill Card'):contains('25.00')",
         },
+        {
+            content: "There is the total of its type",
+            trigger: ".o_refill_card_totals tr:contains('Refill Card'):contains('25.00')",
+        },
+        checkAccessibility,
+        {
+            content: "Search for something else",
+            trigger: "input[name='search']",
+            run: "edit nothing",
+        },
+        {
+            trigger: "form[role='search'] button",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            trigger: ".alert:contains('No payment fits.')",
+        },
+        checkAccessibility,
+    ],
+});
+
+registry.category("web_tour.tours").add("refill_card_refused", {
+    steps: () => [
+        ...refuse("QUICK-2222-2222-2222W", "no card with this code"),
+        ...refuse("QUICK-3333-3333-3333A", "valid till 01/31/2026"),
+        ...refuse("QUICK-4444-4444-4444R", "used for this account on"),
+        checkAccessibility,
+        ...refuse("QUICK-5555-5555-55556", "already used. If it was not you"),
+        ...refuse("QUICK-6666-6666-6666M", "not accepted by"),
+        ...refuse("QUICK-7777-7777-77772", "disabled"),
+    ],
+});
+
+const takeOverLinkedCode = [
+    {
+        content: "The code came along, and is in no address",
+        trigger: `${FIELD}:value('${CODE}')`,
+        run() {
+            if (window.location.href.includes("7K2M") || window.sessionStorage.refill_card_code) {
+                throw new Error("The code was left behind.");
+            }
+        },
+    },
+    ...send,
+    {
+        content: "The card was redeemed",
+        trigger: ".o_refill_card_done [role='status']:contains('Your card was redeemed.')",
+    },
+];
+
+registry.category("web_tour.tours").add("refill_card_link_login", {
+    steps: () => [
+        {
+            content: "The code is put aside before login",
+            trigger: ".oe_login_form",
+            run() {
+                if (window.location.hash) {
+                    throw new Error("The code is still in the address.");
+                }
+            },
+        },
+        { trigger: "input[name='login']", run: "edit refill_customer" },
+        { trigger: "input[name='password']", run: "edit wrong" },
+        {
+            trigger: ".oe_login_buttons button[type='submit']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        { content: "A wrong password loses nothing", trigger: ".alert-danger" },
+        { trigger: "input[name='password']", run: "edit refill_customer" },
+        {
+            trigger: ".oe_login_buttons button[type='submit']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ...takeOverLinkedCode,
+    ],
+});
+
+registry.category("web_tour.tours").add("refill_card_link_signup", {
+    steps: () => [
+        {
+            content: "Who has no account signs up",
+            trigger: "a[href*='/web/signup']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        { trigger: "input[name='login']", run: "edit new@example.com" },
+        { trigger: "input[name='name']", run: "edit New Customer" },
+        { trigger: "input[name='password']", run: "edit refill_cards_123" },
+        { trigger: "input[name='confirm_password']", run: "edit refill_cards_123" },
+        {
+            trigger: ".oe_signup_form button[type='submit']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        ...takeOverLinkedCode,
     ],
 });

@@ -1,0 +1,127 @@
+/**
+ * What `code.py` knows about typed codes, as far as the page may: alphabets and lengths, but no
+ * series' prefix. So it finds typing errors before anything is sent, and never takes for one what
+ * the server accepts.
+ *
+ * @typedef {{ characters: string, length: number }} Format the length is that of the whole body
+ */
+
+const GROUP = 4;
+const SEPARATOR = /[\p{Pd}\p{Zs}\p{Zl}\p{Zp}\p{Cc}\p{Cf}\u2212]/u;
+const LOOK_ALIKES = { O: "0", I: "1", L: "1" };
+
+/** Digits of a script follow each other in Unicode, from zero to nine. */
+function toAscii(character) {
+    const isDigit = (point) => /\p{Nd}/u.test(String.fromCodePoint(point));
+    const point = character.codePointAt(0);
+    if (!isDigit(point)) {
+        return character;
+    }
+    let zero = point;
+    while (isDigit(zero - 1)) {
+        zero--;
+    }
+    return String((point - zero) % 10);
+}
+
+/** Return what was typed in capitals, without spaces and dashes. */
+function clean(text) {
+    return Array.from(text.normalize("NFKC").toUpperCase())
+        .filter((character) => !SEPARATOR.test(character))
+        .map(toAscii)
+        .join("");
+}
+
+/** Luhn mod N, as python-stdnum's `luhn.is_valid`. */
+function isValid(body, characters) {
+    const size = characters.length;
+    const digits = Array.from(body, (character) => characters.indexOf(character)).reverse();
+    const sum = digits.reduce((total, digit, index) => {
+        const doubled = 2 * digit;
+        return total + (index % 2 ? Math.floor(doubled / size) + (doubled % size) : digit);
+    }, 0);
+    return !digits.includes(-1) && sum % size === 0;
+}
+
+/**
+ * Return the format that a typed code fits, whatever stands before the body.
+ *
+ * @param {string} text
+ * @param {Format[]} formats
+ * @returns {Format | undefined}
+ */
+export function findFormat(text, formats) {
+    const characters = clean(text).replace(/[OIL]/g, (character) => LOOK_ALIKES[character]);
+    return formats.find(
+        ({ characters: alphabet, length }) =>
+            characters.length >= length && isValid(characters.slice(-length), alphabet),
+    );
+}
+
+/** Return how many of the first characters are a prefix, judged by the dash behind it. */
+function measureTypedPrefix(text, isTyping) {
+    const segments = text.split(new RegExp(SEPARATOR, "gu")).map(clean);
+    const isDashTyped = isTyping && segments.length > 1 && !segments.at(-1);
+    const [first, ...others] = segments.filter(Boolean);
+    const last = [first, ...others].pop();
+    if (isDashTyped && last.length % GROUP && [first, ...others].slice(0, -1).every(isGroup)) {
+        return clean(text).length;
+    }
+    return others.length && !isGroup(first) ? first.length : 0;
+}
+
+function isGroup(segment) {
+    return segment.length === GROUP;
+}
+
+/**
+ * Return a code in groups, as it is printed; as long as it isn't whole, in groups of four.
+ * Look-alikes stay as they were typed, and so does what can't be a code.
+ *
+ * @param {string} text
+ * @param {Format[]} formats
+ * @param {boolean} [isTyping] whether a dash at the end was just typed
+ */
+export function group(text, formats, isTyping = false) {
+    const characters = clean(text);
+    if (!/^[0-9A-Z]+$/.test(characters)) {
+        return text;
+    }
+    const format = findFormat(text, formats);
+    const start = format ? characters.length - format.length : measureTypedPrefix(text, isTyping);
+    const groups = characters.slice(start).match(/.{1,4}/g) || [];
+    if (format && groups.at(-1).length === 1) {
+        groups.push(groups.splice(-2).join(""));
+    }
+    if (start) {
+        groups.unshift(characters.slice(0, start));
+    }
+    if (isTyping && !format && SEPARATOR.test(text.at(-1))) {
+        groups.push("");
+    }
+    return groups.join("-");
+}
+
+/**
+ * Group what is in a field, and leave the caret behind the same character.
+ *
+ * @param {HTMLInputElement} inputEl
+ * @param {Format[]} formats
+ * @param {boolean} [isTyping] see {@link group}
+ */
+export function groupField(inputEl, formats, isTyping) {
+    const grouped = group(inputEl.value, formats, isTyping);
+    if (grouped === inputEl.value) {
+        return;
+    }
+    const isAtEnd = inputEl.selectionStart === inputEl.value.length;
+    let left = clean(inputEl.value.slice(0, inputEl.selectionStart)).length;
+    inputEl.value = grouped;
+    if (!isAtEnd) {
+        let caret = 0;
+        while (left > 0) {
+            left -= grouped[caret++] === "-" ? 0 : 1;
+        }
+        inputEl.setSelectionRange(caret, caret);
+    }
+}
