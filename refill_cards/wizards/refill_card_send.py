@@ -37,9 +37,9 @@ class RefillCardSend(models.TransientModel):
         partners = list(self.partner_ids)
         cards._send(partners * len(cards) if len(partners) == 1 else partners)
         message = self.env._(
-            "%(count)s cards are on their way to %(customers)s.",
-            count=len(cards),
+            "On the way to %(customers)s: %(serials)s",
             customers=', '.join(self.partner_ids[:3].mapped('display_name')),
+            serials=self.serials,
         )
         return {
             'type': 'ir.actions.client',
