@@ -5,6 +5,8 @@ from . import (
     test_company,
     test_concurrency,
     test_generate_background,
+    test_guessing,
+    test_guessing_portal,
     test_payment,
     test_portal,
     test_portal_tour,
