@@ -460,9 +460,7 @@ class RefillCard(models.Model):
         """
         with self._recording_refusals(partner, company, channel=channel):
             card = self.with_company(company)._find_by_code(code)
-            # The portal goes on after an error, with a page: nothing may stay of what failed.
-            with self.env.cr.savepoint() if channel == 'portal' else nullcontext():
-                return card._redeem(partner, company, channel=channel)
+            return card._redeem(partner, company, channel=channel)
 
     @contextmanager
     def _recording_refusals(self, partner, company, *, channel):
@@ -510,8 +508,17 @@ class RefillCard(models.Model):
         # su: redeeming needs no right on cards, payments or invoices
         card_sudo = self.with_env(self.env(su=True, context=context)).with_company(company)
         card_sudo._check_redeemable(partner, company)
-        values = card_sudo._prepare_payment_values(partner, company)
-        used = card_sudo._change_state(
+        # The portal goes on after an error, with a page: nothing may stay of what failed. Refusals
+        # come before, because rolling back takes time that one could measure.
+        with self.env.cr.savepoint() if channel == 'portal' else nullcontext():
+            payment = card_sudo._turn_into_payment(partner, company, channel=channel)
+        self.env['refill.card.lockout']._forget_on_commit()
+        return payment.with_context(tracking_disable=False)
+
+    def _turn_into_payment(self, partner, company, *, channel):
+        """Mark the card used, and post its payment; the second half of :meth:`_redeem`."""
+        values = self._prepare_payment_values(partner, company)
+        used = self._change_state(
             'used',
             channel=channel,
             wait=False,
@@ -522,15 +529,14 @@ class RefillCard(models.Model):
         )
         if not used:
             raise self._refusal('busy')
-        payments = card_sudo.env['account.payment'].with_context(tracking_disable=True)
+        payments = self.env['account.payment'].with_context(tracking_disable=True)
         payment = payments.create(values)
         payment.action_post()
         # Invoices and balance are read with SQL: what is pending is written before, in one go.
         self.env.flush_all()
         if company.sudo().refill_card_pay_invoices:
             payment._pay_open_invoices()
-        self.env['refill.card.lockout']._forget_on_commit()
-        return payment.with_context(tracking_disable=False)
+        return payment
 
     def _check_redeemable(self, partner, company):
         """:raise RefillCardRefused: when the card cannot be redeemed for the customer here."""
