@@ -455,7 +455,7 @@ class TestGuessing(GuessingCommon):
         mail = self.env['mail.mail'].search(
             [('recipient_ids', 'in', self.accountant.partner_id.ids)]
         )
-        self.assertIn("4\n", mail.body_html)
+        self.assertRegex(mail.body_html, r"\b4\s+refill card codes were refused")
         self.assertIn('/odoo/refill-card-attempts', mail.body_html)
         activity = self.env['mail.activity'].search([('user_id', '=', self.accountant.id)])
         self.assertIn("4 codes were refused", activity.note)
