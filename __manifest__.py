@@ -37,6 +37,7 @@
         'refill_cards/views/refill_card_export_views.xml',
         'refill_cards/views/refill_card_event_views.xml',
         'refill_cards/views/refill_card_attempt_views.xml',
+        'refill_cards/views/refill_card_lockout_views.xml',
         'refill_cards/views/res_config_settings_views.xml',
         'refill_cards/views/res_partner_views.xml',
         'refill_cards/views/refill_cards_menus.xml',

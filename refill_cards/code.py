@@ -34,8 +34,8 @@ TYPED_LENGTH = 128
 
 KEY_BYTES = 64
 FROM_URL_SAFE = bytes.maketrans(b'-_', b'+/')
-# What the lockout lets one attacker try: 5 codes, 5 after a quarter of an hour, 5 after an hour,
-# then 5 a day.
+# What the lockout lets one attacker try by its defaults: 5 codes, 5 after a quarter of an hour, and
+# from another hour later on 5 a day.
 GUESSES_A_YEAR = 5 + 5 + 5 * 365
 MAX_GUESSING_PROBABILITY = 1e-9
 

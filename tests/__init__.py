@@ -7,6 +7,8 @@ from . import (
     test_export,
     test_export_tour,
     test_generate_background,
+    test_guessing,
+    test_guessing_portal,
     test_payment,
     test_portal,
     test_portal_tour,

@@ -92,12 +92,14 @@ class TestConcurrency(BaseCase):
 
     def _delete_cards(self, env):
         """Delete with SQL what the ORM keeps: used cards, their series and history, refusals."""
+        partner = env['res.users'].browse(self.accountant_id).partner_id
         series = env['refill.card.series'].search([('company_id', '=', self.company_id)])
         messages = [('model', '=', series._name), ('res_id', 'in', series.ids)]
         env['mail.message'].search(messages).unlink()
         env['refill.card.generate'].search([('create_uid', '=', self.accountant_id)]).unlink()
         for table, column, values in (
             ('refill_card_attempt', 'user_id', [self.accountant_id]),
+            ('refill_card_lockout', 'partner_id', partner.ids),
             ('refill_card_event', 'user_id', [self.accountant_id]),
             ('refill_card', 'series_id', series.ids),
             ('refill_card_series', 'id', series.ids),
@@ -355,6 +357,106 @@ class TestConcurrency(BaseCase):
             env.cr.rollback()
         self._assert_attempts('typo')
         self._assert_never_redeemed(code)
+
+    # -------------------------------------------------------------------------
+    # GUESSING
+    # -------------------------------------------------------------------------
+
+    def _guesses(self, count):
+        """Return well-formed codes that no card has."""
+        fmt = codes.Format('base32', 12, 'QUICK')
+        return [fmt.display(body) for body in fmt.generate(count)]
+
+    def _count_guesses(self):
+        with self._committing() as env:
+            partner = env['res.users'].browse(self.accountant_id).partner_id
+            lockouts = env['refill.card.lockout'].search([('partner_id', '=', partner.id)])
+            return sum(lockouts.mapped('guesses'))
+
+    def test_guesses_at_once_are_looked_up_no_oftener_than_one_after_the_other(self):
+        self._generate()
+        reasons = self._at_once(self._redeem, self._guesses(16))
+        self.assertEqual(sorted(reasons), ['locked_out'] * 11 + ['unknown'] * 5)
+        self._assert_attempts(*reasons)
+        self.assertEqual(self._count_guesses(), 5)
+
+    def test_a_code_waits_until_the_guess_before_it_is_counted(self):
+        code = self._generate_code()
+        *earlier, last = self._guesses(5)
+        for guess in earlier:
+            self.assertEqual(self._redeem(guess), 'unknown')
+        model, looking, go_on = self.registry['refill.card'], threading.Event(), threading.Event()
+        seal = model._seal
+
+        def seal_slowly(cards, text):
+            looking.set()
+            go_on.wait(LOCK_TIMEOUT)
+            return seal(cards, text)
+
+        with (
+            patch.object(model, '_seal', seal_slowly),
+            self._in_background(self._redeem, last) as guess,
+        ):
+            self.assertTrue(looking.wait(LOCK_TIMEOUT))
+            looking.clear()
+            with self._in_background(self._redeem, code) as right:
+                self._wait_until_one_is_blocked()
+                self.assertFalse(looking.is_set(), "looked up beside the guess")
+                go_on.set()
+        self.assertEqual((guess.result(), right.result()), ('unknown', 'locked_out'))
+        self._assert_never_redeemed(code)
+
+    def _wait_until_one_is_blocked(self):
+        """Return when some transaction on the counts waits for another one."""
+        with closing(self.registry.cursor()) as cr:
+            for _ in range(LOCK_TIMEOUT * 50):
+                cr.execute(
+                    SQL(
+                        """
+                        SELECT FROM pg_stat_activity
+                         WHERE wait_event_type = 'Lock' AND datname = current_database()
+                           AND query LIKE '%%refill_card_lockout%%'
+                        """
+                    )
+                )
+                if cr.rowcount:
+                    return
+                cr.rollback()
+                threading.Event().wait(0.02)
+        self.fail("nobody waits")
+
+    def test_customers_who_redeem_do_not_wait_for_each_other_s_payment(self):
+        _series_id, [one, other] = self._generate_cards(2)
+        with self._transaction() as first:
+            first['refill.card'].redeem_code(one, self.customer_id)
+            first.flush_all()
+            self.assertEqual(self._redeem(self._guesses(1)[0]), 'unknown')
+            self.assertEqual(self._redeem(one), 'busy')
+            first.cr.commit()
+        self.assertEqual(self._redeem(other)['amount'], 25)
+
+    def test_the_count_is_cleared_when_the_redemption_is_certain(self):
+        code = self._generate_code()
+        for guess in self._guesses(4):
+            self._redeem(guess)
+        with self._transaction() as env:
+            env['refill.card'].redeem_code(code, self.customer_id)
+            env.flush_all()
+            self.assertEqual(self._count_guesses(), 4)
+            env.cr.rollback()
+        self.assertEqual(self._count_guesses(), 4)
+        self.assertEqual(self._redeem(code)['amount'], 25)
+        self.assertEqual(self._count_guesses(), 0)
+
+    def test_a_guess_counted_meanwhile_does_not_hinder_clearing(self):
+        code = self._generate_code()
+        with self._transaction() as env:
+            env['refill.card'].redeem_code(code, self.customer_id)
+            env.flush_all()
+            self.assertEqual(self._redeem(self._guesses(1)[0]), 'unknown')
+            env.cr.commit()
+        self._assert_redeemed_once(code)
+        self.assertEqual(self._count_guesses(), 0)
 
     # -------------------------------------------------------------------------
     # CHANGING WHAT IS BEING REDEEMED

@@ -201,7 +201,7 @@ class TestExport(ExportCommon):
         self.assertFalse(self.env['refill.card.export'].search([]))
 
     def test_a_file_is_kept_for_an_hour_at_least(self):
-        with self.assertRaisesRegex(ValidationError, "one hour"):
+        with self.assertRaisesRegex(ValidationError, "between 1 and"):
             self.env['res.config.settings'].create({'refill_card_export_file_hours': 0})
 
     # -------------------------------------------------------------------------

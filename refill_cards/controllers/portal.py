@@ -378,7 +378,6 @@ class RefillCardPortal(CustomerPortal):
         """
         # sudo: customers have no right on cards; whoever has the code may redeem the card
         cards_sudo = request.env['refill.card'].sudo()
-        with request.env.cr.savepoint():
-            return cards_sudo._redeem_code(
-                typed, request.env.user.partner_id, company, channel='portal'
-            )
+        return cards_sudo._redeem_code(
+            typed, request.env.user.partner_id, company, channel='portal'
+        )

@@ -11,6 +11,7 @@ from . import (
     refill_card_event,
     refill_card_export,
     refill_card_layout,
+    refill_card_lockout,
     refill_card_series,
     res_company,
     res_config_settings,

@@ -1,5 +1,5 @@
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from io import BytesIO
 from itertools import chain
@@ -138,11 +138,22 @@ class RefillCard(models.Model):
         if operator not in ('in', '=', 'ilike', '=ilike', 'like'):
             return NotImplemented
         # One code a search: whoever tries many must be seen trying.
-        text = value if isinstance(value, str) else next(iter(value), '')
-        sealed = self._seal(str(text))
-        # sudo: no one reads the sealed code; the record rules still filter the cards found.
-        # Ids, because PostgreSQL would scan the table for "serial number or subquery".
-        return Domain('id', 'in', self.sudo().search([('code_sealed', 'in', sealed)]).ids)
+        text = str(value if isinstance(value, str) else next(iter(value), ''))
+        # The list's search field takes serial numbers, too, and those are no typing errors.
+        if not self._seal(text):
+            return Domain.FALSE
+        # The record rules still filter the card found. Its id, because PostgreSQL would scan the
+        # table for "serial number or subquery".
+        try:
+            return Domain('id', '=', self._find_by_code(text).id)
+        except RefillCardRefused as refused:
+            if refused.reason != 'unknown':
+                raise
+            nobody = self.env['res.partner']
+            self.env['refill.card.attempt']._record(
+                refused.reason, nobody, self.env.company, channel='backend'
+            )
+        return Domain.FALSE
 
     @api.model
     def _seal(self, text):
@@ -511,7 +522,7 @@ class RefillCard(models.Model):
     @api.model
     def _check_id(self, value):
         """:raise UserError: when an id that came over the API is not a number."""
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
             return value
         raise UserError(self.env._("Customer and company are given by their numeric ids."))
 
@@ -530,7 +541,8 @@ class RefillCard(models.Model):
         :raise RefillCardRefused: when the card is not redeemed; the attempt is written down.
         """
         with self._recording_refusals(partner, company, channel=channel):
-            return self._find_by_code(code)._redeem(partner, company, channel=channel)
+            card = self.with_company(company)._find_by_code(code)
+            return card._redeem(partner, company, channel=channel)
 
     @contextmanager
     def _recording_refusals(self, partner, company, *, channel):
@@ -543,20 +555,22 @@ class RefillCard(models.Model):
 
     @api.model
     def _find_by_code(self, code):
-        """Return the card with this code, whoever may see it.
+        """Return the card with this code, whoever may see it; wrong codes are counted.
 
         :param str code: as typed.
         :rtype: refill.card
-        :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``).
+        :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
+            many were typed (``locked_out``).
         """
-        sealed = self._seal(code) if isinstance(code, str) else []
-        if not sealed:
-            raise self._refusal('typo')
-        # sudo: whoever has the code may redeem the card without any right to look at cards
-        card = self.sudo().search_fetch([('code_sealed', 'in', sealed)], limit=1)
-        if not card:
-            raise self._refusal('unknown')
-        return card
+        with self.env['refill.card.lockout']._guarding():
+            sealed = self._seal(code) if isinstance(code, str) else []
+            if not sealed:
+                raise self._refusal('typo')
+            # sudo: whoever has the code may redeem the card without any right to look at cards
+            card = self.sudo().search_fetch([('code_sealed', 'in', sealed)], limit=1)
+            if not card:
+                raise self._refusal('unknown')
+            return card
 
     def _redeem(self, partner, company, *, channel):
         """Turn the card into a posted payment of the customer, all of it or nothing.
@@ -576,8 +590,17 @@ class RefillCard(models.Model):
         # su: redeeming needs no right on cards, payments or invoices
         card_sudo = self.with_env(self.env(su=True, context=context)).with_company(company)
         card_sudo._check_redeemable(partner, company)
-        values = card_sudo._prepare_payment_values(partner, company)
-        used = card_sudo._change_state(
+        # The portal goes on after an error, with a page: nothing may stay of what failed. Refusals
+        # come before, because rolling back takes time that one could measure.
+        with self.env.cr.savepoint() if channel == 'portal' else nullcontext():
+            payment = card_sudo._turn_into_payment(partner, company, channel=channel)
+        self.env['refill.card.lockout']._forget_on_commit()
+        return payment.with_context(tracking_disable=False)
+
+    def _turn_into_payment(self, partner, company, *, channel):
+        """Mark the card used, and post its payment; the second half of :meth:`_redeem`."""
+        values = self._prepare_payment_values(partner, company)
+        used = self._change_state(
             'used',
             channel=channel,
             wait=False,
@@ -588,14 +611,14 @@ class RefillCard(models.Model):
         )
         if not used:
             raise self._refusal('busy')
-        payments = card_sudo.env['account.payment'].with_context(tracking_disable=True)
+        payments = self.env['account.payment'].with_context(tracking_disable=True)
         payment = payments.create(values)
         payment.action_post()
         # Invoices and balance are read with SQL: what is pending is written before, in one go.
         self.env.flush_all()
         if company.sudo().refill_card_pay_invoices:
             payment._pay_open_invoices()
-        return payment.with_context(tracking_disable=False)
+        return payment
 
     def _check_redeemable(self, partner, company):
         """:raise RefillCardRefused: when the card cannot be redeemed for the customer here."""

@@ -1,5 +1,8 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.http import request
+from odoo.tools.constants import GC_UNLINK_LIMIT
 
 REASONS = [
     ('typo', "Typing error"),
@@ -8,6 +11,7 @@ REASONS = [
     ('disabled', "Disabled"),
     ('expired', "Expired"),
     ('company', "Not accepted here"),
+    ('locked_out', "Locked out"),
     ('busy', "Being redeemed"),
 ]
 
@@ -56,3 +60,57 @@ class RefillCardAttempt(models.Model):
                     'reason': reason,
                 }
             )
+
+    @api.autovacuum
+    def _gc_attempts(self):
+        days = self.env['refill.card.lockout']._get_number('attempt_days')
+        oldest = fields.Datetime.now() - timedelta(days=days)
+        attempts = self.search([('date', '<', oldest)], limit=GC_UNLINK_LIMIT)
+        attempts.unlink()
+        return len(attempts), len(attempts) == GC_UNLINK_LIMIT
+
+    # -------------------------------------------------------------------------
+    # ALERT
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _cron_alert(self):
+        """Tell the managers when many codes are refused within an hour.
+
+        Once: not again until there were fewer for an hour.
+        """
+        now = fields.Datetime.now()
+        hour_ago = now - timedelta(hours=1)
+        count = self.search_count([('date', '>', hour_ago)])
+        if count < self.env['refill.card.lockout']._get_number('alert'):
+            return
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: runs as a job
+        last = parameters.get_param('refill_cards.last_flood')
+        parameters.set_param('refill_cards.last_flood', fields.Datetime.to_string(now))
+        if not last or fields.Datetime.to_datetime(last) < hour_ago:
+            self._alert_managers(count)
+
+    @api.model
+    def _alert_managers(self, count):
+        """Give each manager an activity, on the contact of their company, and an e-mail.
+
+        :param int count: how many codes were refused within the last hour.
+        """
+        template = self.env.ref('refill_cards.mail_template_refused_codes')
+        managers = self.env.ref('refill_cards.group_refill_card_manager').all_user_ids
+        for manager in managers.filtered('active'):
+            # Without Odoo's own e-mail about a new activity, which would be the second one.
+            company = manager.company_id.with_context(
+                lang=manager.lang, mail_activity_quick_update=True
+            )
+            company.partner_id.activity_schedule(
+                'mail.mail_activity_data_warning',
+                user_id=manager.id,
+                summary=company.env._("Many refill card codes are refused"),
+                note=company.env._(
+                    "%(count)s codes were refused within an hour: somebody may be guessing. Look"
+                    " at Refill Cards > Refused Codes for who it is and where from.",
+                    count=count,
+                ),
+            )
+            template.with_context(refused_count=count).send_mail(manager.id)

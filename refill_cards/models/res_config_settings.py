@@ -2,6 +2,9 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from .refill_card_export import FILE_HOURS
+from .refill_card_lockout import HIGHEST_NUMBER, NUMBERS
+
+NUMBER_FIELDS = ['refill_card_export_file_hours', *(f'refill_card_{name}' for name in NUMBERS)]
 
 
 class ResConfigSettings(models.TransientModel):
@@ -20,15 +23,82 @@ class ResConfigSettings(models.TransientModel):
         default=FILE_HOURS,
     )
     refill_card_key_in_database = fields.Boolean(compute='_compute_refill_card_key_in_database')
+    refill_card_guesses = fields.Integer(
+        string="Unknown codes until a lock",
+        config_parameter='refill_cards.guesses',
+        default=NUMBERS['guesses'],
+        help="A customer who types as many unknown codes is locked out, and again after as"
+        " many more.",
+    )
+    refill_card_first_lock = fields.Integer(
+        string="First lock",
+        config_parameter='refill_cards.first_lock',
+        default=NUMBERS['first_lock'],
+        help="How long the customer is locked out the first time.",
+    )
+    refill_card_second_lock = fields.Integer(
+        string="Second lock",
+        config_parameter='refill_cards.second_lock',
+        default=NUMBERS['second_lock'],
+        help="How long the customer is locked out when they go on guessing.",
+    )
+    refill_card_further_lock = fields.Integer(
+        string="Each further lock",
+        config_parameter='refill_cards.further_lock',
+        default=NUMBERS['further_lock'],
+        help="How long the customer is locked out from the third time on.",
+    )
+    refill_card_address_guesses = fields.Integer(
+        string="Unknown codes until a wait",
+        config_parameter='refill_cards.address_guesses',
+        default=NUMBERS['address_guesses'],
+        help="When as many unknown codes come from one IP address, all customers behind it"
+        " must wait.",
+    )
+    refill_card_address_window = fields.Integer(
+        string="Counted within",
+        config_parameter='refill_cards.address_window',
+        default=NUMBERS['address_window'],
+        help="How long the unknown codes of an IP address are counted together.",
+    )
+    refill_card_address_wait = fields.Integer(
+        string="Wait after each further one",
+        config_parameter='refill_cards.address_wait',
+        default=NUMBERS['address_wait'],
+        help="How long an IP address waits before the next code.",
+    )
+    refill_card_typos = fields.Integer(
+        string="Typing errors until a lock",
+        config_parameter='refill_cards.typos',
+        default=NUMBERS['typos'],
+        help="A customer with as many typing errors within an hour is locked out for the"
+        " rest of it.",
+    )
+    refill_card_alert = fields.Integer(
+        string="Refused codes until they are told",
+        config_parameter='refill_cards.alert',
+        default=NUMBERS['alert'],
+        help="When as many codes are refused within an hour, somebody may be guessing.",
+    )
+    refill_card_attempt_days = fields.Integer(
+        string="Keep them for",
+        config_parameter='refill_cards.attempt_days',
+        default=NUMBERS['attempt_days'],
+        help="Older lines of the list of refused codes are deleted.",
+    )
 
     @api.depends('company_id')
     def _compute_refill_card_key_in_database(self):
         self.refill_card_key_in_database = not self.env['refill.card']._get_server_key()
 
-    @api.constrains('refill_card_export_file_hours')
-    def _check_refill_card_export_file_hours(self):
-        for settings in self:
-            if settings.refill_card_export_file_hours < 1:
+    @api.constrains(*NUMBER_FIELDS)
+    def _check_refill_card_numbers(self):
+        for fname in NUMBER_FIELDS:
+            if not all(0 < number <= HIGHEST_NUMBER for number in self.mapped(fname)):
                 raise ValidationError(
-                    self.env._("Exported refill cards are kept for one hour at least.")
+                    self.env._(
+                        "“%(setting)s” is a whole number between 1 and %(highest)s.",
+                        setting=self._fields[fname]._description_string(self.env),
+                        highest=f'{HIGHEST_NUMBER:,}',
+                    )
                 )

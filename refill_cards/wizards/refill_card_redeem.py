@@ -14,6 +14,8 @@ class RefillCardRedeem(models.TransientModel):
     typed = fields.Char(
         string="Code or Serial Number", compute='_compute_typed', inverse='_inverse_typed'
     )
+    # Kept in the form, because looking up a wrong code again would count it again.
+    typed_refusal = fields.Char()
     card_id = fields.Many2one(comodel_name='refill.card')
     partner_id = fields.Many2one(comodel_name='res.partner', string="Customer")
     company_id = fields.Many2one(comodel_name='res.company', compute='_compute_company_id')
@@ -35,6 +37,8 @@ class RefillCardRedeem(models.TransientModel):
 
     def _inverse_typed(self):
         for wizard in self.filtered('typed'):
+            if wizard.typed_refusal:
+                raise UserError(wizard.typed_refusal)
             with wizard._recording_refusals():
                 wizard.card_id = wizard._find_card()
 
@@ -44,13 +48,16 @@ class RefillCardRedeem(models.TransientModel):
 
     @api.onchange('typed')
     def _onchange_typed(self):
+        self.typed_refusal = False
         if self.typed:
             try:
-                self.card_id = self._find_card()
-            except RefillCardRefused:
+                with self._recording_refusals():
+                    self.card_id = self._find_card()
+            except RefillCardRefused as refused:
                 self.card_id = False
+                self.typed_refusal = str(refused)
 
-    @api.depends('typed', 'card_id', 'partner_id', 'company_id')
+    @api.depends('typed_refusal', 'card_id', 'partner_id', 'company_id')
     def _compute_preview(self):
         """Say what redeeming will do, or why it will not."""
         for wizard in self:
@@ -69,12 +76,11 @@ class RefillCardRedeem(models.TransientModel):
     def _get_refusal(self):
         """Return the sentence with which redeeming would be refused now, False without one."""
         try:
-            card = self.card_id or self.typed and self._find_card()
-            if card and self.partner_id:
-                card.sudo()._check_redeemable(self.partner_id, self.company_id)
+            if self.card_id and self.partner_id:
+                self.card_id.sudo()._check_redeemable(self.partner_id, self.company_id)
         except RefillCardRefused as refused:
             return str(refused)
-        return False
+        return self.typed_refusal
 
     def _recording_refusals(self):
         return self.env['refill.card']._recording_refusals(

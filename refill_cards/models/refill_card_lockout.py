@@ -1,0 +1,328 @@
+import ipaddress
+from contextlib import contextmanager
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.http import request
+from odoo.tools import SQL, format_date, format_time
+from odoo.tools.constants import GC_UNLINK_LIMIT
+from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
+
+from .refill_card import RefillCardRefused
+
+# The settings and their defaults; code.GUESSES_A_YEAR follows from them.
+NUMBERS = {
+    'guesses': 5,
+    'first_lock': 15,
+    'second_lock': 60,
+    'further_lock': 24 * 60,
+    'address_guesses': 20,
+    'address_window': 10,
+    'address_wait': 1,
+    'typos': 60,
+    'alert': 200,
+    'attempt_days': 90,
+}
+HIGHEST_NUMBER = 100_000
+TYPOS_WINDOW = timedelta(hours=1)
+
+
+class RefillCardLockout(models.Model):
+    """Counts the wrong codes of one customer or of one address; there until they are forgotten."""
+
+    _name = 'refill.card.lockout'
+    _description = "Locked out of Refill Cards"
+    _order = 'locked_until desc, id desc'
+    _log_access = False
+
+    partner_id = fields.Many2one(
+        comodel_name='res.partner',
+        string="Customer or User",
+        ondelete='cascade',
+        help="Who typed: in the portal the customer, in the backend and over the API the user.",
+    )
+    address = fields.Char(
+        string="IP Address", help="Of IPv6 the network that one connection usually has."
+    )
+    company_id = fields.Many2one(comodel_name='res.company', required=True, ondelete='cascade')
+    guesses = fields.Integer(
+        string="Unknown Codes",
+        default=0,
+        help="A customer's since the last success, an address' in the last minutes.",
+    )
+    typos = fields.Integer(
+        string="Typing Errors", default=0, help="A customer's within the last hour."
+    )
+    counted_from = fields.Datetime(
+        help="When the minutes of an address and the hour of typing errors began."
+    )
+    counted_on = fields.Datetime(string="Last Wrong Code", required=True, index=True)
+    locked_until = fields.Datetime()
+    is_locked = fields.Boolean(compute='_compute_is_locked')
+    unlocked_on = fields.Datetime()
+    unlocked_by_id = fields.Many2one(comodel_name='res.users', ondelete='set null')
+
+    _partner_unique = models.UniqueIndex('(partner_id)')
+    _address_unique = models.UniqueIndex('(address)')
+
+    @api.depends('locked_until')
+    def _compute_is_locked(self):
+        now = fields.Datetime.now()
+        for lockout in self:
+            lockout.is_locked = bool(lockout.locked_until and lockout.locked_until > now)
+
+    @api.depends('partner_id', 'address')
+    def _compute_display_name(self):
+        for lockout in self:
+            lockout.display_name = lockout.partner_id.display_name or lockout.address
+
+    # -------------------------------------------------------------------------
+    # GUARD
+    # -------------------------------------------------------------------------
+
+    @api.model
+    @contextmanager
+    def _guarding(self):
+        """Let one code be looked up inside, and count the refusal that is raised there.
+
+        The counts are held in a transaction of their own from before the code is looked up until
+        its refusal is counted. So a refusal counts although it is rolled back, and attempts at the
+        same time wait for each other: none is looked up before the one before it was counted.
+
+        :raise RefillCardRefused: when whoever types, or their address, must wait (``locked_out``).
+        """
+        if self.env.cr.readonly:
+            # Odoo then repeats the request where it may write; a replica would lag behind, too.
+            raise ReadOnlySqlTransaction("Refill card codes are counted")
+        # What is pending would wait for other transactions while these wait for the counts.
+        self.env.flush_all()
+        keys = self._get_partner(), self._get_address(), self.env.company
+        refused = None
+        with self.env.registry.cursor() as cr:
+            # su: nobody may write counts themselves
+            lockouts = self.with_env(self.env(cr=cr, su=True))._hold(*keys)
+            lockouts._check_not_locked()
+            try:
+                yield
+            except RefillCardRefused as error:
+                lockouts._count(error.reason, self.env.company)
+                refused = error
+            else:
+                cr.rollback()
+        if refused:
+            raise refused
+
+    @api.model
+    def _get_partner(self):
+        """Return whose wrong codes are counted: always the one who types.
+
+        Staff redeem for many customers, who must not be locked out for it; nor do colleagues that
+        are contacts of the same company lock out each other.
+        """
+        user = self.env.user
+        return user.partner_id.commercial_partner_id if user.share else user.partner_id
+
+    @api.model
+    def _get_address(self):
+        """Return the address that the request comes from, None without one.
+
+        Whoever has IPv6 has a network of 64 bits, and all of its addresses to choose from.
+        """
+        address = request.httprequest.remote_addr if request else None
+        try:
+            parsed = ipaddress.ip_address(address)
+            parsed = getattr(parsed, 'ipv4_mapped', None) or parsed
+            prefix = 64 if parsed.version == 6 else 32
+            network = ipaddress.ip_network(f'{parsed}/{prefix}', strict=False)
+        except ValueError:
+            return address
+        return str(network) if prefix == 64 else str(parsed)
+
+    @api.model
+    def _hold(self, partner, address, company):
+        """Return the counts, which no other transaction touches until this one ends.
+
+        In SQL, because the ORM does not wait for locks, and would take a query for each step.
+
+        :param res.partner partner: whose wrong codes are counted.
+        :param str address: where they come from; may be None.
+        :param res.company company: where the cards are redeemed.
+        """
+        keys = [SQL("(%s, NULL, %s)", partner.id, company.id)]
+        if address:
+            keys.append(SQL("(NULL, %s, %s)", address, company.id))
+        query = SQL(
+            """
+            WITH added AS (
+                INSERT INTO refill_card_lockout (partner_id, address, company_id, guesses, typos,
+                                                 counted_on)
+                SELECT partner_id, address, company_id, 0, 0, %(now)s
+                  FROM (VALUES (NULL::integer, NULL::varchar, NULL::integer), %(keys)s)
+                       AS key (partner_id, address, company_id)
+                 WHERE company_id IS NOT NULL
+                   AND NOT EXISTS (
+                           SELECT FROM refill_card_lockout lockout
+                            WHERE lockout.partner_id = key.partner_id
+                               OR lockout.address = key.address
+                       )
+           ON CONFLICT DO NOTHING
+             RETURNING id
+            ), held AS (
+                SELECT id FROM refill_card_lockout
+                 WHERE partner_id = %(partner_id)s OR address = %(address)s
+                 ORDER BY id FOR UPDATE
+            )
+            SELECT id FROM added UNION ALL SELECT id FROM held
+            """,
+            now=fields.Datetime.now(),
+            keys=SQL(", ").join(keys),
+            partner_id=partner.id,
+            address=address,
+        )
+        self._execute_alone(query)
+        return self.browse(row[0] for row in self.env.cr.fetchall())
+
+    def _execute_alone(self, query):
+        """Execute the first query of a transaction, again as long as others change its rows."""
+        while True:
+            try:
+                return self.env.cr.execute(query, log_exceptions=False)
+            except SerializationFailure:
+                self.env.cr.rollback()
+
+    def _check_not_locked(self):
+        """:raise RefillCardRefused: when one of these is locked out."""
+        locked = self.filtered('is_locked')
+        if not locked:
+            return
+        # To the next whole minute, which is what is shown.
+        until = max(locked.mapped('locked_until')) + timedelta(seconds=59)
+        time = format_time(self.env, until, time_format='short')
+        day = fields.Datetime.context_timestamp(self.env.user, until).date()
+        if day != fields.Date.context_today(self.env.user):
+            time = f"{format_date(self.env, day)} {time}"
+        raise RefillCardRefused(
+            self.env._("Too many wrong codes. Please try again after %(time)s.", time=time),
+            'locked_out',
+        )
+
+    # -------------------------------------------------------------------------
+    # COUNTING
+    # -------------------------------------------------------------------------
+
+    def _count(self, reason, company):
+        """Count a refused code, and lock out whoever has typed too many.
+
+        :param str reason: see ``refill.card.attempt``; only some count.
+        :param res.company company: where the card was to be redeemed.
+        """
+        now = fields.Datetime.now()
+        for lockout in self:
+            if reason == 'unknown' and lockout.address:
+                lockout._count_guess_of_address(now)
+            elif reason == 'unknown':
+                lockout._count_guess(now)
+            elif reason == 'typo' and not lockout.address:
+                lockout._count_typo(now)
+        self.write({'counted_on': now, 'company_id': company.id})
+
+    def _count_guess(self, now):
+        """Lock out the customer when they have guessed so often again, longer each time."""
+        self.guesses += 1
+        locks, rest = divmod(self.guesses, self._get_number('guesses'))
+        if not rest:
+            name = ('first_lock', 'second_lock', 'further_lock')[min(locks, 3) - 1]
+            self.locked_until = now + timedelta(minutes=self._get_number(name))
+
+    def _count_guess_of_address(self, now):
+        """Let all customers behind the address wait a little when it guesses often."""
+        if self._begin_counting(now, timedelta(minutes=self._get_number('address_window'))):
+            self.guesses = 0
+        self.guesses += 1
+        if self.guesses >= self._get_number('address_guesses'):
+            self.locked_until = now + timedelta(minutes=self._get_number('address_wait'))
+
+    def _count_typo(self, now):
+        """Lock out the customer for the rest of an hour with a flood of typing errors."""
+        if self._begin_counting(now, TYPOS_WINDOW):
+            self.typos = 0
+        self.typos += 1
+        if self.typos >= self._get_number('typos'):
+            self.locked_until = self.counted_from + TYPOS_WINDOW
+
+    def _begin_counting(self, now, window):
+        """Begin another window when the last one is over; return whether it was."""
+        is_over = not self.counted_from or now >= self.counted_from + window
+        if is_over:
+            self.counted_from = now
+        return is_over
+
+    @api.model
+    def _get_number(self, name):
+        """Return a setting; what is no sensible number counts as the default.
+
+        :param str name: a key of ``NUMBERS``.
+        """
+        # sudo: whoever types a code has no right on the settings
+        value = self.env['ir.config_parameter'].sudo().get_param(f'refill_cards.{name}')
+        is_number = value and value.isdecimal() and 0 < int(value) <= HIGHEST_NUMBER
+        return int(value) if is_number else NUMBERS[name]
+
+    # -------------------------------------------------------------------------
+    # FORGETTING
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _forget_on_commit(self):
+        """Forget the wrong codes of whoever has redeemed a card, once that is certain.
+
+        Not while they are locked out: staff can still redeem a card that they pick from the list.
+        In SQL, in a transaction of its own: this one cannot see what was counted meanwhile.
+        """
+        query = SQL(
+            """
+            UPDATE refill_card_lockout SET guesses = 0, typos = 0, locked_until = NULL
+             WHERE partner_id = %(partner_id)s AND (guesses > 0 OR typos > 0)
+               AND (locked_until IS NULL OR locked_until <= %(now)s)
+            """,
+            partner_id=self._get_partner().id,
+            now=fields.Datetime.now(),
+        )
+
+        @self.env.cr.postcommit.add
+        def forget():
+            with self.env.registry.cursor() as cr:
+                self.with_env(self.env(cr=cr))._execute_alone(query)
+
+    @api.autovacuum
+    def _gc_lockouts(self):
+        """Forget whoever has typed no wrong code for as long as attempts are kept."""
+        now = fields.Datetime.now()
+        lockouts = self.search(
+            [
+                ('counted_on', '<', now - timedelta(days=self._get_number('attempt_days'))),
+                '|',
+                ('locked_until', '=', False),
+                ('locked_until', '<', now),
+            ],
+            limit=GC_UNLINK_LIMIT,
+        )
+        lockouts.unlink()
+        return len(lockouts), len(lockouts) == GC_UNLINK_LIMIT
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_unlock(self):
+        """Let them try again at once, from the first code on; managers only."""
+        self.check_access('read')  # which managers have, and nobody else
+        self.sudo().write(  # sudo: the counts are changed in no other way
+            {
+                'guesses': 0,
+                'typos': 0,
+                'locked_until': False,
+                'unlocked_on': fields.Datetime.now(),
+                'unlocked_by_id': self.env.uid,
+            }
+        )

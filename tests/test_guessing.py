@@ -1,0 +1,496 @@
+"""Those who guess: counting wrong codes, locking out, unlocking, telling managers."""
+
+from datetime import timedelta
+from unittest.mock import patch
+
+from freezegun import freeze_time
+from odoo import fields
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Command
+from odoo.tests import Form, tagged
+
+from ..refill_cards import code as codes
+from ..refill_cards.models.refill_card import RefillCardRefused
+from ..refill_cards.models.refill_card_lockout import NUMBERS
+from .common import RefillCardCommon
+
+NOON = '2026-03-10 12:00:00'
+
+
+class GuessingCommon(RefillCardCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.card = cls._generate_card()
+        cls.format = cls.card.series_id._get_format()
+        cls.lockouts = cls.env['refill.card.lockout']
+
+    def _guesses(self, count):
+        """Return well-formed codes that no card has."""
+        return [self.format.display(body) for body in self.format.generate(count)]
+
+    def _get_lockout(self, user):
+        self.lockouts.invalidate_model()  # counted by other transactions
+        return self.lockouts.search([('partner_id', '=', user.partner_id.id)])
+
+    def _get_reason(self, code, user=None, partner=None):
+        """Redeem as staff over the API; return why that was refused, None when it was not."""
+        cards = self.env['refill.card'].with_user(user or self.clerk)
+        try:
+            cards.redeem_code(code, (partner or self.customer).id)
+        except RefillCardRefused as refused:
+            return refused.reason
+        self.env.cr.postcommit.run()  # what a test's transaction never reaches
+
+    def _get_portal_reason(self, code, user=None):
+        """Redeem as the portal does, for the customer who is logged in."""
+        user = user or self.customer_user
+        cards = self.env['refill.card'].with_user(user).sudo()
+        try:
+            cards._redeem_code(code, user.partner_id, self.company, channel='portal')
+        except RefillCardRefused as refused:
+            return refused.reason
+        self.env.cr.postcommit.run()
+
+    def _lock_out(self, user=None):
+        """Guess until the user is locked out."""
+        for code in self._guesses(5):
+            self.assertEqual(self._get_reason(code, user), 'unknown')
+        self.assertTrue(self._get_lockout(user or self.clerk).is_locked)
+
+
+@tagged('post_install', '-at_install')
+class TestGuessing(GuessingCommon):
+    # -------------------------------------------------------------------------
+    # LOCKING OUT
+    # -------------------------------------------------------------------------
+
+    def test_five_unknown_codes_lock_out_whoever_types_them_for_15_minutes(self):
+        with freeze_time(NOON) as clock:
+            self._lock_out()
+            self.assertEqual(self._get_reason(self.card.code), 'locked_out')
+            clock.move_to('2026-03-10 12:14:59')
+            self.assertEqual(self._get_reason(self.card.code), 'locked_out')
+            self.assertEqual(self.card.state, 'active')
+            clock.move_to('2026-03-10 12:15:00')
+            self.assertIsNone(self._get_reason(self.card.code))
+        self.assertEqual(self.card.state, 'used')
+
+    def test_a_code_typed_while_locked_out_is_not_read(self):
+        self._lock_out()
+        with patch.object(self.registry['refill.card'], '_seal') as read:
+            self.assertEqual(self._get_reason(self.card.code), 'locked_out')
+        read.assert_not_called()
+
+    def test_what_is_typed_while_locked_out_neither_counts_nor_prolongs(self):
+        with freeze_time(NOON) as clock:
+            self._lock_out()
+            clock.tick(timedelta(minutes=14))
+            for code in [*self._guesses(10), 'typo'] * 10:
+                self.assertEqual(self._get_reason(code), 'locked_out')
+            lockout = self._get_lockout(self.clerk)
+            self.assertEqual((lockout.guesses, lockout.typos), (5, 0))
+            self.assertEqual(
+                lockout.locked_until, fields.Datetime.to_datetime('2026-03-10 12:15:00')
+            )
+
+    def test_each_further_lock_is_longer_up_to_a_day(self):
+        with freeze_time(NOON) as clock:
+            for minutes in (15, 60, 24 * 60, 24 * 60):
+                self._lock_out()
+                until = self._get_lockout(self.clerk).locked_until
+                self.assertEqual(until - fields.Datetime.now(), timedelta(minutes=minutes))
+                clock.move_to(until)
+
+    def test_an_attacker_guesses_as_often_as_the_risk_is_calculated_with(self):
+        days = 20
+        looked_up = 0
+        with freeze_time(NOON) as clock:
+            end = fields.Datetime.now() + timedelta(days=days)
+            while fields.Datetime.now() < end:
+                [code] = self._guesses(1)
+                if self._get_reason(code) == 'unknown':
+                    looked_up += 1
+                else:
+                    clock.move_to(self._get_lockout(self.clerk).locked_until)
+        self.assertEqual(looked_up, 10 + 5 * days)
+        self.assertEqual(codes.GUESSES_A_YEAR, 10 + 5 * 365)
+
+    def test_a_redeemed_card_clears_the_count(self):
+        for code in self._guesses(4):
+            self._get_reason(code)
+        self.assertIsNone(self._get_reason(self.card.code))
+        self._lock_out()
+
+    def test_a_redeemed_card_of_a_colleague_clears_nothing(self):
+        for code in self._guesses(4):
+            self._get_reason(code)
+        self.assertIsNone(self._get_reason(self.card.code, user=self.accountant))
+        self.assertEqual(self._get_lockout(self.clerk).guesses, 4)
+
+    def test_a_card_picked_from_the_list_does_not_unlock(self):
+        self._lock_out()
+        wizard = self.env['refill.card.redeem'].with_user(self.clerk)
+        wizard = wizard.create({'card_id': self.card.id, 'partner_id': self.customer.id})
+        wizard.action_redeem()
+        self.env.cr.postcommit.run()
+        self.assertEqual(self.card.state, 'used')
+        self.assertEqual(self._get_reason(self._guesses(1)[0]), 'locked_out')
+
+    def test_codes_of_cards_that_are_refused_are_no_guesses(self):
+        self._get_reason(self.card.code)
+        for _ in range(10):
+            self.assertEqual(self._get_reason(self.card.code), 'used')
+        self.assertFalse(self._get_lockout(self.clerk).guesses)
+
+    def test_a_used_card_does_not_clear_the_count(self):
+        self._get_reason(self.card.code, user=self.accountant)
+        for code in self._guesses(4):
+            self._get_reason(code)
+        self.assertEqual(self._get_reason(self.card.code), 'used')
+        self.env.cr.postcommit.run()
+        self.assertEqual(self._get_lockout(self.clerk).guesses, 4)
+
+    # -------------------------------------------------------------------------
+    # WHO
+    # -------------------------------------------------------------------------
+
+    def test_staff_who_guess_do_not_lock_out_the_customer(self):
+        self._lock_out()
+        self.assertIsNone(self._get_portal_reason(self.card.code))
+
+    def test_staff_who_name_another_customer_each_time_are_locked_out(self):
+        customers = self.env['res.partner'].create([{'name': f"Victim {n}"} for n in range(6)])
+        reasons = [
+            self._get_reason(code, partner=customer)
+            for code, customer in zip(self._guesses(6), customers, strict=True)
+        ]
+        self.assertEqual(reasons, ['unknown'] * 5 + ['locked_out'])
+
+    def test_staff_do_not_lock_out_colleagues(self):
+        (self.clerk + self.accountant).partner_id.parent_id = self.company.partner_id
+        self._lock_out()
+        self.assertIsNone(self._get_reason(self.card.code, user=self.accountant))
+
+    def test_contacts_of_one_customer_are_counted_together(self):
+        employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
+        colleague = self._new_user('colleague', 'base.group_portal')
+        stranger = self._new_user('stranger', 'base.group_portal')
+        (self.customer + colleague.partner_id).parent_id = employer
+        for code in self._guesses(5):
+            self.assertEqual(self._get_portal_reason(code), 'unknown')
+        self.assertEqual(self._get_portal_reason(self.card.code, colleague), 'locked_out')
+        self.assertIsNone(self._get_portal_reason(self.card.code, stranger))
+
+    # -------------------------------------------------------------------------
+    # TYPING ERRORS
+    # -------------------------------------------------------------------------
+
+    def test_typing_errors_are_no_guesses(self):
+        for _ in range(20):
+            self.assertEqual(self._get_reason('QUICK-7K2M'), 'typo')
+        self.assertIsNone(self._get_reason(self.card.code))
+
+    def test_a_flood_of_typing_errors_locks_out_for_the_rest_of_the_hour(self):
+        with freeze_time(NOON) as clock:
+            for _ in range(60):
+                self.assertEqual(self._get_reason('QUICK-7K2M'), 'typo')
+                clock.tick(timedelta(seconds=50))
+            self.assertEqual(self._get_reason(self.card.code), 'locked_out')
+            clock.move_to('2026-03-10 12:59:59')
+            self.assertEqual(self._get_reason(self.card.code), 'locked_out')
+            clock.move_to('2026-03-10 13:00:00')
+            self.assertIsNone(self._get_reason(self.card.code))
+
+    def test_typing_errors_of_two_hours_are_no_flood(self):
+        with freeze_time(NOON) as clock:
+            for _ in range(100):
+                self.assertEqual(self._get_reason('QUICK-7K2M'), 'typo')
+                clock.tick(timedelta(seconds=70))
+
+    # -------------------------------------------------------------------------
+    # THE SENTENCE
+    # -------------------------------------------------------------------------
+
+    def _get_sentence(self):
+        cards = self.env['refill.card'].with_user(self.clerk)
+        return str(
+            self._assert_refused('locked_out', cards.redeem_code, self.card.code, self.customer.id)
+        )
+
+    def test_the_refusal_says_until_when_in_the_users_time_zone(self):
+        self.clerk.tz = 'Asia/Kolkata'
+        with freeze_time('2026-03-10 09:04:30'):
+            self._lock_out()
+            self.assertRegex(
+                self._get_sentence(),
+                r"^Too many wrong codes\. Please try again after 2:50\sPM\.$",
+            )
+
+    def test_the_refusal_names_the_day_when_it_is_another(self):
+        self.clerk.tz = 'Asia/Kolkata'
+        with freeze_time('2026-03-10 18:20:00'):  # 23:50 there
+            self._lock_out()
+            self.assertRegex(self._get_sentence(), r"try again after 03/11/2026 12:05\sAM\.$")
+
+    def test_a_refusal_holds_no_code(self):
+        self._lock_out()
+        body = codes.normalize(self.card.code)[-13:]
+        self.assertNotIn(body, codes.normalize(self._get_sentence()))
+
+    # -------------------------------------------------------------------------
+    # THE WINDOW AND THE LIST
+    # -------------------------------------------------------------------------
+
+    def test_an_unknown_code_typed_into_the_window_counts_once(self):
+        [code] = self._guesses(1)
+        form = Form(self.env['refill.card.redeem'].with_user(self.clerk))
+        form.typed = code
+        self.assertIn("There is no card with this code.", form.refusal)
+        form.partner_id = self.customer
+        self.assertIn("There is no card with this code.", form.refusal)
+        with self.assertRaisesRegex(UserError, "There is no card with this code."):
+            form.save()
+        self.assertEqual(self._get_lockout(self.clerk).guesses, 1)
+        self.assertEqual(self.env['refill.card.attempt'].search_count([]), 1)
+
+    def test_the_window_refuses_whoever_is_locked_out(self):
+        self._lock_out()
+        form = Form(self.env['refill.card.redeem'].with_user(self.clerk))
+        form.typed = self.card.code
+        self.assertIn("Too many wrong codes.", form.refusal)
+        self.assertFalse(form.card_id)
+        wizards = self.env['refill.card.redeem'].with_user(self.clerk)
+        self._assert_refused('locked_out', wizards.create, {'typed': self.card.code})
+
+    def test_a_code_corrected_in_the_window_is_redeemed(self):
+        form = Form(self.env['refill.card.redeem'].with_user(self.clerk))
+        form.partner_id = self.customer
+        form.typed = self._guesses(1)[0]
+        form.typed = self.card.code
+        self.assertFalse(form.refusal)
+        form.save().action_redeem()
+        self.assertEqual(self.card.state, 'used')
+
+    def test_searching_for_codes_is_guessing(self):
+        cards = self.env['refill.card'].with_user(self.clerk)
+        for code in self._guesses(5):
+            self.assertFalse(cards.search([('code', '=', code)]))
+        self.assertEqual(
+            set(self.env['refill.card.attempt'].search([]).mapped('reason')), {'unknown'}
+        )
+        with self.assertRaisesRegex(UserError, "Too many wrong codes."):
+            cards.search([('code', '=', self.card.code)])
+        serial = ['|', ('name', '=like', f'{self.card.name}%'), ('code', '=', self.card.name)]
+        self.assertEqual(cards.search(serial).id, self.card.id)
+
+    def test_searching_for_serial_numbers_is_no_flood_of_typing_errors(self):
+        cards = self.env['refill.card'].with_user(self.clerk)
+        for _ in range(61):
+            cards.search(['|', ('name', '=like', '2026%'), ('code', '=', '2026')])
+        self.assertFalse(self.env['refill.card.attempt'].search([]))
+        self.assertIsNone(self._get_reason(self.card.code))
+
+    # -------------------------------------------------------------------------
+    # UNLOCKING
+    # -------------------------------------------------------------------------
+
+    def test_only_managers_of_the_company_see_who_is_locked_out(self):
+        self._lock_out()
+        self.assertTrue(self._get_lockout(self.clerk).with_user(self.accountant).is_locked)
+        for user in (self.clerk, self.employee, self.customer_user):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                self.lockouts.with_user(user).search([])
+        elsewhere = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        self.assertFalse(self.lockouts.with_user(elsewhere).search([]))
+
+    def test_nobody_else_unlocks(self):
+        self._lock_out()
+        elsewhere = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        for user in (self.clerk, self.employee, self.customer_user, elsewhere):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                self._get_lockout(self.clerk).with_user(user).action_unlock()
+        self.assertTrue(self._get_lockout(self.clerk).is_locked)
+
+    def test_counts_are_not_changed_by_rpc_even_by_managers(self):
+        self._lock_out()
+        for user in (self.clerk, self.accountant, self.env.ref('base.user_admin')):
+            lockout = self._get_lockout(self.clerk).with_user(user)
+            for call in (
+                lambda lockout=lockout: lockout.write({'guesses': 0}),
+                lambda lockout=lockout: lockout.write({'locked_until': False}),
+                lambda lockout=lockout: lockout.unlink(),
+                lambda lockout=lockout: lockout.create({'partner_id': self.customer.id}),
+            ):
+                with self.subTest(user=user.login), self.assertRaises(AccessError):
+                    call()
+
+    def test_a_manager_unlocks_and_that_is_written_down(self):
+        with freeze_time(NOON):
+            self._lock_out()
+            lockout = self._get_lockout(self.clerk).with_user(self.accountant)
+            locked = [('locked_until', '>', 'now')]
+            self.assertEqual(lockout.search(locked), lockout)
+            lockout.action_unlock()
+            self.assertFalse(lockout.search(locked))
+            self.assertRecordValues(
+                lockout,
+                [
+                    {
+                        'is_locked': False,
+                        'guesses': 0,
+                        'unlocked_by_id': self.accountant.id,
+                        'unlocked_on': fields.Datetime.to_datetime(NOON),
+                    }
+                ],
+            )
+            self.assertIsNone(self._get_reason(self.card.code))
+
+    def test_whoever_was_unlocked_begins_with_the_first_lock_again(self):
+        with freeze_time(NOON) as clock:
+            self._lock_out()
+            clock.tick(timedelta(minutes=15))
+            self._lock_out()
+            self._get_lockout(self.clerk).with_user(self.accountant).action_unlock()
+            self._lock_out()
+            until = self._get_lockout(self.clerk).locked_until
+            self.assertEqual(until - fields.Datetime.now(), timedelta(minutes=15))
+
+    # -------------------------------------------------------------------------
+    # SETTINGS
+    # -------------------------------------------------------------------------
+
+    def _set(self, **numbers):
+        settings = {f'refill_card_{name}': number for name, number in numbers.items()}
+        self.env['res.config.settings'].create(settings).execute()
+
+    def test_a_setting_is_a_positive_number(self):
+        settings = self.env['res.config.settings']
+        for name in NUMBERS:
+            for number in (0, -1, 100_001):
+                with (
+                    self.subTest(name=name, number=number),
+                    self.assertRaisesRegex(ValidationError, "is a whole number between 1 and"),
+                ):
+                    settings.create({f'refill_card_{name}': number})
+
+    def test_settings_show_the_defaults(self):
+        settings = self.env['res.config.settings'].create({})
+        for name, number in NUMBERS.items():
+            self.assertEqual(settings[f'refill_card_{name}'], number)
+
+    def test_what_was_made_of_a_setting_by_hand_counts_as_the_default(self):
+        for value in ('abc', '0', '-3', '1e9', '9999999'):
+            self.env['ir.config_parameter'].set_param('refill_cards.guesses', value)
+            self.assertEqual(self.lockouts._get_number('guesses'), 5)
+
+    def test_settings_say_how_many_and_how_long(self):
+        self._set(guesses=2, first_lock=7, typos=3)
+        with freeze_time(NOON) as clock:
+            for code in self._guesses(2):
+                self.assertEqual(self._get_reason(code), 'unknown')
+            clock.tick(timedelta(minutes=6))
+            self.assertEqual(self._get_reason('x'), 'locked_out')
+            clock.tick(timedelta(minutes=1))
+            reasons = [self._get_reason('x') for _ in range(4)]
+            self.assertEqual(reasons, ['typo'] * 3 + ['locked_out'])
+
+    # -------------------------------------------------------------------------
+    # TELLING MANAGERS, VACUUM
+    # -------------------------------------------------------------------------
+
+    def _refuse(self, count):
+        """Write down as many refusals."""
+        values = {
+            'user_id': self.clerk.id,
+            'company_id': self.company.id,
+            'channel': 'api',
+            'reason': 'typo',
+        }
+        self.env['refill.card.attempt'].sudo().create([values] * count)
+
+    def _count_alerts(self, user):
+        """Return how many activities and e-mails the user has got."""
+        activities = self.env['mail.activity'].search(
+            [('user_id', '=', user.id), ('summary', 'like', "refill card codes")]
+        )
+        mails = self.env['mail.mail'].search(
+            [
+                ('recipient_ids', 'in', user.partner_id.ids),
+                ('subject', 'like', "refill card codes"),
+            ]
+        )
+        self.assertLessEqual(set(activities.mapped('res_model')), {'res.partner'})
+        return len(activities), len(mails)
+
+    def test_managers_are_told_once_when_many_codes_are_refused(self):
+        attempts = self.env['refill.card.attempt'].sudo()
+        with freeze_time(NOON) as clock:
+            self._refuse(199)
+            attempts._cron_alert()
+            self.assertEqual(self._count_alerts(self.accountant), (0, 0))
+            self._refuse(1)
+            attempts._cron_alert()
+            self.assertEqual(self._count_alerts(self.accountant), (1, 1))
+            self.assertEqual(self._count_alerts(self.clerk), (0, 0))
+            for _ in range(3):
+                clock.tick(timedelta(minutes=50))
+                self._refuse(200)
+                attempts._cron_alert()
+            self.assertEqual(self._count_alerts(self.accountant), (1, 1))
+            clock.tick(timedelta(minutes=119))
+            attempts._cron_alert()
+            self._refuse(200)
+            attempts._cron_alert()
+            self.assertEqual(self._count_alerts(self.accountant), (2, 2))
+
+    def test_the_alert_says_how_many_and_holds_a_link(self):
+        self._set(alert=3)
+        self._refuse(4)
+        self.env['refill.card.attempt'].sudo()._cron_alert()
+        mail = self.env['mail.mail'].search(
+            [('recipient_ids', 'in', self.accountant.partner_id.ids)]
+        )
+        self.assertRegex(mail.body_html, r"\b4\s+refill card codes were refused")
+        self.assertIn('/odoo/refill-card-attempts', mail.body_html)
+        activity = self.env['mail.activity'].search([('user_id', '=', self.accountant.id)])
+        self.assertIn("4 codes were refused", activity.note)
+        self.assertTrue(activity.with_user(self.accountant).res_name)
+
+    def test_old_attempts_and_counts_are_vacuumed(self):
+        with freeze_time('2026-01-01 12:00:00'):
+            self._get_reason(self._guesses(1)[0])
+        attempts = self.env['refill.card.attempt'].sudo().search([])
+        lockout = self._get_lockout(self.clerk).sudo()
+        with freeze_time('2026-04-01 11:59:59'):
+            attempts._gc_attempts()
+            lockout._gc_lockouts()
+            self.assertTrue(attempts.exists() and lockout.exists())
+        with freeze_time('2026-04-01 12:00:01'):
+            attempts._gc_attempts()
+            lockout._gc_lockouts()
+            self.assertFalse(attempts.exists() or lockout.exists())
+
+    def test_who_is_locked_out_for_long_is_not_forgotten(self):
+        self._set(attempt_days=1, first_lock=3 * 24 * 60)
+        with freeze_time(NOON) as clock:
+            self._lock_out()
+            clock.tick(timedelta(days=2))
+            self.lockouts.sudo()._gc_lockouts()
+            self.assertEqual(self._get_reason(self.card.code), 'locked_out')
+
+    def test_a_lockout_goes_with_the_customer(self):
+        self._get_portal_reason(self._guesses(1)[0])
+        lockout = self._get_lockout(self.customer_user)
+        self.customer_user.unlink()
+        self.customer.unlink()
+        self.assertFalse(lockout.exists())
+
+    def test_a_series_for_other_companies_does_not_matter_for_what_is_a_guess(self):
+        card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
+        self.assertEqual(self._get_reason(card.sudo().code), 'company')
+        self.assertFalse(self._get_lockout(self.clerk).guesses)
