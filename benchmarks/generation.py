@@ -1,11 +1,21 @@
 """Generating cards: against Odoo's generator of coupons, and against a bare INSERT."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from database import Database, create_series
-from measuring import Measurement, Row, alternate, at_most, below, faster, measure, seconds
+from measuring import (
+    Measurement,
+    Row,
+    alternate,
+    at_most,
+    below,
+    faster,
+    forget_peak,
+    measure,
+    resident_memory,
+    seconds,
+)
 from odoo import api
 from odoo.tools import SQL
 
@@ -48,14 +58,14 @@ def beside_coupons(database: Database) -> Row:
 
 def memory_of_many(database: Database) -> Row:
     """Generate a million cards as the background job does: how much more memory is that?"""
-    idle = _memory('VmRSS')
-    Path('/proc/self/clear_refs').write_text('5')  # forgets the peak until now: see proc(5)
+    idle = resident_memory('VmRSS')
+    forget_peak()
     with database.environment() as env:
         create_series(env, MANY_CARDS)
         env['refill.card.series']._cron_generate()
     return below(
         f"generate {MANY_CARDS:,} cards in the background, memory over idle",
-        [(_memory('VmHWM') - idle) / 2**20],
+        [(resident_memory('VmHWM') - idle) / 2**20],
         limit=300,
         unit='MiB',
     )
@@ -117,12 +127,3 @@ def _generate_coupons(database: Database) -> Measurement:
             env.cr.commit()
 
         return measure(work, env.cr)
-
-
-def _memory(name: str) -> int:
-    """Return a figure of /proc/self/status, in bytes."""
-    for line in Path('/proc/self/status').read_text().splitlines():
-        key, _, value = line.partition(':')
-        if key == name:
-            return int(value.split()[0]) * 1024
-    raise LookupError(name)

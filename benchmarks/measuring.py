@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -112,6 +113,23 @@ def below(work: str, ours: Sequence[float], limit: float, unit: str) -> Row:
         goal=f'less than {_quantity([limit], unit)}',
         met=median(ours) < limit,
     )
+
+
+def forget_peak() -> None:
+    """Begin to look for the peak of this process's memory anew: see proc(5)."""
+    Path('/proc/self/clear_refs').write_text('5')
+
+
+def resident_memory(name: str) -> int:
+    """Return a figure of /proc/self/status, in bytes.
+
+    :param name: ``VmRSS`` for the memory now, ``VmHWM`` for its peak.
+    """
+    for line in Path('/proc/self/status').read_text().splitlines():
+        key, _, value = line.partition(':')
+        if key == name:
+            return int(value.split()[0]) * 1024
+    raise LookupError(name)
 
 
 def _quantity(amounts: Sequence[float], unit: str) -> str:

@@ -5,6 +5,9 @@ from . import (
     test_company,
     test_concurrency,
     test_generate_background,
+    test_life,
+    test_life_machine,
+    test_life_tour,
     test_payment,
     test_portal,
     test_portal_tour,
@@ -13,4 +16,5 @@ from . import (
     test_rights,
     test_series,
     test_sheet,
+    test_undo,
 )

@@ -4,6 +4,7 @@ from odoo.http import request
 REASONS = [
     ('typo', "Typing error"),
     ('unknown', "Unknown code"),
+    ('inactive', "Not active yet"),
     ('used', "Already used"),
     ('disabled', "Disabled"),
     ('expired', "Expired"),

@@ -211,12 +211,13 @@ class RefillCardLayout(models.Model):
         address = self._get_address()
         price = format_amount(env, cards[:1].price, cards.currency_id)
         for card in cards:
+            code = card.sudo().code  # sudo: masked without; the caller checked the rights
             yield sheet.Card(
-                code=card.code,
+                code=code,
                 serial=card.name,
                 price=price,
                 valid_till=format_date(env, card.valid_till) if card.valid_till else '',
-                url=self._get_url(address, card.code),
+                url=self._get_url(address, code),
             )
 
     @api.model

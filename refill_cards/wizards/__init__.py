@@ -1,1 +1,7 @@
-from . import refill_card_generate, refill_card_redeem
+from . import (
+    refill_card_change,
+    refill_card_find,
+    refill_card_generate,
+    refill_card_redeem,
+    refill_card_undo,
+)
