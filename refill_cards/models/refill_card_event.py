@@ -40,7 +40,7 @@ class RefillCardEvent(models.Model):
 
     @api.depends('old_state', 'new_state', 'note')
     def _compute_summary(self):
-        """Say in words what happened; what left the state alone says so itself in its note."""
+        """Say in words what happened; what left the state alone is in the note."""
         by_states = {
             ('inactive', 'active'): self.env._("Activated"),
             ('active', 'inactive'): self.env._("Deactivated"),
@@ -59,13 +59,12 @@ class RefillCardEvent(models.Model):
         }
         for event in self:
             states = event.old_state, event.new_state
-            event.summary = (
-                self.env._("Changed")
-                if event.old_state == event.new_state
-                else by_states.get(states)
+            change = event.old_state != event.new_state and (
+                by_states.get(states)
                 or by_old_state.get(event.old_state)
                 or by_new_state.get(event.new_state)
             )
+            event.summary = ': '.join(filter(None, [change, event.note]))
 
     @api.model
     def _selection_state(self):
