@@ -18,7 +18,7 @@ CARDS = st.integers(0, 4)
 OPERATIONS = st.sampled_from(
     ['activate', 'deactivate', 'disable', 'enable', 'extend', 'companies', 'disable', 'activate']
 )
-ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 3 + ['books'] * 3 + ['rare']
+ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['rare']
 # Mostly somebody who may.
 WHO = st.sampled_from([0, 0, 0, 1, 2, 3])
 MOSTLY = st.sampled_from([True, True, True, False])
@@ -86,7 +86,7 @@ class LifeOfCards(RuleBasedStateMachine):
         customer=st.integers(0, 1),
         operation=OPERATIONS,
         reason=st.sampled_from([key for key, _label in DISABLE_REASONS]),
-        days=st.integers(-1, 3),
+        days=st.integers(0, 3),
         steps=st.lists(st.sampled_from(IN_BOOKS), min_size=1, max_size=3),
         what=st.sampled_from(['look', 'delete', 'expire', 'lock', 'open', 'open']),
     )
@@ -111,7 +111,7 @@ class LifeOfCards(RuleBasedStateMachine):
         self.payments += self.case._redeem(card, customer, user)
 
     def change(self, index, who, operation, reason, days):
-        cards = self._card(index) + self._card(index + who)
+        cards = self._card(index) + self._card(index + who, 'used')
         values = {'reason': reason, 'reason_text': "x", 'company_ids': self.case.company.ids}
         values['valid_till'] = Date.today() + timedelta(days=days)
         if cards:
