@@ -5,6 +5,7 @@ import sys
 
 import export
 import generation
+import life
 import lookup
 import redemption
 from database import Database
@@ -17,6 +18,7 @@ def main() -> int:
     options = parser.parse_args()
     database = Database()
     rows = [generation.memory_of_many(database), lookup.by_code(database)]
+    rows += life.of_many(database)
     database.forget_cards()
     rows += [
         generation.beside_coupons(database),

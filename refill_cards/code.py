@@ -6,6 +6,7 @@ check character. The series' prefix only decorates it: two cards never share a b
 
 import base64
 import binascii
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterable
@@ -31,6 +32,9 @@ MINUS = '\N{MINUS SIGN}'
 VISIBLE = 4
 MASK = '•'
 TYPED_LENGTH = 128
+UNREADABLE = '?'
+# How much of a damaged code must be readable to look for it.
+READABLE = 4
 
 KEY_BYTES = 64
 FROM_URL_SAFE = bytes.maketrans(b'-_', b'+/')
@@ -131,6 +135,32 @@ class Format:
             if probability < MAX_GUESSING_PROBABILITY:
                 return length
         return None
+
+    def pattern(self, text: str) -> re.Pattern[str]:
+        """Return what matches the bodies that a partly readable code can stand for.
+
+        :param str text: as typed from the card, with ``?`` for each character that is unreadable;
+            the prefix may be left out.
+        :raise Typo: when it does not fit this format, or too little of it is readable.
+        """
+        characters = normalize(text)
+        body = characters[-self.length - 1 :]
+        prefix = characters[: -self.length - 1]
+        readable = body.replace(UNREADABLE, '')
+        if (
+            len(text) > TYPED_LENGTH
+            or len(body) <= self.length
+            or len(readable) < READABLE
+            or not set(readable) <= set(self.characters)
+            or prefix
+            and not re.fullmatch(self._as_regex(prefix), normalize(self.prefix))
+        ):
+            raise Typo
+        return re.compile(self._as_regex(body))
+
+    @staticmethod
+    def _as_regex(characters: str) -> str:
+        return re.escape(characters).replace(re.escape(UNREADABLE), '.')
 
     def match(self, characters: str) -> str | None:
         """Return the body in normalized characters, None when they do not fit this format.

@@ -9,6 +9,9 @@ from . import (
     test_generate_background,
     test_guessing,
     test_guessing_portal,
+    test_life,
+    test_life_machine,
+    test_life_tour,
     test_payment,
     test_portal,
     test_portal_tour,
@@ -19,4 +22,5 @@ from . import (
     test_series,
     test_sheet,
     test_translations,
+    test_undo,
 )

@@ -90,6 +90,27 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         result = cards.redeem_code(code, (partner or self.customer).id)
         return self.env['account.payment'].browse(result['payment_id'])
 
+    def _wizard(self, records, operation=None, **values):
+        """Return the window that changes cards or whole series, as the records' user."""
+        window = records.with_context(default_operation=operation).action_change()
+        wizard = records.env['refill.card.change'].browse(window['res_id'])
+        wizard.write(values)
+        return wizard
+
+    def _change(self, records, operation, **values):
+        """Change cards or whole series and return what the user is told."""
+        return self._wizard(records, operation, **values).action_confirm()
+
+    def _range(self, first, last, **values):
+        """Return the window that changes a range of cards, as the accountant."""
+        wizards = self.env['refill.card.change'].with_user(self.accountant)
+        return wizards.create({'first': first, 'last': last, **values})
+
+    def _undo(self, card, reason="Wrong customer", user=None):
+        """Undo a redemption as the accountant does."""
+        wizards = self.env['refill.card.undo'].with_user(user or self.accountant)
+        return wizards.create({'card_id': card.id, 'reason': reason}).action_undo()
+
     def _balance(self, partner=None, company=None):
         """Return what a customer has to their credit, in the company."""
         return (partner or self.customer)._get_refill_card_balance(company or self.company)

@@ -8,8 +8,11 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from unittest.mock import patch
 
+from freezegun import freeze_time
+from odoo import fields
 from odoo.api import SUPERUSER_ID, Environment
 from odoo.exceptions import UserError
 from odoo.fields import Command
@@ -100,7 +103,7 @@ class TestConcurrency(BaseCase):
         for table, column, values in (
             ('refill_card_attempt', 'user_id', [self.accountant_id]),
             ('refill_card_lockout', 'partner_id', partner.ids),
-            ('refill_card_event', 'user_id', [self.accountant_id]),
+            ('refill_card_event', 'company_id', [self.company_id]),
             ('refill_card', 'series_id', series.ids),
             ('refill_card_series', 'id', series.ids),
         ):
@@ -563,6 +566,172 @@ class TestConcurrency(BaseCase):
             args = (code, self.customer_id)
             redeemed = execute_cr(late.cr, late.uid, 'refill.card', 'redeem_code', args, {})
         self.assertEqual(redeemed['amount'], 999)
+
+    # -------------------------------------------------------------------------
+    # CHANGING CARDS THAT ARE BEING REDEEMED
+    # -------------------------------------------------------------------------
+
+    def _open_window(self, code, **values):
+        values = {'card_ids': self._card_ids(code), **values}
+        return self._request('refill.card.change', 'create', values)
+
+    def _change(self, wizard_id):
+        return self._request('refill.card.change', 'action_confirm', [wizard_id])
+
+    def _open_changes(self, code):
+        """Return a window for each operation that makes a difference to a live card."""
+        return [
+            self._open_window(code, operation='disable', reason='stolen'),
+            self._open_window(code, operation='deactivate'),
+            self._open_window(code, operation='extend'),
+            self._open_window(code, operation='companies', company_ids=[]),
+        ]
+
+    def test_a_card_that_is_just_being_redeemed_is_not_moved_to_another_series(self):
+        _series_id, [code, _other] = self._generate_cards(2)
+        wizard_id = self._open_window(code, operation='companies', company_ids=[])
+        with self._transaction() as first:
+            first['refill.card'].redeem_code(code, self.customer_id)
+            first.flush_all()
+            with self.assertRaisesRegex(UserError, "just being generated or redeemed"):
+                self._change(wizard_id)
+            first.cr.commit()
+        with self.assertRaisesRegex(UserError, "1 used"):
+            self._change(wizard_id)
+        self._assert_redeemed_once(code)
+
+    def test_a_card_that_is_just_being_redeemed_is_not_changed(self):
+        for number in range(3):
+            _series_id, [code, _other] = self._generate_cards(2)
+            wizard_id = self._open_changes(code)[number]
+            with self.subTest(number), self._transaction() as first:
+                first['refill.card'].redeem_code(code, self.customer_id)
+                first.flush_all()
+                with self._in_background(self._change, wizard_id) as change:
+                    self._wait_until_blocked_by(first, change)
+                    self.assertFalse(change.done(), "did not wait for the redemption")
+                    first.cr.commit()
+                with self.assertRaisesRegex(UserError, "1 used"):
+                    change.result()
+                self._assert_redeemed_once(code)
+
+    def test_a_card_redeemed_after_our_transaction_began_is_not_changed(self):
+        for number in range(4):
+            _series_id, [code, _other] = self._generate_cards(2)
+            wizard_id = self._open_changes(code)[number]
+            with self.subTest(number), self._transaction() as late:
+                late.execute_query(SQL("SELECT 1"))
+                self.assertEqual(self._redeem(code)['amount'], 25)
+                with self.assertRaisesRegex(UserError, "1 used"):
+                    args = ([wizard_id],)
+                    execute_cr(late.cr, late.uid, 'refill.card.change', 'action_confirm', args, {})
+                self._assert_redeemed_once(code)
+
+    def test_a_card_that_is_just_being_disabled_is_busy_and_then_disabled(self):
+        code = self._generate_code()
+        wizard_id = self._open_window(code, operation='disable', reason='stolen')
+        with self._transaction() as late, self._transaction() as disabling:
+            late.execute_query(SQL("SELECT 1"))
+            disabling['refill.card.change'].browse(wizard_id).action_confirm()
+            self.assertEqual(self._redeem(code), 'busy')
+            disabling.cr.commit()
+            with self.assertRaises(RefillCardRefused) as refused:
+                args = (code, self.customer_id)
+                execute_cr(late.cr, late.uid, 'refill.card', 'redeem_code', args, {})
+        self.assertEqual(refused.exception.reason, 'disabled')
+        self.assertEqual(self._redeem(code), 'disabled')
+        self._assert_no_payment()
+
+    def test_a_card_that_just_expires_is_busy_and_then_expired(self):
+        code = self._generate_code()
+        with self._transaction() as expiring:
+            card = expiring['refill.card'].browse(self._card_ids(code))
+            card._change_state('expired', channel='automatic')
+            self.assertEqual(self._redeem(code), 'busy')
+            expiring.cr.commit()
+        self.assertEqual(self._redeem(code), 'expired')
+        self._assert_no_payment()
+
+    def test_a_card_that_is_just_being_redeemed_does_not_expire(self):
+        code = self._generate_code()
+        with self._transaction() as first:
+            first['refill.card'].redeem_code(code, self.customer_id)
+            first.flush_all()
+            with freeze_time(fields.Date.today() + timedelta(days=500)), self._committing() as env:
+                env.ref('refill_cards.ir_cron_expire').method_direct_trigger()
+            first.cr.commit()
+        self._assert_redeemed_once(code)
+
+    def _assert_no_payment(self):
+        with self._committing() as env:
+            self.assertFalse(env['account.payment'].search([('company_id', '=', self.company_id)]))
+
+    # -------------------------------------------------------------------------
+    # UNDOING
+    # -------------------------------------------------------------------------
+
+    def _open_undo(self, code):
+        [card_id] = self._card_ids(code)
+        values = {'card_id': card_id, 'reason': "Wrong customer"}
+        return self._request('refill.card.undo', 'create', values)
+
+    def _undo(self, wizard_id):
+        return self._request('refill.card.undo', 'action_undo', [wizard_id])
+
+    def _assert_undone_once(self, code):
+        with self._committing() as env:
+            card = env['refill.card'].search([('code', '=', code)])
+            self.assertEqual(card.state, 'active')
+            self.assertFalse(card.payment_id or card.partner_id)
+            self.assertEqual(card.event_ids.mapped('new_state'), ['active', 'used'])
+            payment = env['account.payment'].search([('memo', '=', card.name)])
+            self.assertEqual((payment.state, payment.move_id.state), ('canceled', 'cancel'))
+            partner = env['res.partner'].browse(self.customer_id).with_company(self.company_id)
+            self.assertEqual(partner.credit, 0)
+
+    def test_a_redemption_is_undone_once(self):
+        code = self._generate_code()
+        self._redeem(code)
+        wizard_ids = [self._open_undo(code), self._open_undo(code)]
+        with self._transaction() as first:
+            first['refill.card.undo'].browse(wizard_ids[0]).action_undo()
+            first.flush_all()
+            with self.assertRaises(RefillCardRefused) as refused:
+                self._undo(wizard_ids[1])
+            self.assertEqual(refused.exception.reason, 'busy')
+            first.cr.commit()
+        with self.assertRaisesRegex(UserError, "is not used"):
+            self._undo(wizard_ids[1])
+        self._assert_undone_once(code)
+
+    def test_a_redemption_undone_after_our_transaction_began_is_not_undone_again(self):
+        code = self._generate_code()
+        self._redeem(code)
+        wizard_ids = [self._open_undo(code), self._open_undo(code)]
+        with self._transaction() as late:
+            late.execute_query(SQL("SELECT 1"))
+            self._undo(wizard_ids[0])
+            with self.assertRaisesRegex(UserError, "is not used"):
+                args = ([wizard_ids[1]],)
+                execute_cr(late.cr, late.uid, 'refill.card.undo', 'action_undo', args, {})
+        self._assert_undone_once(code)
+
+    def test_a_payment_that_is_cancelled_while_its_redemption_is_undone_disables_nothing(self):
+        code = self._generate_code()
+        payment_id = self._redeem(code)['payment_id']
+        wizard_id = self._open_undo(code)
+        with self._transaction() as first:
+            first['refill.card.undo'].browse(wizard_id).action_undo()
+            first.flush_all()
+            with self._in_background(
+                self._request, 'account.payment', 'action_cancel', [payment_id]
+            ) as cancel:
+                self._wait_until_blocked_by(first, cancel)
+                self.assertFalse(cancel.done(), "did not wait")
+                first.cr.commit()
+            with self.assertRaisesRegex(UserError, "Only draft journal entries"):
+                cancel.result()
+        self._assert_undone_once(code)
 
     # -------------------------------------------------------------------------
     # FAILING IN THE MIDDLE

@@ -348,6 +348,9 @@ class TestExport(ExportCommon):
         )
         self.assertIn(f"{series.name}.pdf, 3 cards", series.message_ids[0].body)
         self.assertEqual(series.message_ids[0].author_id, self.accountant.partner_id)
+        event = self.env['refill.card.event'].search([('series_id', '=', series.id)], limit=1)
+        self.assertEqual((event.serial, event.user_id), (series.name, self.accountant))
+        self.assertIn(f"{series.name}.pdf, 3 cards", event.summary)
 
     def test_codes_reach_no_table_in_clear(self):
         series = self._generate(quantity=1)

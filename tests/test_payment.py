@@ -47,6 +47,59 @@ class TestPayment(RefillCardCommon):
         self.assertEqual(self.card.state, 'disabled')
         self.assertEqual(self._balance(), 0)
 
+    def _assert_not_reversed(self, reversal):
+        with self.assertRaises(ValidationError), self.env.cr.savepoint():
+            reversal._post()
+            self.env.flush_all()
+        self.env.invalidate_all()
+
+    def test_a_payment_is_not_reversed_in_part(self):
+        reversal = self.payment.move_id._reverse_moves()
+        reversal.line_ids = [
+            Command.update(line.id, {'balance': balance, 'amount_currency': balance})
+            for line in reversal.line_ids
+            for balance in [1 if line.balance > 0 else -1]
+        ]
+        self._assert_not_reversed(reversal)
+        self.assertEqual((self.card.state, self._balance()), ('used', 25))
+
+    def test_a_payment_is_not_reversed_for_somebody_else(self):
+        reversal = self.payment.move_id._reverse_moves()
+        reversal.line_ids.partner_id = self.stranger
+        self._assert_not_reversed(reversal)
+        self.assertEqual((self.card.state, self._balance()), ('used', 25))
+
+    def test_a_payment_is_not_taken_back_twice(self):
+        first, second = (self.payment.move_id._reverse_moves() for _ in range(2))
+        first._post()
+        self._assert_not_reversed(second)
+        self.assertEqual((self.card.state, self._balance()), ('disabled', 0))
+
+    def test_a_cancelled_payment_is_not_reversed_later(self):
+        reversal = self.payment.move_id._reverse_moves()
+        self.payment.action_cancel()
+        self._assert_not_reversed(reversal)
+        self._assert_released()
+
+    def test_a_reversal_stays(self):
+        move = self.payment.move_id
+        move._reverse_moves(cancel=True)
+        reversal = move.reversal_move_ids
+        self._assert_not_reversed(reversal._reverse_moves())
+        for call in (
+            move.button_draft,
+            move.button_cancel,
+            reversal.button_draft,
+            reversal.button_cancel,
+            self.payment.action_draft,
+            self.payment.action_cancel,
+            self.payment.unlink,
+        ):
+            with self.assertRaises(UserError), self.env.cr.savepoint():
+                call()
+                self.env.flush_all()
+        self.assertEqual((move.state, reversal.state, self._balance()), ('posted', 'posted', 0))
+
     def test_a_released_entry_is_not_posted_again(self):
         move = self.payment.move_id
         self.payment.action_cancel()

@@ -107,6 +107,32 @@ class AccountPayment(models.Model):
             and not self.outstanding_account_id.reconcile
         )
 
+    def _take_back(self, reason):
+        """Cancel the payment of a card, or reverse its entry where that can no longer change.
+
+        :param str reason: goes into the chatter.
+        """
+        for payment in self:
+            if payment._is_entry_closed():
+                payment.move_id._reverse_moves([payment._prepare_reversal_values()], cancel=True)
+                payment.state = 'canceled'
+            else:
+                payment.action_cancel()
+            payment.message_post(body=reason)
+
+    def _is_entry_closed(self):
+        """Return whether a lock date or its hash keeps the entry as it is."""
+        move = self.move_id
+        return move.state == 'posted' and bool(
+            move.inalterable_hash or move._get_violated_lock_dates(move.date, False)
+        )
+
+    def _prepare_reversal_values(self):
+        return {
+            'date': fields.Date.context_today(self),
+            'ref': self.env._("Reversal of: %(payment)s", payment=self.display_name),
+        }
+
     def _release_refill_cards(self):
         """Disable the cards of payments that no longer count; running it again changes nothing."""
         # sudo: an accountant who cancels the payment need not see the card

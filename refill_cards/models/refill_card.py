@@ -16,18 +16,38 @@ from .. import table
 from .refill_card_attempt import REASONS
 
 STATES = [
+    ('inactive', "Inactive"),
     ('active', "Active"),
     ('used', "Used"),
     ('expired', "Expired"),
     ('disabled', "Disabled"),
 ]
+DISABLE_REASONS = [
+    ('lost', "Lost"),
+    ('stolen', "Stolen"),
+    ('damaged', "Damaged"),
+    ('misprinted', "Misprinted"),
+    ('cancelled', "Cancelled"),
+    ('other', "Other"),
+]
 EXPIRING_BATCH = 20_000
 EXPORTING_BATCH = 10_000
 TRANSITIONS = {
+    ('inactive', 'active'),
+    ('inactive', 'disabled'),
+    ('inactive', 'expired'),
+    ('active', 'inactive'),
     ('active', 'used'),
+    ('active', 'disabled'),
     ('active', 'expired'),
-    ('expired', 'active'),
+    ('used', 'active'),
+    ('used', 'expired'),
     ('used', 'disabled'),
+    ('disabled', 'inactive'),
+    ('disabled', 'active'),
+    ('disabled', 'expired'),
+    ('expired', 'inactive'),
+    ('expired', 'active'),
 }
 
 
@@ -74,7 +94,9 @@ class RefillCard(models.Model):
     payment_id = fields.Many2one(
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
     )
-    disable_reason = fields.Char(readonly=True)
+    disable_reason = fields.Selection(
+        selection=[*DISABLE_REASONS, ('payment', "Payment taken back")], readonly=True
+    )
     sent_to_id = fields.Many2one(
         comodel_name='res.partner',
         readonly=True,
@@ -83,7 +105,10 @@ class RefillCard(models.Model):
         help="The customer to whom the card was last sent by e-mail.",
     )
     sent_on = fields.Datetime(readonly=True, groups='refill_cards.group_refill_card_manager')
+    # Of a disabled or expired card, which may become again what it was.
+    was_inactive = fields.Boolean(readonly=True)
     is_redeemable = fields.Boolean(compute='_compute_is_redeemable')
+    is_issued = fields.Boolean(compute='_compute_is_editable', help="By a company of the manager.")
     is_editable = fields.Boolean(compute='_compute_is_editable')
     price = fields.Monetary(related='series_id.price', aggregator='sum')
     currency_id = fields.Many2one(related='series_id.currency_id')
@@ -96,7 +121,7 @@ class RefillCard(models.Model):
     _name_unique = models.UniqueIndex('(name)', "Two cards cannot have the same serial number.")
     _code_unique = models.UniqueIndex('(code_sealed)', "Two cards cannot have the same code.")
     _series_state_idx = models.Index('(series_id, state)')
-    _expiring_idx = models.Index("(valid_till) WHERE state = 'active'")
+    _expiring_idx = models.Index("(valid_till) WHERE state IN ('active', 'inactive')")
 
     @api.depends('state', 'valid_till')
     def _compute_is_redeemable(self):
@@ -111,26 +136,26 @@ class RefillCard(models.Model):
     def _compute_is_editable(self):
         writable = self._filtered_access('write')
         for card in self:
-            card.is_editable = card in writable and not card.used_on
+            card.is_issued = card in writable
+            card.is_editable = card.is_issued and not card.used_on
 
     # -------------------------------------------------------------------------
     # CODES
     # -------------------------------------------------------------------------
 
     @api.depends('code_sealed', 'series_id')
-    @api.depends_context('uid', 'allowed_company_ids')
+    @api.depends_context('uid')
     def _compute_code(self):
+        """Mask the codes for everybody but the superuser: who looks at one is written down."""
         sealer = self._get_sealer()
-        # sudo: no one reads the sealed code; partner users get the masked one
+        # sudo: no one reads the sealed code
         for card, card_sudo in zip(self, self.sudo(), strict=True):
             if not card_sudo.code_sealed:
                 card.code = False
                 continue
             body = sealer.open(card_sudo.code_sealed)
-            series_sudo = card_sudo.series_id
-            whole = series_sudo.with_env(self.env)._may_see_codes()
-            fmt = series_sudo._get_format()
-            card.code = fmt.display(body) if whole else fmt.mask(body)
+            fmt = card_sudo.series_id._get_format()
+            card.code = fmt.display(body) if self.env.su else fmt.mask(body)
 
     @api.model
     def _search_code(self, operator, value):
@@ -227,12 +252,12 @@ class RefillCard(models.Model):
 
     @api.model
     def _get_redeemable_domain(self):
-        """Return the domain of the cards that can be redeemed today.
+        """Return the domain of the cards that can be redeemed today, at once or once activated.
 
         :rtype: odoo.fields.Domain
         """
         today = fields.Date.context_today(self)
-        return Domain('state', '=', 'active') & (
+        return Domain('state', 'in', ['inactive', 'active']) & (
             Domain('valid_till', '=', False) | Domain('valid_till', '>=', today)
         )
 
@@ -317,12 +342,26 @@ class RefillCard(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_used(self):
-        self._check_never_used()
+        self._check_not_used()
+        # sudo: the history counts, wherever the user looks
+        undone = self.env['refill.card.event'].sudo()
+        domain = [('card_id', 'in', self.ids), ('old_state', '=', 'used')]
+        if event := undone.search(domain, limit=1):
+            raise UserError(
+                self.env._(
+                    "Refill card %(serial)s was used before and is part of the books: it cannot be"
+                    " deleted. Disable it instead.",
+                    serial=event.serial,
+                )
+            )
 
     def unlink(self):
         self.check_access('unlink')
         self._lock()
-        self._record_events('deleted', channel='backend')
+        reference = self._next_reference()
+        self._record_events('deleted', channel='backend', reference=reference)
+        for series, cards in self.grouped('series_id').items():
+            series._log_deletion(cards, reference)
         return super().unlink()
 
     def _lock(self):
@@ -335,13 +374,13 @@ class RefillCard(models.Model):
         except LockError:
             raise self._refusal('busy') from None
 
-    def _check_never_used(self):
-        """:raise UserError: when a card was ever used."""
+    def _check_not_used(self):
+        """:raise UserError: when a card is used, or was and its payment taken back in the books."""
         if used := self.filtered('used_on'):
             raise UserError(
                 self.env._(
                     "Refill card %(serial)s was used and is part of the books: it can neither be"
-                    " changed nor deleted.",
+                    " changed nor deleted. A manager can undo its redemption.",
                     serial=used[0].name,
                 )
             )
@@ -350,18 +389,23 @@ class RefillCard(models.Model):
     # STATES
     # -------------------------------------------------------------------------
 
-    def _change_state(self, state, *, channel, note=None, where=None, wait=True, **values):
+    def _change_state(
+        self, state, *, channel, note=None, reference=None, where=None, wait=True, **values
+    ):
         """Move cards to another state and write their history: the only way to do so.
 
         Cards from whose state the new one cannot be reached are left alone. Set-based in SQL: the
-        ORM would load, write and log one card at a time.
+        ORM would load, write and log one card at a time. Who did it is told by the history: another
+        user in each card, checked against res_users, would add a tenth to the time.
 
         :param str state: the new state.
         :param str channel: see ``refill.card.event``.
         :param str note: goes into the history; must not hold a code.
+        :param str reference: what the events of one operation share.
         :param SQL where: which cards, when they are too many for a recordset.
         :param bool wait: wait for transactions that hold a card; else such cards are left alone.
-        :param values: column values to set with it.
+        :param values: column values to set with it; SQL may name the tables ``card``, ``series``
+            and ``before``.
         :return: how many cards changed.
         :rtype: int
         """
@@ -369,7 +413,10 @@ class RefillCard(models.Model):
         now = fields.Datetime.now()
         assignments = {
             'state': state,
-            'write_uid': self.env.uid,
+            'was_inactive': SQL(
+                "CASE before.state WHEN 'inactive' THEN TRUE WHEN 'active' THEN NULL"
+                " ELSE card.was_inactive END"
+            ),
             'write_date': now,
             **values,
         }
@@ -389,9 +436,9 @@ class RefillCard(models.Model):
                 ), logged AS (
                     INSERT INTO refill_card_event (card_id, series_id, company_id, serial,
                                                    old_state, new_state, date, user_id, channel,
-                                                   note)
+                                                   note, reference)
                     SELECT id, series_id, company_id, name, old_state,
-                           %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s
+                           %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s, %(reference)s
                       FROM changed
                 )
                 SELECT count(*) FROM changed
@@ -408,6 +455,7 @@ class RefillCard(models.Model):
                 uid=self.env.uid,
                 channel=channel,
                 note=note,
+                reference=reference,
             )
         )
         if where:
@@ -416,7 +464,27 @@ class RefillCard(models.Model):
             self.invalidate_recordset()
         return changed
 
-    def _record_events(self, new_state, *, channel, note=None, where=None):
+    def _restore(self, where, **kwargs):
+        """Make disabled or expired cards again what they were, or expired when their day is over.
+
+        :param SQL where: which cards.
+        :param kwargs: as for :meth:`_change_state`; ``valid_till`` is the new last day, if any.
+        :return: how many cards changed.
+        :rtype: int
+        """
+        today = fields.Date.context_today(self)
+        day = kwargs.get('valid_till', SQL("valid_till"))
+        over = SQL("(%s)::date < %s", day, today)
+        return sum(
+            self._change_state(state, where=SQL("%s AND %s", where, condition), **kwargs)
+            for state, condition in (
+                ('expired', over),
+                ('inactive', SQL("(%s) IS NOT TRUE AND was_inactive", over)),
+                ('active', SQL("(%s) IS NOT TRUE AND was_inactive IS NOT TRUE", over)),
+            )
+        )
+
+    def _record_events(self, new_state, *, channel, note=None, reference=None, where=None):
         """Write history without changing the cards; set-based as :meth:`_change_state`.
 
         :param str new_state: None for the state that a card has.
@@ -426,9 +494,9 @@ class RefillCard(models.Model):
             SQL(
                 """
                 INSERT INTO refill_card_event (card_id, series_id, company_id, serial, old_state,
-                                               new_state, date, user_id, channel, note)
+                                               new_state, date, user_id, channel, note, reference)
                 SELECT card.id, series_id, series.company_id, card.name, card.state,
-                       COALESCE(%s, card.state), %s, %s, %s, %s
+                       COALESCE(%s, card.state), %s, %s, %s, %s, %s
                   FROM (SELECT * FROM refill_card WHERE %s) card
                   JOIN refill_card_series series ON series.id = series_id
                 """,
@@ -437,25 +505,55 @@ class RefillCard(models.Model):
                 self.env.uid,
                 channel,
                 note,
+                reference,
                 where or SQL("id = ANY(%s)", list(self.ids)),
             )
         )
         self.invalidate_model(['event_ids'])
 
+    @api.model
+    def _next_reference(self):
+        """Return the reference for the events of the next operation."""
+        # sudo: the sequence is nobody's business
+        return self.env['ir.sequence'].sudo().next_by_code('refill.card.event')
+
     def _set_valid_till(self, valid_till):
-        """Give unused cards another last day; expired ones can be redeemed again.
+        """Give unused cards another last day; expired ones are again what they were.
 
         :param datetime.date | None valid_till: None for cards that stay valid.
         :raise UserError: when the day has passed, or a card was used.
         """
-        self._check_never_used()
+        self._check_not_used()
         self.env['refill.card.series']._check_day(valid_till)
         self._lock()
-        self.sudo().write({'valid_till': valid_till})  # sudo: the caller checked the rights
+        self._change_valid_till(valid_till, SQL("id = ANY(%s)", list(self.ids)))
+
+    @api.model
+    def _change_valid_till(self, valid_till, where, reference=None):
+        """Give cards another last day, set-based; expired ones are again what they were.
+
+        :param datetime.date | None valid_till: None for cards that stay valid; not a passed day.
+        :param SQL where: which cards; used ones are left alone.
+        :return: how many cards changed.
+        :rtype: int
+        """
         note = self.env['refill.card.series']._get_validity_note(valid_till)
-        expired = self.filtered(lambda card: card.state == 'expired')
-        expired._change_state('active', channel='backend', note=note)
-        (self - expired)._record_events(None, channel='backend', note=note)
+        history = {'channel': 'backend', 'note': note, 'reference': reference}
+        where = SQL("%s AND used_on IS NULL", where)
+        others = SQL("%s AND state <> 'expired'", where)
+        self._record_events(None, where=others, **history)
+        # The ORM would load all the cards.
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card SET valid_till = %s, write_date = %s WHERE %s",
+                *(valid_till, fields.Datetime.now(), others),
+            )
+        )
+        changed = self.env.cr.rowcount
+        expired = SQL("%s AND state = 'expired'", where)
+        changed += self._restore(expired, valid_till=valid_till, **history)
+        self.invalidate_model()
+        return changed
 
     @api.model
     def _cron_expire(self):
@@ -467,7 +565,8 @@ class RefillCard(models.Model):
         over = SQL(
             """
             id IN (
-                SELECT id FROM refill_card WHERE state = 'active' AND valid_till < %s
+                SELECT id FROM refill_card
+                 WHERE state IN ('active', 'inactive') AND valid_till < %s
                  LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
             )
             """,
@@ -628,6 +727,8 @@ class RefillCard(models.Model):
             raise self._refusal('disabled')
         if self.state == 'expired' or self._is_over(partner):
             raise self._refusal('expired')
+        if self.state == 'inactive':
+            raise self._refusal('inactive')
         if not self.series_id._is_available_to(company):
             raise self._refusal('company', company=company)
         customer_company = partner.sudo().commercial_partner_id.company_id
@@ -680,6 +781,9 @@ class RefillCard(models.Model):
                 "There is no card with this code. Please compare it with the card."
             ),
             'used': self.env._("This card was already used."),
+            'inactive': self.env._(
+                "This card is not active yet. Please ask whoever sold it to you."
+            ),
             'disabled': self.env._("This card was disabled. Please ask whoever sold it to you."),
             'busy': self.env._(
                 "This card is just being redeemed. Please look at the balance first."
@@ -783,9 +887,9 @@ class RefillCard(models.Model):
 
         :param account.payment payment: the payment that no longer counts.
         """
-        reason = self.env._("Payment %(payment)s was taken back", payment=payment.display_name)
+        note = self.env._("Payment %(payment)s was taken back", payment=payment.display_name)
         self._change_state(
-            'disabled', channel='accounting', note=reason, disable_reason=reason, payment_id=None
+            'disabled', channel='accounting', note=note, disable_reason='payment', payment_id=None
         )
 
     # -------------------------------------------------------------------------
@@ -811,6 +915,63 @@ class RefillCard(models.Model):
             email_values={'model': False, 'res_id': False},
         )
         self.env.ref('mail.ir_cron_mail_scheduler_action').sudo()._trigger()
+
+    # -------------------------------------------------------------------------
+    # UNDOING A REDEMPTION
+    # -------------------------------------------------------------------------
+
+    def _undo_redemption(self, reason):
+        """Take the card's payment back in the books and give the card back to its holder.
+
+        A card whose payment was taken back by an accountant is given back too.
+
+        :param str reason: why, for the history and the payment's chatter.
+        :raise UserError: when the card is not used.
+        :raise AccessError: when the user does not manage the card, or may not work in the company
+            whose books change.
+        """
+        self.ensure_one()
+        self.check_access('write')
+        self._lock()
+        self._check_undoable()
+        # A context of our own, as for a redemption. su: undoing needs no right on payments.
+        context = {key: self.env.context.get(key) for key in ('lang', 'tz')}
+        card_sudo = self.with_env(self.env(su=True, context=context))
+        payment = card_sudo.payment_id.with_company(card_sudo.company_id)
+        note = reason
+        if payment:
+            note = self.env._(
+                "Payment %(payment)s: %(reason)s", payment=payment.display_name, reason=reason
+            )
+        # The card first, so that the payment finds none to disable.
+        card_sudo._change_state(
+            'expired' if card_sudo._is_over(card_sudo.partner_id) else 'active',
+            channel='backend',
+            note=note,
+            disable_reason=None,
+            partner_id=None,
+            used_on=None,
+            used_by_id=None,
+            company_id=None,
+            payment_id=None,
+        )
+        payment._take_back(reason)
+
+    def _check_undoable(self):
+        """:raise UserError: when the card is not used.
+        :raise AccessError: when the user may not work in the company that redeemed it.
+        """
+        if not self.used_on:
+            raise UserError(self.env._("Refill card %(serial)s is not used.", serial=self.name))
+        if self.sudo().company_id not in self.env.user.company_ids:  # sudo: to name it
+            raise AccessError(
+                self.env._(
+                    "Refill card %(serial)s was redeemed in %(company)s, whose books you may not"
+                    " change.",
+                    serial=self.name,
+                    company=self.sudo().company_id.name,
+                )
+            )
 
     # -------------------------------------------------------------------------
     # ACTIONS
@@ -847,6 +1008,40 @@ class RefillCard(models.Model):
             'refill_cards.refill_card_redeem_action'
         )
         return {**action, 'context': {'default_card_id': self.id}}
+
+    def action_change(self):
+        """Open the window that changes these cards."""
+        return self.env['refill.card.change'].create({'card_ids': self.ids})._get_window()
+
+    def action_undo(self):
+        """Open the window that undoes the redemption."""
+        self.ensure_one()
+        self.check_access('write')
+        self._check_undoable()
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'refill_cards.refill_card_undo_action'
+        )
+        return {**action, 'context': {'default_card_id': self.id}}
+
+    def action_show_code(self):
+        """Show the whole code to a manager of the issuing company, and write that down.
+
+        :raise AccessError: for anybody else.
+        """
+        self.ensure_one()
+        self.check_access('write')
+        self._record_events(None, channel='backend', note=self.env._("Code shown"))
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'info',
+                'sticky': True,
+                'title': self.env._("Code of %(serial)s", serial=self.name),
+                'message': self.sudo().code,  # sudo: for everybody else it is masked
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
 
     def action_edit(self):
         """Open the card's form."""

@@ -7,6 +7,7 @@ from odoo.tools.constants import GC_UNLINK_LIMIT
 REASONS = [
     ('typo', "Typing error"),
     ('unknown', "Unknown code"),
+    ('inactive', "Not active yet"),
     ('used', "Already used"),
     ('disabled', "Disabled"),
     ('expired', "Expired"),

@@ -12,7 +12,9 @@ class RefillCardEvent(models.Model):
     # The history outlives a deleted card, hence the series and the serial number.
     card_id = fields.Many2one(comodel_name='refill.card', index=True, ondelete='set null')
     series_id = fields.Many2one(comodel_name='refill.card.series', index=True, ondelete='set null')
-    company_id = fields.Many2one(comodel_name='res.company', string="Issued by", index=True)
+    company_id = fields.Many2one(
+        comodel_name='res.company', string="Issued by", index=True, ondelete='restrict'
+    )
     serial = fields.Char(string="Serial Number", required=True, index=True)
     date = fields.Datetime(required=True)
     user_id = fields.Many2one(comodel_name='res.users', required=True)
@@ -29,6 +31,40 @@ class RefillCardEvent(models.Model):
     old_state = fields.Selection(selection='_selection_state', string="From")
     new_state = fields.Selection(selection='_selection_state', string="To")
     note = fields.Char()
+    reference = fields.Char(
+        string="Operation", index='btree_not_null', help="The events of one operation share it."
+    )
+    summary = fields.Char(string="What Happened", compute='_compute_summary')
+
+    _undone_idx = models.Index("(series_id) WHERE old_state = 'used'")
+
+    @api.depends('old_state', 'new_state', 'note')
+    def _compute_summary(self):
+        """Say in words what happened; what left the state alone is in the note."""
+        by_states = {
+            ('inactive', 'active'): self.env._("Activated"),
+            ('active', 'inactive'): self.env._("Deactivated"),
+            ('used', 'active'): self.env._("Redemption undone"),
+            ('used', 'expired'): self.env._("Redemption undone"),
+            ('used', 'disabled'): self.env._("Disabled, as its payment was taken back"),
+            ('expired', 'active'): self.env._("Valid again"),
+            ('expired', 'inactive'): self.env._("Valid again"),
+        }
+        by_old_state = {'disabled': self.env._("Enabled again")}
+        by_new_state = {
+            'used': self.env._("Redeemed"),
+            'disabled': self.env._("Disabled"),
+            'expired': self.env._("Expired"),
+            'deleted': self.env._("Deleted"),
+        }
+        for event in self:
+            states = event.old_state, event.new_state
+            change = event.old_state != event.new_state and (
+                by_states.get(states)
+                or by_old_state.get(event.old_state)
+                or by_new_state.get(event.new_state)
+            )
+            event.summary = ': '.join(filter(None, [change, event.note]))
 
     @api.model
     def _selection_state(self):

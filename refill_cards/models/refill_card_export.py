@@ -263,16 +263,27 @@ class RefillCardExport(models.Model):
         return int(parameters.get_param('refill_cards.export_file_hours', FILE_HOURS))
 
     def _log_in_series(self):
-        """Say in the chatter of the series that codes were taken out."""
+        """Say in the chatter of the series, and in the history, that codes were taken out."""
         formats = dict(self._fields['file_format']._description_selection(self.env))
+        note = self.env._(
+            "Exported with the codes: %(file)s, %(count)s cards, %(file_format)s",
+            file=self.name,
+            count=f'{self.card_count:,}',
+            file_format=formats[self.file_format],
+        )
         for series in self.series_ids:
-            series.message_post(
-                body=self.env._(
-                    "Cards exported with their codes: %(file)s, %(count)s cards, %(file_format)s.",
-                    file=self.name,
-                    count=f'{self.card_count:,}',
-                    file_format=formats[self.file_format],
-                )
+            series.message_post(body=note)
+            # sudo: history is only added to, and by nobody by hand
+            self.env['refill.card.event'].sudo().create(
+                {
+                    'series_id': series.id,
+                    'company_id': self.company_id.id,
+                    'serial': series.name,
+                    'date': fields.Datetime.now(),
+                    'user_id': self.env.uid,
+                    'channel': 'backend',
+                    'note': note,
+                }
             )
 
     # -------------------------------------------------------------------------

@@ -19,6 +19,8 @@ GENERATED = {
     'company_id',
     'alphabet',
     'code_length',
+    'activation_required',
+    'validity_days',
     'state',
     'generated',
     'card_ids',
@@ -33,6 +35,7 @@ class RefillCardSeries(models.Model):
     _order = 'id desc'
 
     name = fields.Char(string="Reference", required=True, readonly=True, copy=False)
+    active = fields.Boolean(default=True, copy=False, tracking=True)
     prefix = fields.Char(
         tracking=True, help="Letters and digits printed in front of each code; may be left out."
     )
@@ -63,6 +66,14 @@ class RefillCardSeries(models.Model):
     valid_till = fields.Date(
         tracking=True,
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
+    )
+    activation_required = fields.Boolean(
+        readonly=True, help="The cards are worthless until they are activated."
+    )
+    validity_days = fields.Integer(
+        string="Days from Activation",
+        readonly=True,
+        help="How many days a card is accepted after its activation.",
     )
     alphabet = fields.Selection(
         selection=[('base32', "Letters and digits"), ('digits', "Digits only")],
@@ -97,6 +108,8 @@ class RefillCardSeries(models.Model):
     card_count = fields.Integer(compute='_compute_counts')
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
     is_editable = fields.Boolean(compute='_compute_is_editable')
+    inactive_count = fields.Integer(string="Inactive", compute='_compute_counts')
+    inactive_amount = fields.Monetary(compute='_compute_counts')
     active_count = fields.Integer(string="Active", compute='_compute_counts')
     active_amount = fields.Monetary(compute='_compute_counts')
     used_count = fields.Integer(string="Used", compute='_compute_counts')
@@ -116,7 +129,8 @@ class RefillCardSeries(models.Model):
     @api.depends_context('allowed_company_ids')
     def _compute_available_to(self):
         # Grouped in SQL: the cache holds only the companies that the user sees.
-        groups = self._read_group([('id', 'in', self.ids)], ['company_ids'], ['id:array_agg'])
+        every = self.with_context(active_test=False)
+        groups = every._read_group([('id', 'in', self.ids)], ['company_ids'], ['id:array_agg'])
         for series in self:
             companies = self.env['res.company'].union(
                 *(company for company, ids in groups if series._origin.id in ids)
@@ -131,7 +145,8 @@ class RefillCardSeries(models.Model):
         """
         domain = ['|', ('company_ids', '=', False), ('company_ids', 'in', company.ids)]
         # sudo, and searched, because the cache holds only the companies that the user sees
-        return bool(self.sudo().search_count([('id', '=', self.id), *domain], limit=1))
+        every = self.sudo().with_context(active_test=False)
+        return bool(every.search_count([('id', '=', self.id), *domain], limit=1))
 
     @api.depends('generated', 'quantity')
     def _compute_progress(self):
@@ -163,20 +178,16 @@ class RefillCardSeries(models.Model):
 
         :rtype: refill.card.series
         """
+        in_series = Domain('series_id', 'in', self.ids)
+        now = Domain('state', 'in', ['used', 'disabled']) & Domain('used_on', '!=', False)
+        undone = Domain('old_state', '=', 'used')
         # sudo: also the cards used where the user does not look count
-        groups = (
-            self.env['refill.card']
-            .sudo()
-            ._read_group(
-                [
-                    ('series_id', 'in', self.ids),
-                    ('state', 'in', ['used', 'disabled']),
-                    ('used_on', '!=', False),
-                ],
-                ['series_id'],
-            )
-        )
-        return self.browse(series.id for [series] in groups)
+        cards, events = self.env['refill.card'].sudo(), self.env['refill.card.event'].sudo()
+        groups = [
+            *cards._read_group(in_series & now, ['series_id']),
+            *events._read_group(in_series & undone, ['series_id']),
+        ]
+        return self.browse({series.id for [series] in groups})
 
     @api.depends_context('uid', 'allowed_company_ids')
     def _compute_is_editable(self):
@@ -243,6 +254,35 @@ class RefillCardSeries(models.Model):
                     )
                 )
 
+    @api.constrains('activation_required', 'validity_days', 'valid_till')
+    def _check_validity_days(self):
+        for series in self.filtered('validity_days'):
+            if series.validity_days < 0:
+                raise ValidationError(
+                    self.env._("Cards must be valid for at least a day from their activation.")
+                )
+            if not series.activation_required or series.valid_till:
+                raise ValidationError(
+                    self.env._(
+                        "Cards that are valid for some days from their activation must be"
+                        " activated first, and have no last day before. Change the validity of the"
+                        " cards, not of the series."
+                    )
+                )
+
+    @api.constrains('active')
+    def _check_finished(self):
+        """An archived series holds nothing that a customer could still redeem."""
+        for series in self.filtered(lambda series: not series.active):
+            if series.state != 'ready' or series.active_count or series.inactive_count:
+                raise ValidationError(
+                    self.env._(
+                        "Series %(series)s has cards that can still be redeemed. Cancel the rest"
+                        " before you archive it.",
+                        series=series.name,
+                    )
+                )
+
     @api.model
     def _check_day(self, day):
         """:raise ValidationError: when the day has passed."""
@@ -262,7 +302,8 @@ class RefillCardSeries(models.Model):
     def create(self, vals_list):
         for vals in vals_list:
             self._clean_values(vals)
-            self._check_day(fields.Date.to_date(vals.get('valid_till')))
+            if vals.get('state') != 'ready':  # cards made before keep their day
+                self._check_day(fields.Date.to_date(vals.get('valid_till')))
             vals['name'] = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
         return super().create(vals_list)
 
@@ -291,10 +332,86 @@ class RefillCardSeries(models.Model):
             if extended:
                 self._check_day(day)
         olds = {series: series.valid_till or None for series in extended}
+        companies = {}
+        if 'company_ids' in vals:
+            companies = {series: series.available_to for series in self}
         res = super().write(vals)
         for series, old in olds.items():
             series._move_valid_till(old)
+        for series, old in companies.items():
+            if series.available_to != old:
+                series._record_companies()
         return res
+
+    def _record_companies(self):
+        """Write into the history of the cards which companies accept them from now on."""
+        cards = self.env['refill.card']
+        cards._record_events(
+            None,
+            channel='backend',
+            note=self._get_companies_note(),
+            reference=cards._next_reference(),
+            where=SQL("series_id = %s AND used_on IS NULL", self.id),
+        )
+
+    def _set_companies(self, companies):
+        """Let these companies accept the cards, and still those that the user does not see."""
+        self.env.flush_all()
+        self.invalidate_recordset(['company_ids'])  # as superuser it may have been read with all
+        self.company_ids = companies
+
+    def _get_companies_note(self):
+        return self.env._("Available to: %(companies)s", companies=self.available_to)
+
+    def _split_off(self, where, companies, reference):
+        """Move unused cards into a series of their own, which other companies accept.
+
+        Which companies accept a card is its series' business, because a million cards would need
+        millions of rows. Serial numbers and codes stay.
+
+        :param SQL where: which cards; not all of this series.
+        :param res.company companies: who accepts them, empty for any company.
+        :param str reference: what the events of the operation share.
+        :return: how many cards moved.
+        :rtype: int
+        :raise UserError: when cards of the series are still being generated.
+        """
+        self.ensure_one()
+        self._lock()
+        if self.state != 'ready':
+            raise UserError(self.env._("The cards are still being generated."))
+        where = SQL("series_id = %s AND used_on IS NULL AND %s", self.id, where)
+        cards = self.env['refill.card']
+        [[moved]] = self.env.execute_query(SQL("SELECT count(*) FROM refill_card WHERE %s", where))
+        # sudo: nobody creates a series by hand. Read anew, with the companies that the user does
+        # not see, which keep the cards.
+        self.env.flush_all()
+        self.invalidate_recordset(['company_ids'])
+        series_sudo = self.sudo()
+        left = series_sudo.quantity - moved
+        series_sudo.write({'quantity': left, 'generated': left})
+        values = {'quantity': moved, 'generated': moved, 'state': 'ready'}
+        new_sudo = series_sudo.copy({**values, 'company_ids': series_sudo.company_ids.ids})
+        new = new_sudo.sudo(False)
+        new._set_companies(companies)
+        note = new._get_companies_note()
+        cards._record_events(None, channel='backend', note=note, reference=reference, where=where)
+        # The ORM would load all the cards.
+        self.env.cr.execute(SQL("UPDATE refill_card SET series_id = %s WHERE %s", new.id, where))
+        self.env.invalidate_all()
+        for series in self + new:
+            series.message_post(
+                body=self.env._(
+                    "%(count)s cards moved from series %(old)s to %(new)s (%(reference)s)."
+                    " %(note)s",
+                    count=moved,
+                    old=self.name,
+                    new=new.name,
+                    reference=reference,
+                    note=note,
+                )
+            )
+        return moved
 
     @api.model
     def _clean_values(self, vals):
@@ -314,7 +431,7 @@ class RefillCardSeries(models.Model):
             raise UserError(
                 self.env._(
                     "Cards of series %(series)s were used: its price, currency and prefix stay as"
-                    " they are, and it cannot be deleted. The cards left can be deleted.",
+                    " they are, and it cannot be deleted. Cancel the rest of its cards instead.",
                     series=used[0].name,
                 )
             )
@@ -338,20 +455,9 @@ class RefillCardSeries(models.Model):
 
         :param datetime.date | None old: the last day until now.
         """
-        where = SQL(
-            "series_id = %s AND used_on IS NULL AND valid_till IS NOT DISTINCT FROM %s",
-            self.id,
-            old,
-        )
-        cards = self.env['refill.card'].sudo()  # sudo: the rights on the series were checked
-        note = self._get_validity_note(self.valid_till)
-        new = self.valid_till or None
-        expired = SQL("%s AND state = 'expired'", where)
-        cards._change_state('active', channel='backend', note=note, where=expired, valid_till=new)
-        cards._record_events(None, channel='backend', note=note, where=where)
-        # The ORM would load all cards of the series.
-        self.env.cr.execute(SQL("UPDATE refill_card SET valid_till = %s WHERE %s", new, where))
-        cards.invalidate_model(['valid_till'])
+        where = SQL("series_id = %s AND valid_till IS NOT DISTINCT FROM %s", self.id, old)
+        cards = self.env['refill.card']
+        cards._change_valid_till(self.valid_till or None, where, cards._next_reference())
 
     @api.model
     def _get_validity_note(self, day):
@@ -367,10 +473,27 @@ class RefillCardSeries(models.Model):
         self.check_access('unlink')
         self._lock()
         self._check_unused()
-        self.env['refill.card']._record_events(
-            'deleted', channel='backend', where=SQL("series_id = ANY(%s)", list(self.ids))
+        cards = self.env['refill.card']
+        cards._record_events(
+            'deleted',
+            channel='backend',
+            reference=cards._next_reference(),
+            where=SQL("series_id = ANY(%s)", list(self.ids)),
         )
         return super().unlink()
+
+    def _log_deletion(self, cards, reference):
+        """Say in the chatter which cards were deleted; its author is who deleted them."""
+        serials = sorted(cards.mapped('name'))
+        self.message_post(
+            body=self.env._(
+                "%(count)s cards deleted, between %(first)s and %(last)s (%(reference)s).",
+                count=len(cards),
+                first=serials[0],
+                last=serials[-1],
+                reference=reference,
+            )
+        )
 
     def _lock(self):
         """Keep other transactions from adding cards or redeeming them until this one ends.
@@ -402,7 +525,8 @@ class RefillCardSeries(models.Model):
         :rtype: list[code.Format]
         """
         # sudo: reading what was typed must not depend on which series one may see
-        groups = self.sudo()._read_group([], ['alphabet', 'code_length', 'prefix'])
+        every = self.sudo().with_context(active_test=False)
+        groups = every._read_group([], ['alphabet', 'code_length', 'prefix'])
         return [codes.Format(*group[:2], group[2] or '') for group in groups]
 
     @api.model
@@ -411,8 +535,12 @@ class RefillCardSeries(models.Model):
 
         :rtype: int
         """
-        [[cards]] = self.sudo()._read_group(
-            [('alphabet', '=', alphabet), ('code_length', '=', length)], [], ['quantity:sum']
+        [[cards]] = (
+            self.sudo()
+            .with_context(active_test=False)
+            ._read_group(
+                [('alphabet', '=', alphabet), ('code_length', '=', length)], [], ['quantity:sum']
+            )
         )
         return cards or 0
 
@@ -467,7 +595,7 @@ class RefillCardSeries(models.Model):
                 INSERT INTO refill_card (series_id, number, name, code_sealed, state, valid_till,
                                          create_date, write_date)
                 SELECT %(series)s, number, %(name)s || '-' || lpad(number::text, %(digits)s, '0'),
-                       sealed, 'active', %(valid_till)s, %(now)s, %(now)s
+                       sealed, %(state)s, %(valid_till)s, %(now)s, %(now)s
                   FROM unnest(%(numbers)s, string_to_array(%(sealed)s, ' '))
                     AS card (number, sealed)
                     ON CONFLICT (code_sealed) DO NOTHING
@@ -475,6 +603,7 @@ class RefillCardSeries(models.Model):
                 series=self.id,
                 name=self.name,
                 digits=max(6, len(str(self.quantity))),
+                state='inactive' if self.activation_required else 'active',
                 valid_till=self.valid_till or None,
                 now=fields.Datetime.now(),
                 numbers=numbers,
@@ -539,6 +668,10 @@ class RefillCardSeries(models.Model):
             'context': {'hide_series': True},
         }
 
+    def action_change(self):
+        """Open the window that changes the cards of these series."""
+        return self.env['refill.card.change'].create({'series_ids': self.ids})._get_window()
+
     def action_edit(self):
         """Open the form."""
         self.ensure_one()
@@ -560,7 +693,7 @@ class RefillCardSeries(models.Model):
         return wizards._open({'series_ids': [Command.set(self.ids)], **values})
 
     def _may_see_codes(self):
-        """Return whether the user sees whole codes: a manager of the company that issued them."""
+        """Return whether the user may get at codes: a manager of the company that issued them."""
         return self.env.su or (
             self.env.user.has_group('refill_cards.group_refill_card_manager')
             and self.sudo().company_id in self.env.companies

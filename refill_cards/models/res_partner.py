@@ -48,4 +48,5 @@ class ResPartner(models.Model):
         """Open the cards that this customer used."""
         self.ensure_one()
         action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
-        return {**action, 'domain': [('partner_id', 'child_of', self.commercial_partner_id.id)]}
+        domain = [('partner_id', 'child_of', self.commercial_partner_id.id)]
+        return {**action, 'domain': domain, 'context': {}}

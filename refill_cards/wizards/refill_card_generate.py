@@ -27,6 +27,15 @@ class RefillCardGenerate(models.TransientModel):
         default=lambda self: fields.Date.context_today(self) + relativedelta(years=1),
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
     )
+    activation_required = fields.Boolean(
+        help="The cards are worthless until they are activated, so that nobody can redeem cards"
+        " stolen before they are sold.",
+    )
+    validity_days = fields.Integer(
+        string="Days from Activation",
+        help="How many days a card is accepted after its activation, instead of until a fixed day."
+        " Leave empty for the fixed day.",
+    )
     alphabet = fields.Selection(
         selection=lambda self: (
             self.env['refill.card.series']._fields['alphabet']._description_selection(self.env)
@@ -87,13 +96,16 @@ class RefillCardGenerate(models.TransientModel):
     def _prepare_series_values(self):
         """Return the values of the series to generate."""
         self.ensure_one()
+        days = self.activation_required and self.validity_days
         return {
             'quantity': self.quantity,
             'prefix': self.prefix,
             'price': self.price,
             'currency_id': self.currency_id.id,
             'company_ids': self.company_ids.ids,
-            'valid_till': self.valid_till,
+            'valid_till': not days and self.valid_till,
+            'activation_required': self.activation_required,
+            'validity_days': days,
             'alphabet': self.alphabet,
             'code_length': self.code_length,
         }

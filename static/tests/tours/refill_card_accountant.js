@@ -57,8 +57,8 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
             run: "click",
         },
         {
-            content: "The table of the new cards opens, with whole codes",
-            trigger: ".o_data_row:eq(4) .o_data_cell[name=code]:contains('TOUR-')",
+            content: "The table of the new cards opens, with masked codes",
+            trigger: ".o_data_row:eq(4) .o_data_cell[name=code]:contains('TOUR-••••-••••-•')",
         },
         {
             content: "Redeem the first",
@@ -99,7 +99,7 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
         },
         {
             content: "The history says who and when",
-            trigger: ".o_field_widget[name=event_ids] .o_data_row:contains('Used')",
+            trigger: ".o_field_widget[name=event_ids] .o_data_row:contains('Redeemed')",
         },
         {
             content: "Open the payment",

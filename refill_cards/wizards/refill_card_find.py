@@ -1,0 +1,107 @@
+from odoo import fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.tools import SQL
+
+from .. import code as codes
+
+MAX_CANDIDATES = 100
+BATCH = 20_000
+
+
+class RefillCardFind(models.TransientModel):
+    _name = 'refill.card.find'
+    _description = "Find a Damaged Refill Card"
+
+    series_id = fields.Many2one(comodel_name='refill.card.series')
+    # Never stored: a part of a code does not reach a table in clear.
+    typed = fields.Char(
+        string="Readable Part of the Code",
+        compute='_compute_typed',
+        inverse='_inverse_typed',
+        help="With the question mark for each character that cannot be read.",
+    )
+    candidate_ids = fields.Many2many(comodel_name='refill.card')
+
+    def _compute_typed(self):
+        self.typed = False
+
+    def _inverse_typed(self):
+        for wizard in self.filtered('typed'):
+            wizard.candidate_ids = wizard._find_candidates()
+
+    def _find_candidates(self):
+        """Return the cards of the series whose code fits, and write the search down.
+
+        :rtype: refill.card
+        :raise AccessError: when the user may not get at the codes of the series.
+        :raise UserError: when that is no part of a code of the series, or too many cards fit.
+        """
+        series = self.series_id
+        if not series:
+            raise UserError(self.env._("Choose the series that is printed as serial number."))
+        series.check_access('read')
+        if not series._may_see_codes():
+            raise AccessError(self.env._("You may not look for the codes of these refill cards."))
+        try:
+            # sudo: the prefix and the alphabet, whoever looks
+            pattern = series.sudo()._get_format().pattern(self.typed)
+        except codes.Typo:
+            raise UserError(
+                self.env._(
+                    "Codes of series %(series)s do not look like this. Type all characters after"
+                    " the prefix, “?” for each that cannot be read; at least %(minimum)s must be"
+                    " readable.",
+                    series=series.name,
+                    minimum=codes.READABLE,
+                )
+            ) from None
+        found = self._search_codes(pattern)
+        series.message_post(
+            body=self.env._("Looked for a damaged card: %(count)s found.", count=len(found))
+        )
+        return found
+
+    def _search_codes(self, pattern):
+        """Open the codes of the series, a batch at a time, and return the cards that match.
+
+        :param re.Pattern pattern: of bodies.
+        :raise UserError: when there are too many.
+        """
+        cards = self.env['refill.card']
+        sealer = cards._get_sealer()
+        cards.flush_model(['code_sealed'])
+        found, last = [], 0
+        # The ORM would keep all cards of the series in memory.
+        while rows := self.env.execute_query(
+            SQL(
+                "SELECT id, code_sealed FROM refill_card WHERE series_id = %s AND id > %s"
+                " ORDER BY id LIMIT %s",
+                *(self.series_id.id, last, BATCH),
+            )
+        ):
+            last = rows[-1][0]
+            found += [card for card, sealed in rows if pattern.fullmatch(sealer.open(sealed))]
+            if len(found) > MAX_CANDIDATES:
+                raise UserError(
+                    self.env._(
+                        "More than %(maximum)s cards fit. Type more of the code.",
+                        maximum=MAX_CANDIDATES,
+                    )
+                )
+        return cards.browse(found)
+
+    def action_find(self):
+        """Open the list of the cards that it can be.
+
+        :raise UserError: when there are none.
+        """
+        self.ensure_one()
+        if not self.candidate_ids:
+            raise UserError(self.env._("No card of this series has such a code."))
+        action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
+        return {
+            **action,
+            'display_name': self.env._("Candidates"),
+            'domain': [('id', 'in', self.candidate_ids.ids)],
+            'context': {},
+        }

@@ -1,0 +1,58 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.tools import format_amount, format_date
+
+
+class RefillCardUndo(models.TransientModel):
+    _name = 'refill.card.undo'
+    _description = "Undo the Redemption of a Refill Card"
+
+    card_id = fields.Many2one(
+        comodel_name='refill.card', required=True, readonly=True, ondelete='cascade'
+    )
+    reason = fields.Char(help="Goes into the history of the card and to the payment.")
+    effect = fields.Char(string="What Happens", compute='_compute_effect')
+
+    @api.depends('card_id')
+    def _compute_effect(self):
+        for wizard in self:
+            # sudo: a manager of cards need not see payments
+            payment_sudo = wizard.card_id.sudo().payment_id
+            if not payment_sudo:
+                wizard.effect = self.env._(
+                    "The payment was already taken back in the books. The card can be redeemed"
+                    " again."
+                )
+                continue
+            values = {
+                'payment': payment_sudo.display_name,
+                'day': format_date(self.env, payment_sudo.date),
+                'amount': format_amount(self.env, payment_sudo.amount, payment_sudo.currency_id),
+                'customer': payment_sudo.partner_id.display_name,
+            }
+            if payment_sudo._is_entry_closed():
+                wizard.effect = self.env._(
+                    "Payment %(payment)s of %(day)s is closed in the books: it is reversed today."
+                    " %(customer)s loses %(amount)s of credit, invoices paid with it are open"
+                    " again, and the card can be redeemed again.",
+                    **values,
+                )
+            else:
+                wizard.effect = self.env._(
+                    "Payment %(payment)s of %(day)s is cancelled. %(customer)s loses %(amount)s of"
+                    " credit, invoices paid with it are open again, and the card can be redeemed"
+                    " again.",
+                    **values,
+                )
+
+    def action_undo(self):
+        """Undo the redemption.
+
+        :raise UserError: without a reason, or when the card is not used.
+        """
+        self.ensure_one()
+        reason = (self.reason or '').strip()
+        if not reason:
+            raise UserError(self.env._("Say why the redemption is undone."))
+        self.card_id._undo_redemption(reason)
+        return {'type': 'ir.actions.act_window_close'}

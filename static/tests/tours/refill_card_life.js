@@ -1,0 +1,182 @@
+import { registry } from "@web/core/registry";
+import { stepUtils } from "@web_tour/tour_utils";
+
+function openMenu(name) {
+    return [
+        {
+            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
+            run: "click",
+        },
+        {
+            trigger: `a[data-menu-xmlid='refill_cards.menu_refill_card${name}']`,
+            run: "click",
+        },
+    ];
+}
+
+function openCard(serial) {
+    return [
+        ...openMenu(""),
+        {
+            trigger: `.o_data_row:contains('${serial}') .o_data_cell[name=name]`,
+            run: "click",
+        },
+        {
+            trigger: `.o_form_view .o_field_widget[name=name]:contains('${serial}')`,
+        },
+    ];
+}
+
+function redeem(serial) {
+    return [
+        ...openMenu("_redeem"),
+        {
+            trigger: ".modal .o_field_widget[name=typed] input",
+            run: `edit ${serial} && press Tab`,
+        },
+        {
+            trigger: `.modal .o_field_widget[name=card_id]:contains('${serial}')`,
+        },
+        {
+            trigger: ".modal .o_field_widget[name=partner_id] input",
+            run: "edit refill_customer",
+        },
+        {
+            trigger: ".o-autocomplete--dropdown-item:contains('refill_customer')",
+            run: "click",
+        },
+    ];
+}
+
+function confirmed(message) {
+    return [
+        {
+            trigger: ".modal button[name=action_confirm]",
+            run: "click",
+        },
+        {
+            trigger: `.o_notification:contains('${message}') .o_notification_close`,
+            run: "click",
+        },
+        {
+            trigger: "body:not(:has(.modal))",
+        },
+    ];
+}
+
+registry.category("web_tour.tours").add("refill_card_life", {
+    url: "/odoo",
+    steps: () => [
+        stepUtils.showAppsMenuItem(),
+        {
+            content: "Open the app",
+            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
+            run: "click",
+        },
+        ...openMenu("_change"),
+        {
+            content: "Activate the first two cards",
+            trigger: ".modal .o_field_widget[name=first] input",
+            run: "edit TOUR-000001 && press Tab",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=first_id]:contains('TOUR-000001')",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=last] input",
+            run: "edit TOUR-000002 && press Tab",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=last_id]:contains('TOUR-000002')",
+        },
+        {
+            trigger: ".modal .o_radio_input[data-value=activate]",
+            run: "click",
+        },
+        {
+            content: "How many and what they are worth is said before",
+            trigger: ".modal .o_field_widget[name=count]:contains('2')",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=total]:contains('50.00')",
+        },
+        ...confirmed("Cards changed: 2"),
+        ...openCard("TOUR-000002"),
+        {
+            content: "The second is stolen",
+            trigger: "button[name=action_change]:contains('Disable')",
+            run: "click",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=reason] input",
+            run: "click",
+        },
+        {
+            trigger: ".o_select_menu_item:contains('Stolen')",
+            run: "click",
+        },
+        ...confirmed("Cards changed: 1"),
+        {
+            trigger: ".o_statusbar_status button.o_arrow_button_current:contains('Disabled')",
+        },
+        ...redeem("TOUR-000002"),
+        {
+            content: "It cannot be redeemed",
+            trigger: ".modal .alert:contains('This card was disabled')",
+        },
+        {
+            trigger: ".modal button[special=cancel]",
+            run: "click",
+        },
+        ...redeem("TOUR-000001"),
+        {
+            content: "The first can",
+            trigger: ".modal .o_field_widget[name=new_balance]:contains('25.00')",
+        },
+        {
+            trigger: ".modal button[name=action_redeem]",
+            run: "click",
+        },
+        {
+            trigger: ".o_notification:contains('Card redeemed') .o_notification_close",
+            run: "click",
+        },
+        ...openCard("TOUR-000001"),
+        {
+            content: "For the wrong customer",
+            trigger: "button[name=action_undo]",
+            run: "click",
+        },
+        {
+            content: "What will happen is said before",
+            trigger: ".modal .alert:contains('is cancelled')",
+        },
+        {
+            trigger: ".modal .o_field_widget[name=reason] input",
+            run: "edit Wrong customer",
+        },
+        {
+            trigger: ".modal footer button[name=action_undo]",
+            run: "click",
+        },
+        {
+            trigger: ".o_statusbar_status button.o_arrow_button_current:contains('Active')",
+        },
+        {
+            content: "The history says who, what and why",
+            trigger:
+                ".o_field_widget[name=event_ids] .o_data_row:first:contains('Redemption undone'):contains('Wrong customer')",
+        },
+        {
+            content: "Look at the code",
+            trigger: "button[name=action_show_code]",
+            run: "click",
+        },
+        {
+            trigger: ".o_notification:contains('QUICK-')",
+        },
+        {
+            trigger: ".o_field_widget[name=event_ids] .o_data_row:first:contains('Code shown')",
+        },
+    ],
+});

@@ -1,0 +1,441 @@
+from datetime import date, timedelta
+
+from freezegun import freeze_time
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Command, Date
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+from psycopg2 import IntegrityError
+
+from ..refill_cards import code as codes
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestLife(RefillCardCommon):
+    """Cards are activated, disabled, extended, moved and cancelled; used ones are left alone."""
+
+    def _events(self, cards):
+        events = self.env['refill.card.event'].sudo()
+        return events.search([('card_id', 'in', cards.ids)], order='id')
+
+    # -------------------------------------------------------------------------
+    # ACTIVATION
+    # -------------------------------------------------------------------------
+
+    def test_a_card_that_needs_activation_is_worthless_before(self):
+        card = self._generate_card(activation_required=True)
+        self.assertEqual(card.state, 'inactive')
+        refused = self._assert_refused('inactive', self._redeem, card)
+        self.assertIn("not active yet", str(refused))
+        self.assertEqual(self._balance(), 0)
+        self._change(card, 'activate')
+        self.assertEqual(self._redeem(card).state, 'paid')
+
+    def test_a_range_is_activated_by_its_first_and_last_serial_number(self):
+        series = self._generate(6, activation_required=True)
+        names = series.card_ids.mapped('name')
+        wizard = self._range(names[3], names[1], operation='activate')
+        self.assertEqual((wizard.count, wizard.skipped), (3, ''))
+        self.assertIn('75.00', wizard.total)
+        wizard.action_confirm()
+        expected = ['inactive'] + ['active'] * 3 + ['inactive'] * 2
+        self.assertEqual(series.card_ids.mapped('state'), expected)
+        self.assertEqual((series.active_count, series.inactive_count), (3, 3))
+
+    def test_a_range_is_given_by_scanned_codes_too_which_are_not_stored(self):
+        series = self._generate(3, activation_required=True)
+        scanned = series.card_ids.sudo().mapped('code')
+        wizard = self._range(scanned[0], scanned[1], operation='activate')
+        self.assertEqual(wizard.count, 2)
+        self.env.flush_all()
+        self.env.cr.execute('SELECT row_to_json(w)::text FROM refill_card_change w')
+        self.assertNotIn(scanned[0], str(self.env.cr.fetchall()))
+
+    def test_a_range_over_two_series_or_without_an_end_is_refused(self):
+        one, other = self._generate(2), self._generate(2)
+        names = one.card_ids.mapped('name') + other.card_ids.mapped('name')
+        wizard = self._range(names[0], names[3], operation='deactivate')
+        self.assertEqual(wizard.count, 0)
+        with self.assertRaisesRegex(UserError, "not of one series"):
+            wizard.action_confirm()
+        with self.assertRaisesRegex(UserError, "No card has the serial number"):
+            self._range(names[0], f'{names[0]}9', operation='deactivate')
+        with self.assertRaisesRegex(UserError, "the first and the last"):
+            self._range(names[0], False, operation='deactivate').action_confirm()
+        self.assertEqual(set((one + other).card_ids.mapped('state')), {'active'})
+
+    def test_validity_counts_from_the_activation(self):
+        card = self._generate_card(activation_required=True, validity_days=30)
+        self.assertFalse(card.valid_till or card.series_id.valid_till)
+        self._change(card, 'activate')
+        day = Date.context_today(card) + timedelta(days=30)
+        self.assertEqual(card.valid_till, day)
+        self._change(card, 'deactivate')
+        self.assertFalse(card.valid_till)
+        with freeze_time(Date.today() + timedelta(days=100)):
+            self._change(card, 'activate')
+        self.assertEqual(card.valid_till, day + timedelta(days=100))
+
+    def test_validity_counts_from_the_activation_of_cards_that_need_one(self):
+        card = self._generate_card(validity_days=30)
+        self.assertEqual((card.state, card.series_id.validity_days), ('active', 0))
+        series = self._generate(1, activation_required=True, validity_days=30)
+        for call in (
+            lambda: self._generate(1, activation_required=True, validity_days=-1),
+            lambda: series.write({'valid_till': Date.today()}),
+            lambda: series.sudo().write({'activation_required': False}),
+        ):
+            with self.assertRaises(ValidationError):
+                call()
+                self.env.flush_all()
+
+    def test_an_inactive_card_expires_and_is_inactive_when_extended(self):
+        card = self._generate_card(activation_required=True, valid_till=Date.today())
+        later = Date.today() + timedelta(days=10)
+        with freeze_time(later):
+            self.env.ref('refill_cards.ir_cron_expire').method_direct_trigger()
+            self.assertEqual(card.state, 'expired')
+            self._change(card, 'extend', valid_till=later)
+        self.assertEqual((card.state, card.valid_till), ('inactive', later))
+
+    # -------------------------------------------------------------------------
+    # DISABLING, ENABLING, EXTENDING
+    # -------------------------------------------------------------------------
+
+    def test_a_disabled_card_is_refused_until_it_is_enabled_again(self):
+        card = self._generate_card()
+        self._change(card, 'disable', reason='stolen', reason_text="Box 7")
+        self.assertEqual((card.state, card.disable_reason), ('disabled', 'stolen'))
+        self.assertEqual(card.event_ids.note, "Stolen: Box 7")
+        self._assert_refused('disabled', self._redeem, card)
+        self._change(card, 'enable')
+        self.assertEqual((card.state, card.disable_reason), ('active', False))
+        self.assertEqual(self._redeem(card).state, 'paid')
+
+    def test_a_reason_is_required(self):
+        card = self._generate_card()
+        for values in ({}, {'reason': 'other'}, {'reason': 'other', 'reason_text': ' '}):
+            with self.subTest(**values), self.assertRaisesRegex(UserError, "why"):
+                self._change(card, 'disable', **values)
+        self.assertEqual(card.state, 'active')
+
+    def test_an_enabled_card_is_what_it_was(self):
+        inactive = self._generate_card(activation_required=True)
+        over = self._generate_card(valid_till=Date.today())
+        self._change(inactive + over, 'disable', reason='lost')
+        with freeze_time(Date.today() + timedelta(days=2)):
+            self._change(inactive + over, 'enable')
+        self.assertEqual((inactive.state, over.state), ('inactive', 'expired'))
+        self._change(inactive, 'activate')
+        self._change(inactive, 'disable', reason='lost')
+        self._change(inactive, 'enable')
+        self.assertEqual(inactive.state, 'active')
+
+    def test_used_cards_are_left_alone_and_the_answer_says_so(self):
+        series = self._generate(5)
+        used, disabled = series.card_ids[0], series.card_ids[1]
+        self._redeem(used)
+        self._change(disabled, 'disable', reason='damaged')
+        answer = self._change(series, 'disable', reason='cancelled')
+        message = answer['params']['message']
+        self.assertIn("Cards changed: 3", message)
+        self.assertIn("75.00", message)
+        self.assertIn("1 used", message)
+        self.assertIn("1 disabled (damaged)", message)
+        self.assertEqual((used.state, disabled.disable_reason), ('used', 'damaged'))
+        for operation in ('activate', 'deactivate', 'disable', 'enable', 'extend', 'companies'):
+            with self.subTest(operation), self.assertRaisesRegex(UserError, "1 used"):
+                self._change(used, operation, reason='lost')
+        self.assertEqual(self._balance(), 25)
+
+    def test_a_passed_day_is_refused(self):
+        card = self._generate_card()
+        with self.assertRaises(ValidationError):
+            self._change(card, 'extend', valid_till=date(2020, 1, 1))
+
+    def test_extending_a_whole_series_gives_all_unused_cards_the_day(self):
+        series = self._generate(3, valid_till=Date.today())
+        own, used = series.card_ids[0], series.card_ids[1]
+        own.valid_till = Date.today() + timedelta(days=1)
+        self._redeem(used)
+        day = Date.today() + timedelta(days=99)
+        self._change(series, 'extend', valid_till=day)
+        self.assertEqual(series.valid_till, day)
+        self.assertEqual(own.valid_till, day)
+        self.assertEqual(used.valid_till, Date.today())
+        self.assertEqual(self._redeem(own).state, 'paid')
+
+    def test_what_happens_and_to_which_cards_must_be_said(self):
+        card = self._generate_card()
+        wizards = self.env['refill.card.change'].with_user(self.accountant)
+        for values in ({'card_ids': card.ids}, {'operation': 'deactivate'}):
+            with self.subTest(**values), self.assertRaises(UserError):
+                wizards.create(values).action_confirm()
+        self.assertEqual(card.state, 'active')
+
+    def test_the_cards_of_a_series_that_is_being_generated_wait(self):
+        series = self._generate()
+        series.sudo().state = 'generating'
+        with self.assertRaisesRegex(UserError, "still being generated"):
+            self._change(series, 'disable', reason='cancelled')
+
+    # -------------------------------------------------------------------------
+    # COMPANIES
+    # -------------------------------------------------------------------------
+
+    def test_the_companies_of_a_series_change_with_an_event_a_card(self):
+        series = self._generate(3, company_ids=[Command.set(self.company.ids)])
+        self._change(series, 'companies', company_ids=self.other_company.ids)
+        self.assertEqual(series.company_ids, self.other_company)
+        events = self._events(series.card_ids)
+        self.assertEqual(events.mapped('note'), ["Available to: Daughter"] * 3)
+        self._assert_refused('company', self._redeem, series.card_ids[0])
+
+    def test_the_companies_of_some_cards_change_in_a_series_of_their_own(self):
+        third = self.setup_other_company(name="Unseen")['company']
+        both = [Command.set((self.company + third).ids)]
+        series = self._generate(5, user=self.env.user, company_ids=both).with_user(self.accountant)
+        series.sudo().company_id = self.company
+        used, moved = series.card_ids[0], series.card_ids[:3]
+        names = moved.mapped('name')
+        self._redeem(used)
+        answer = self._change(moved, 'companies', company_ids=self.other_company.ids)
+        self.assertIn("Cards changed: 2", answer['params']['message'])
+        new = moved[1].series_id
+        self.assertEqual(used.series_id, series)
+        self.assertEqual(new.sudo().company_ids, self.other_company + third, "the unseen one stays")
+        self.assertEqual((series.quantity, new.quantity, new.state), (3, 2, 'ready'))
+        self.assertEqual((len(series.card_ids), len(new.card_ids)), (3, 2))
+        self.assertEqual(moved.mapped('name'), names)
+        self.assertEqual((new.price, new.prefix), (series.price, series.prefix))
+        self.assertIn(new.name, series.message_ids[0].body)
+        wizard = self._range(names[0], names[2], operation='disable')
+        self.assertEqual(wizard.count, 2, "the range holds the cards that moved")
+        self._assert_refused('company', self._redeem, moved[1])
+
+    def test_an_expired_series_is_split_too(self):
+        series = self._generate(2, valid_till=Date.today())
+        moved = series.card_ids[0]
+        with freeze_time(Date.today() + timedelta(days=5)):
+            self._change(moved, 'companies', company_ids=self.other_company.ids)
+        self.assertNotEqual(moved.series_id, series)
+
+    # -------------------------------------------------------------------------
+    # RIGHTS
+    # -------------------------------------------------------------------------
+
+    def test_a_clerk_changes_nothing(self):
+        card = self._generate_card()
+        self._redeem(used := self._generate_card())
+        clerk = self.env(user=self.clerk)
+        for call in (
+            lambda: card.with_env(clerk).action_change(),
+            lambda: card.with_env(clerk).action_show_code(),
+            lambda: used.with_env(clerk).action_undo(),
+            lambda: clerk['refill.card.change'].create({'card_ids': card.ids}),
+            lambda: clerk['refill.card.undo'].create({'card_id': used.id, 'reason': 'x'}),
+            lambda: clerk['refill.card.find'].create({'series_id': card.series_id.id}),
+            lambda: self._wizard(card, 'deactivate').with_user(self.clerk).action_confirm(),
+        ):
+            with self.assertRaises(AccessError):
+                call()
+        self.assertFalse(card.event_ids)
+
+    def test_a_manager_of_another_company_changes_nothing(self):
+        series = self._generate(company_ids=[Command.clear()])
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        wizard = self._wizard(series.with_user(manager), 'deactivate')
+        self.assertEqual((wizard.count, wizard.skipped), (0, "3 issued by another company"))
+        with self.assertRaisesRegex(UserError, "3 issued by another company"):
+            wizard.action_confirm()
+        with self.assertRaises(AccessError):
+            series.with_user(manager).card_ids[0].action_show_code()
+        find = {'series_id': series.id, 'typed': '????-????-?2345'}
+        with self.assertRaises(AccessError):
+            self.env['refill.card.find'].with_user(manager).create(find)
+        self.assertEqual(series.active_count, 3)
+
+    def test_nobody_sees_the_windows_of_others(self):
+        wizard = self._wizard(self._generate_card(), 'deactivate')
+        other = self._new_user('other', 'account.group_account_manager')
+        with self.assertRaises(AccessError):
+            wizard.with_user(other).read(['operation'])
+
+    # -------------------------------------------------------------------------
+    # HISTORY
+    # -------------------------------------------------------------------------
+
+    def test_the_events_of_one_operation_share_a_reference(self):
+        series = self._generate(3)
+        self._change(series, 'disable', reason='lost')
+        self._change(series, 'enable')
+        events = self._events(series.card_ids)
+        references = events.mapped('reference')
+        self.assertEqual(len(references), 6)
+        self.assertEqual(len(set(references[:3])), 1)
+        self.assertEqual(len(set(references)), 2)
+        self.assertEqual(events.user_id, self.accountant)
+
+    def test_nobody_edits_or_deletes_history(self):
+        card = self._generate_card()
+        self._change(card, 'deactivate')
+        admin = self.env.ref('base.user_admin')
+        for events in (card.event_ids.with_user(admin), card.event_ids.sudo()):
+            values = {'id': events.id, 'card_id/.id': card.id, 'note': 'x'}
+            with self.assertRaises(UserError):
+                events.write({'note': 'x'})
+            with self.assertRaises(UserError):
+                events.unlink()
+            with self.assertRaises(UserError):
+                events.note = 'x'
+                self.env.flush_all()
+            imported = events.load(['.id', 'note'], [[str(values['id']), 'x']])
+            self.assertTrue(imported['messages'])
+        with self.assertRaises(AccessError):
+            card.event_ids.with_user(admin).create({'serial': 'x'})
+        with mute_logger('odoo.sql_db'), self.assertRaises(IntegrityError):
+            with self.env.cr.savepoint():
+                self.accountant.unlink()
+        self.assertFalse(card.event_ids.note)
+        self.assertEqual(card.event_ids.user_id, self.accountant)
+
+    def test_the_history_tells_in_words(self):
+        card = self._generate_card(activation_required=True)
+        self._change(card, 'activate')
+        self._change(card, 'disable', reason='lost')
+        self._change(card, 'enable')
+        self._change(card, 'extend')
+        self.assertEqual(
+            card.event_ids.mapped('summary'),
+            ["Valid without end", "Enabled again", "Disabled: Lost", "Activated"],
+        )
+
+    def test_whoever_looks_at_a_code_is_written_down(self):
+        card = self._generate_card()
+        action = card.action_show_code()
+        self.assertEqual(action['params']['message'], card.sudo().code)
+        self.assertRecordValues(
+            card.event_ids, [{'note': "Code shown", 'user_id': self.accountant.id}]
+        )
+        self.assertEqual(card.state, 'active')
+
+    # -------------------------------------------------------------------------
+    # DELETING AND ARCHIVING
+    # -------------------------------------------------------------------------
+
+    def test_the_series_keeps_what_was_deleted(self):
+        series = self._generate(4)
+        names = series.card_ids.mapped('name')
+        series.card_ids[1:3].unlink()
+        message = series.message_ids[0]
+        for part in ("2 cards deleted", names[1], names[2]):
+            self.assertIn(part, message.body)
+        self.assertEqual(message.author_id, self.accountant.partner_id)
+
+    def test_what_was_used_once_is_not_deleted_and_keeps_its_price(self):
+        card = self._generate_card()
+        self._redeem(card)
+        self._undo(card)
+        self.assertEqual(card.state, 'active')
+        with self.assertRaisesRegex(UserError, "Disable it instead"):
+            card.unlink()
+        with self.assertRaisesRegex(UserError, "Cancel the rest"):
+            card.series_id.unlink()
+        with self.assertRaisesRegex(UserError, "stay as they are"):
+            card.series_id.price = 99
+        self.assertTrue(card.exists())
+
+    def test_only_a_finished_series_is_archived(self):
+        series = self._generate(2)
+        used = series.card_ids[0]
+        self._redeem(used)
+        with self.assertRaisesRegex(UserError, "can still be redeemed"):
+            series.action_archive()
+            self.env.flush_all()
+        self._change(series, 'disable', reason='cancelled')
+        series.action_archive()
+        self.assertNotIn(series, series.search([]))
+        self.assertIn(used, used.search([('series_id', '=', series.id)]))
+        self.assertIn(used, used.with_user(self.clerk).search([]))
+
+    def test_cards_of_an_archived_series_are_still_found_by_their_code(self):
+        series = self._generate(2, prefix='GONE', alphabet='digits', code_length=17)
+        self._redeem(series.card_ids[0])
+        self._change(series, 'disable', reason='cancelled')
+        series.action_archive()
+        self._assert_refused('used', self._redeem, series.card_ids[0])
+        self._change(series.card_ids[1], 'enable')
+        self.assertEqual(self._redeem(series.card_ids[1]).state, 'paid')
+
+    # -------------------------------------------------------------------------
+    # FINDING A DAMAGED CARD
+    # -------------------------------------------------------------------------
+
+    def _find(self, series, typed):
+        wizards = self.env['refill.card.find'].with_user(self.accountant)
+        wizard = wizards.create({'series_id': series.id, 'typed': typed})
+        [(_field, _operator, ids)] = wizard.action_find()['domain']
+        return self.env['refill.card'].browse(ids)
+
+    def test_a_damaged_card_is_found_by_what_can_be_read(self):
+        series = self._generate(20)
+        card = series.card_ids[7]
+        prefix, *groups = card.sudo().code.split('-')
+        half = '-'.join([groups[0][:2] + '??', '????', groups[2]])
+        for typed in (half, f'{prefix}-{half}'.lower(), f'QU?CK {half}'):
+            with self.subTest(typed):
+                self.assertEqual(self._find(series, typed), card)
+        self.assertIn("1 found", series.message_ids[0].body)
+        self.assertNotIn(groups[2], str(series.message_ids.mapped('body')))
+        self.env.cr.execute('SELECT row_to_json(w)::text FROM refill_card_find w')
+        self.assertNotIn(half, str(self.env.cr.fetchall()))
+
+    def test_too_little_or_too_much_for_a_code_is_refused(self):
+        series = self._generate(2)
+        body = series.card_ids[0].sudo().code.removeprefix('QUICK-').replace('-', '')
+        for typed in (
+            '?' * 13,
+            body[:3] + '?' * 10,
+            body[:12],
+            f'SLOW-{body}',
+            'U' * 13,
+            f'{body}?',
+        ):
+            with self.subTest(typed), self.assertRaisesRegex(UserError, "do not look like this"):
+                self._find(series, typed)
+        last = {'0': '1'}.get(body[0], '0')
+        with self.assertRaisesRegex(UserError, "No card of this series"):
+            self._find(series, last + body[1:])
+        with self.assertRaisesRegex(UserError, "Choose the series"):
+            self._find(series.browse(), body)
+
+    def test_too_many_candidates_are_refused(self):
+        series = self._generate(3)
+        self.patch(codes, 'READABLE', 0)
+        with self.subTest("three are fine"):
+            self.assertEqual(len(self._find(series, '?' * 13)), 3)
+        many = self._generate(101)
+        with self.assertRaisesRegex(UserError, "More than 100"):
+            self._find(many, '?' * 13)
+
+    # -------------------------------------------------------------------------
+    # MERGING CONTACTS
+    # -------------------------------------------------------------------------
+
+    def test_merging_contacts_keeps_cards_and_payments_together(self):
+        double = self.env['res.partner'].create({'name': "Customer again"})
+        kept, moved = self._generate(2).card_ids
+        self._redeem(kept)
+        payment = self._redeem(moved, double)
+        wizards = self.env['base.partner.merge.automatic.wizard']
+        wizards.create({})._merge((self.customer + double).ids, self.customer)
+        self.env.invalidate_all()
+        self.assertFalse(double.exists())
+        self.assertEqual((kept + moved).partner_id, self.customer)
+        self.assertEqual(payment.partner_id, self.customer)
+        self.assertEqual(self._balance(), 50)
+        self._undo(moved)
+        self.assertEqual(self._balance(), 25)

@@ -1,0 +1,240 @@
+from contextlib import suppress
+from datetime import timedelta
+from typing import ClassVar
+
+from freezegun import freeze_time
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from odoo.exceptions import UserError
+from odoo.fields import Command, Date
+from odoo.tests import tagged
+from odoo.tools import SQL, mute_logger
+
+from ..refill_cards.models.refill_card import DISABLE_REASONS, TRANSITIONS
+from .common import RefillCardCommon
+
+CARDS = st.integers(0, 4)
+OPERATIONS = st.sampled_from(
+    ['activate', 'deactivate', 'disable', 'enable', 'extend', 'companies', 'disable', 'activate']
+)
+ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['rare']
+# Mostly somebody who may.
+WHO = st.sampled_from([0, 0, 0, 1, 2, 3])
+MOSTLY = st.sampled_from([True, True, True, False])
+IN_BOOKS = ('cancel', 'draft', 'post', 'delete', 'reverse', 'reject', 'amount', 'draft reversal')
+SETTINGS = settings(
+    max_examples=20,
+    stateful_step_count=25,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+class LifeOfCards(RuleBasedStateMachine):
+    """Anybody does anything to five cards of two series, in two companies."""
+
+    case: ClassVar[RefillCardCommon]
+
+    def __init__(self):
+        super().__init__()
+        case = self.case
+        self.env = case.env
+        self.savepoint = self.env.cr.savepoint()
+        self.users = [case.accountant, case.clerk, case.daughter_clerk, case.daughter_manager]
+        self.customers = [case.customer, case.stranger]
+        both = [Command.set((case.company + case.other_company).ids)]
+        one = case._generate(2, activation_required=True, company_ids=both)
+        other = case._generate(3, price=40, valid_till=Date.today() + timedelta(days=5))
+        self.cards = (one.card_ids + other.card_ids).with_user(case.env.user)
+        self.values = {card.id: card.price for card in self.cards}
+        self.born = dict(zip(self.cards.ids, self.cards.mapped('state'), strict=True))
+        self.payments = self.env['account.payment']
+        self.used_before = {}
+
+    def teardown(self):
+        self.env.invalidate_all()
+        self.savepoint.close(rollback=True)
+        self.env.invalidate_all()
+
+    def _try(self, function):
+        """Do something as a request does: all of it, or nothing."""
+        with suppress(UserError), mute_logger('odoo.sql_db'), self.env.cr.savepoint():
+            function()
+            self.env.flush_all()
+        self.env.invalidate_all()
+
+    def _card(self, index, *states):
+        """Return a card, rather one in these states."""
+        cards = self.cards.exists()
+        cards = cards.filtered(lambda card: card.state in states) or cards
+        return cards[index % len(cards)] if cards else cards
+
+    # -------------------------------------------------------------------------
+    # WHAT PEOPLE DO
+    # -------------------------------------------------------------------------
+
+    # A single rule, as hypothesis leaves some rules out of each example.
+    @rule(
+        action=st.sampled_from(ACTIONS),
+        index=CARDS,
+        who=WHO,
+        likely=MOSTLY,
+        customer=st.integers(0, 1),
+        operation=OPERATIONS,
+        reason=st.sampled_from([key for key, _label in DISABLE_REASONS]),
+        days=st.integers(0, 3),
+        steps=st.lists(st.sampled_from(IN_BOOKS), min_size=1, max_size=3),
+        what=st.sampled_from(['look', 'delete', 'expire', 'lock', 'open', 'open']),
+    )
+    def act(self, action, index, who, likely, customer, operation, reason, days, steps, what):
+        match action:
+            case 'redeem':
+                self.redeem(index, who, customer, likely)
+            case 'change':
+                self.change(index, who, operation, reason, days)
+            case 'undo':
+                self.undo(index, who, likely)
+            case 'books':
+                self.change_the_books(index, steps)
+            case 'rare':
+                self.do_what_is_rare(index, who, what)
+
+    def redeem(self, index, who, customer, live):
+        if card := self._card(index, *['active'] * live):
+            self._try(lambda: self._redeem(card, self.customers[customer], self.users[who]))
+
+    def _redeem(self, card, customer, user):
+        self.payments += self.case._redeem(card, customer, user)
+
+    def change(self, index, who, operation, reason, days):
+        cards = self._card(index) + self._card(index + who, 'used')
+        values = {'reason': reason, 'reason_text': "x", 'company_ids': self.case.company.ids}
+        values['valid_till'] = Date.today() + timedelta(days=days)
+        if cards:
+            cards = cards.with_user(self.users[who])
+            self._try(lambda: self.case._change(cards, operation, **values))
+
+    def undo(self, index, who, used):
+        if card := self._card(index, *['used'] * used):
+            self._try(lambda: self.case._undo(card, user=self.users[who]))
+
+    def do_what_is_rare(self, index, who, what):
+        card, company = self._card(index).with_user(self.users[who]), self.case.company
+        if card or what in ('expire', 'lock', 'open'):
+            self._try(
+                {
+                    'look': card.action_show_code,
+                    'delete': card.unlink,
+                    'expire': self._expire,
+                    'lock': lambda: company.write({'fiscalyear_lock_date': Date.today()}),
+                    'open': lambda: company.write({'fiscalyear_lock_date': False}),
+                }[what]
+            )
+
+    def _expire(self):
+        with freeze_time(Date.today() + timedelta(days=7)):
+            self.env.ref('refill_cards.ir_cron_expire').method_direct_trigger()
+
+    def change_the_books(self, number, steps):
+        self.payments = self.payments.exists()
+        if not self.payments:
+            return
+        payment = self.payments[number % len(self.payments)].with_user(self.case.accountant)
+        for step in steps:
+            if payment.exists():
+                self._try(lambda what=step: self._change_books(payment, what))
+
+    def _change_books(self, payment, what):
+        move = payment.move_id
+        {
+            'cancel': payment.action_cancel,
+            'draft': payment.action_draft,
+            'post': payment.action_post,
+            'delete': payment.unlink,
+            'reverse': lambda: move._reverse_moves(cancel=True),
+            'reject': payment.action_reject,
+            'amount': lambda: payment.write({'amount': 999}),
+            'draft reversal': move.reversal_move_ids.button_draft,
+        }[what]()
+
+    # -------------------------------------------------------------------------
+    # WHAT STAYS TRUE
+    # -------------------------------------------------------------------------
+
+    @invariant()
+    def payments_are_the_used_cards(self):
+        cards = self.cards.exists()
+        used = cards.filtered(lambda card: card.state == 'used')
+        assert len(used.payment_id) == len(used)
+        assert not (cards - used).payment_id
+        for card in used:
+            assert card.payment_id.amount == self.values[card.id] == card.price
+            assert card.payment_id.state in ('paid', 'draft')
+            assert card.payment_id.partner_id == card.partner_id
+
+    @invariant()
+    def balances_are_what_was_posted(self):
+        case = self.case
+        used = self.cards.exists().filtered(lambda card: card.payment_id.move_id.state == 'posted')
+        for company in case.company + case.other_company:
+            for customer in self.customers:
+                theirs = used.filtered(
+                    lambda card, c=customer, b=company: (
+                        card.partner_id == c and card.company_id == b
+                    )
+                )
+                assert case._balance(customer, company) == sum(theirs.mapped('price'))
+            account = company._get_refill_card_method_line().payment_account_id
+            domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
+            [[balance]] = self.env['account.move.line']._read_group(domain, [], ['balance:sum'])
+            booked = used.filtered(lambda card, b=company: card.company_id == b)
+            assert (balance or 0) == sum(booked.mapped('price'))
+
+    @invariant()
+    def every_state_is_told_by_the_history(self):
+        self.env.flush_all()
+        for card in self.cards.exists():
+            state = self.born[card.id]
+            for old, new in self.env.execute_query(
+                SQL(
+                    "SELECT old_state, new_state FROM refill_card_event WHERE card_id = %s"
+                    " ORDER BY id",
+                    card.id,
+                )
+            ):
+                assert old == state
+                assert old == new or (old, new) in TRANSITIONS
+                state = new
+            assert state == card.state
+
+    @invariant()
+    def nothing_used_was_changed(self):
+        now = {
+            card: (card.valid_till, card.series_id, card.partner_id, card.used_on, card.payment_id)
+            for card in self.cards.exists()
+            if card.state == 'used'
+        }
+        gone = self.used_before.keys() - set(self.cards.exists())
+        assert not gone, "a used card was deleted"
+        for card in now.keys() & self.used_before.keys():
+            assert now[card] == self.used_before[card]
+        self.used_before = now
+
+
+@tagged('post_install', '-at_install')
+class TestLifeMachine(RefillCardCommon):
+    def test_whatever_anybody_does_the_books_are_the_used_cards(self):
+        company = {'company_id': self.other_company.id}
+        group = 'refill_cards.group_refill_card_user'
+        self.daughter_clerk = self._new_user('daughter_clerk', group, **company)
+        group = 'account.group_account_manager'
+        self.daughter_manager = self._new_user('daughter_manager', group, **company)
+
+        class Machine(LifeOfCards):
+            case = self
+
+        run_state_machine_as_test(Machine, settings=SETTINGS)
