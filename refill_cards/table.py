@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import date
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 import xlsxwriter
@@ -67,7 +68,14 @@ def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO) 
 
     :param int decimals: of the prices.
     """
-    workbook = xlsxwriter.Workbook(file, {'constant_memory': True})
+    # Rows wait in a file of their own, which must not stay behind when something goes wrong.
+    with TemporaryDirectory() as folder:
+        workbook = xlsxwriter.Workbook(file, {'constant_memory': True, 'tmpdir': folder})
+        _fill_workbook(workbook, header, rows, decimals)
+        workbook.close()
+
+
+def _fill_workbook(workbook, header, rows, decimals):
     sheet = workbook.add_worksheet()
     bold = workbook.add_format({'bold': True})
     text = workbook.add_format({'num_format': '@'})
@@ -90,7 +98,6 @@ def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO) 
         sheet.set_column(column, column, width + PADDING)
     sheet.freeze_panes(1, 0)
     sheet.autofilter(0, 0, count, len(header) - 1)
-    workbook.close()
 
 
 def _widen(widths: Sequence[int], row: Row) -> list[int]:

@@ -1,8 +1,10 @@
 import csv
 import io
+import os
 import zipfile
 from contextlib import contextmanager
 from datetime import date, timedelta
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import openpyxl
@@ -15,6 +17,7 @@ from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
 
+from ..refill_cards import table
 from ..refill_cards.models import refill_card, refill_card_export
 from .common import RefillCardCommon, scan
 
@@ -34,7 +37,7 @@ class ExportCommon(RefillCardCommon):
         return records.env[action['res_model']].browse(action['res_id'])
 
     @contextmanager
-    def _in_background(self, **maximum):
+    def _in_background(self):
         """Have every file made by the background job."""
         limits = dict.fromkeys(('csv', 'xlsx', 'pdf'), 0)
         with patch.object(refill_card_export, 'IMMEDIATE', limits):
@@ -134,15 +137,18 @@ class TestExport(ExportCommon):
             with (
                 self.subTest(**values),
                 self.assertRaisesRegex(UserError, sentence),
-                self.env.cr.savepoint(),
             ):
                 self._export(series, **values)
-        self.assertFalse(self.env['refill.card.export'].search([]))
 
     def test_the_window_says_what_is_wrong_before(self):
         wizard = self._open(self._generate(), first_serial='x')
         self.assertIn("no card", wizard.problem)
         self.assertEqual(wizard.card_count, 0)
+        mixed = self._generate() + self._generate(currency_id=self.other_currency.id)
+        self.assertIn("one currency", self._open(mixed).problem)
+        card = self._generate_card()
+        self._redeem(card)
+        self.assertIn("no such card", self._open(card).problem)
 
     def test_nothing_to_export_says_so(self):
         card = self._generate_card()
@@ -169,6 +175,11 @@ class TestExport(ExportCommon):
         series = self._generate() + self._generate(currency_id=self.other_currency.id)
         with self.assertRaisesRegex(UserError, "one currency"):
             self._export(series)
+        elsewhere = self.env['refill.card.generate'].with_user(self.accountant)
+        elsewhere = elsewhere.with_company(self.other_company).create({'quantity': 1})
+        [(_field, _operator, series_id)] = elsewhere.action_generate()['domain']
+        with self.assertRaisesRegex(UserError, "one company"):
+            self._export(series[0] + series.browse(series_id))
 
     def test_too_many_cards_for_a_file_are_refused(self):
         series = self._generate()
@@ -189,16 +200,15 @@ class TestExport(ExportCommon):
         with self.assertRaisesRegex(UserError, "More cards are selected"):
             self._export(cards)
 
-    def test_cards_that_do_not_fit_on_the_layout_leave_no_record(self):
+    def test_cards_that_do_not_fit_on_the_layout_are_refused(self):
         series = self._generate(prefix='M' * 12)
         series.layout_id.sudo().flush_recordset()
         self.env.cr.execute(
             'UPDATE refill_card_layout SET rows = 40 WHERE id = %s', [series.layout_id.id]
         )
         self.env.invalidate_all()
-        with self.assertRaisesRegex(UserError, "do not fit"), self.env.cr.savepoint():
+        with self.assertRaisesRegex(UserError, "do not fit"):
             self._export(series, file_format='pdf')
-        self.assertFalse(self.env['refill.card.export'].search([]))
 
     def test_a_file_is_kept_for_an_hour_at_least(self):
         with self.assertRaisesRegex(ValidationError, "between 1 and"):
@@ -358,11 +368,11 @@ class TestExport(ExportCommon):
             self._export(series, file_format=file_format)
         body = series.card_ids.sudo().code.rpartition('-')[2]
         self.env.flush_all()
-        for table in ('ir_attachment', 'refill_card_export', 'mail_message'):
+        for name in ('ir_attachment', 'refill_card_export', 'mail_message'):
             self.env.cr.execute(
-                f'SELECT t::text FROM {table} t WHERE t::text LIKE %s', [f'%{body}%']
+                f'SELECT t::text FROM {name} t WHERE t::text LIKE %s', [f'%{body}%']
             )
-            self.assertFalse(self.env.cr.fetchall(), table)
+            self.assertFalse(self.env.cr.fetchall(), name)
 
     def test_an_old_file_is_removed_and_the_record_stays(self):
         export = self._export(self._generate())
@@ -420,9 +430,9 @@ class TestExport(ExportCommon):
         wizard = self._open(series, is_protected=True, password='nirgendwo-42')
         wizard._export('nirgendwo-42')
         self.env.flush_all()
-        for table in (wizard._table, 'refill_card_export', 'ir_attachment', 'mail_message'):
-            self.env.cr.execute(f"SELECT 1 FROM {table} t WHERE t::text LIKE '%nirgendwo-42%'")
-            self.assertFalse(self.env.cr.fetchall(), table)
+        for name in (wizard._table, 'refill_card_export', 'ir_attachment', 'mail_message'):
+            self.env.cr.execute(f"SELECT 1 FROM {name} t WHERE t::text LIKE '%nirgendwo-42%'")
+            self.assertFalse(self.env.cr.fetchall(), name)
 
     # -------------------------------------------------------------------------
     # IN THE BACKGROUND
@@ -510,6 +520,72 @@ class TestExport(ExportCommon):
         self.assertEqual(export.sudo().state, 'failed')
         self.assertFalse(self._get_file(export))
 
+    def test_an_export_that_became_empty_says_so_and_holds_up_nobody(self):
+        series, other = self._generate(), self._generate()
+        with self._in_background():
+            exports = [
+                self._export(series, file_format=name) for name in ('pdf', 'xlsx', 'csv')
+            ] + [self._export(other, file_format='pdf')]
+        series.card_ids.unlink()
+        self._run_background_job()
+        for export in exports[:3]:
+            self.assertEqual(export.state, 'failed')
+            self.assertIn("no such card", export.problem)
+        self.assertEqual(exports[3].state, 'ready')
+
+    def test_what_crashes_holds_up_nobody(self):
+        with self._in_background():
+            broken, fine = self._export(self._generate()), self._export(self._generate())
+        write = type(broken)._write_file
+
+        def crash(export, *args):
+            if export == broken:
+                raise MemoryError
+            return write(export, *args)
+
+        with (
+            patch.object(type(broken), '_write_file', crash),
+            mute_logger('odoo.addons.base.models.ir_cron'),
+        ):
+            for _ in range(2):
+                self._run_crashing_job(MemoryError)
+        self.assertEqual((broken.state, fine.state), ('waiting', 'ready'))
+
+    def test_the_maker_is_told_in_their_language(self):
+        self.env['res.lang']._activate_lang('fr_FR')
+        self.accountant.lang = 'fr_FR'
+        with self._in_background():
+            export = self._export(self._generate())
+        told = []
+        with patch.object(
+            type(export), '_tell_maker', lambda export, subject: told.append(export.env.lang)
+        ):
+            self._run_background_job()
+        self.assertEqual(told, ['fr_FR'])
+
+    def test_a_crash_leaves_nothing_in_the_temporary_folder(self):
+        def rows():
+            yield table.Row("2026-0001-000001", "QUICK-7K2M", 25, "USD", None, "Active")
+            raise MemoryError
+
+        with TemporaryDirectory() as folder, patch('tempfile.tempdir', folder):
+            with self.assertRaises(MemoryError):
+                table.write_xlsx(table.Row(*"abcdef"), rows(), 2, io.BytesIO())
+            self.assertFalse(os.listdir(folder))
+
+    def test_a_character_that_cannot_be_printed_is_named(self):
+        baht = self.env['res.currency'].with_context(active_test=False)
+        baht = baht.search([('name', '=', 'THB')])
+        baht.active = True
+        series = self._generate(currency_id=baht.id)
+        with self.assertRaisesRegex(UserError, "have no ฿"):
+            self._export(series, file_format='pdf')
+
+    def test_serial_numbers_with_slashes_make_a_file_name(self):
+        sequence = self.env['ir.sequence'].search([('code', '=', 'refill.card.series')])
+        sequence.prefix = 'CARD/%(year)s/'
+        self.assertNotIn('/', self._export(self._generate()).name)
+
     def test_cards_deleted_meanwhile_are_not_counted(self):
         series = self._generate()
         with self._in_background():
@@ -562,6 +638,13 @@ class TestExportDoors(ExportCommon, HttpCase):
         with pyzipper.AESZipFile(io.BytesIO(self._get_file(export))) as archive:
             archive.setpassword(b'geheim-77')
             self.assertTrue(archive.read(archive.namelist()[0]))
+
+    def test_the_list_of_exports_opens_the_window(self):
+        self.authenticate(self.accountant.login, self.accountant.login)
+        exports = self.env['refill.card.export']
+        action = self._call(exports, 'action_new')
+        window = self._confirm_identity(action, self.accountant.login)
+        self.assertEqual(window['res_model'], 'refill.card.export.wizard')
 
     def test_a_file_without_a_password_is_made_right_after_the_own_one(self):
         wizard = self._open(self._generate())

@@ -215,7 +215,9 @@ class TestGuessing(GuessingCommon):
     def _get_sentence(self):
         cards = self.env['refill.card'].with_user(self.clerk)
         return str(
-            self._assert_refused('locked_out', cards.redeem_code, self.card.sudo().code, self.customer.id)
+            self._assert_refused(
+                'locked_out', cards.redeem_code, self.card.sudo().code, self.customer.id
+            )
         )
 
     def test_the_refusal_says_until_when_in_the_users_time_zone(self):

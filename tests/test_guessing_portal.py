@@ -118,7 +118,9 @@ class TestGuessingPortal(AttackCommon):
         *guessing, other = self._log_in_customers(5)
         with freeze_time(datetime.now()) as clock:
             self._attack([(session, '192.0.2.1') for session in guessing] * 5)
-            sentence = self._get_sentence(self._post_from('192.0.2.1', self.card.sudo().code, other))
+            sentence = self._get_sentence(
+                self._post_from('192.0.2.1', self.card.sudo().code, other)
+            )
             self.assertIn(LOCKED_OUT, sentence)
             clock.tick(timedelta(minutes=1))
             self.assertEqual(self._post_from('192.0.2.1', self.card.sudo().code).status_code, 303)
@@ -126,7 +128,9 @@ class TestGuessingPortal(AttackCommon):
     def test_an_address_is_not_slowed_by_another(self):
         *guessing, other = self._log_in_customers(5)
         self._attack([(session, '192.0.2.1') for session in guessing] * 5)
-        self.assertEqual(self._post_from('192.0.2.2', self.card.sudo().code, other).status_code, 303)
+        self.assertEqual(
+            self._post_from('192.0.2.2', self.card.sudo().code, other).status_code, 303
+        )
 
     def test_addresses_of_one_ipv6_network_are_one(self):
         *guessing, other = self._log_in_customers(5)

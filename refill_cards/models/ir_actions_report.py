@@ -1,7 +1,8 @@
 from odoo import models
 from odoo.exceptions import AccessError
 
-REPORTS = ('refill_cards.report_refill_card', 'refill_cards.report_refill_card_series')
+CARDS = 'refill_cards.report_refill_card'
+CARDS_OF_SERIES = 'refill_cards.report_refill_card_series'
 
 
 class IrActionsReport(models.Model):
@@ -16,13 +17,13 @@ class IrActionsReport(models.Model):
         :raise AccessError: when it is not the superuser who prints.
         """
         report = self._get_report(report_ref)
-        if report.report_name not in REPORTS:
+        if report.report_name not in (CARDS, CARDS_OF_SERIES):
             return super()._render_qweb_pdf(report_ref, res_ids=res_ids, data=data)
-        if not self.env.su:
+        if not self.env.su or report.report_name == CARDS_OF_SERIES:
             raise AccessError(
                 self.env._(
                     "Refill cards are printed from the Print menu, which asks for your password and"
                     " keeps a record."
                 )
             )
-        return self.env[report.model].browse(res_ids)._draw(), 'pdf'
+        return self.env['refill.card'].browse(res_ids)._draw(), 'pdf'

@@ -31,7 +31,7 @@ DISABLE_REASONS = [
     ('other', "Other"),
 ]
 EXPIRING_BATCH = 20_000
-EXPORTING_BATCH = 10_000
+EXPORTING_BATCH = 5_000
 TRANSITIONS = {
     ('inactive', 'active'),
     ('inactive', 'disabled'),
@@ -236,6 +236,8 @@ class RefillCard(models.Model):
         """
         series = self.series_id[:1]
         layout = series.layout_id or self.env['refill.card.layout'].search([], limit=1)
+        if not layout:
+            raise UserError(self.env._("Choose the layout that the cards are printed with."))
         rows = chain.from_iterable(self._iterate_rows(Domain('id', 'in', self.ids)))
         file = BytesIO()
         layout._write_pdf(rows, series.company_id, series.currency_id, file)

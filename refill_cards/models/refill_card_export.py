@@ -38,6 +38,7 @@ class RefillCardExport(models.Model):
     currency_id = fields.Many2one(comodel_name='res.currency', required=True, readonly=True)
     series_ids = fields.Many2many(comodel_name='refill.card.series', readonly=True)
     selected_ids = fields.Json(help="The ids of the cards, when single ones were chosen.")
+    is_selection = fields.Boolean(string="Single Cards", readonly=True)
     scope = fields.Selection(
         selection=[
             ('redeemable', "Those that can still be redeemed"),
@@ -72,7 +73,7 @@ class RefillCardExport(models.Model):
         default='waiting',
     )
     problem = fields.Char(readonly=True)
-    tries = fields.Integer(readonly=True)
+    tries = fields.Integer(readonly=True, default=0)
     card_count = fields.Integer(string="Cards", readonly=True)
     done_count = fields.Integer(readonly=True)
     progress = fields.Float(compute='_compute_progress', help="Percentage of the cards done.")
@@ -108,10 +109,11 @@ class RefillCardExport(models.Model):
         domain = Domain('series_id', 'in', self.series_ids.ids)
         if self.selected_ids:
             domain &= Domain('id', 'in', self.selected_ids)
-        if self.first_serial:
-            domain &= Domain('name', '>=', self.first_serial)
-        if self.last_serial:
-            domain &= Domain('name', '<=', self.last_serial)
+        else:
+            if self.first_serial:
+                domain &= Domain('name', '>=', self.first_serial)
+            if self.last_serial:
+                domain &= Domain('name', '<=', self.last_serial)
         if self.scope == 'redeemable':
             domain &= self.env['refill.card']._get_redeemable_domain()
         return domain
@@ -122,7 +124,9 @@ class RefillCardExport(models.Model):
         :raise AccessError: when the user may not see the codes.
         :raise UserError: when there is nothing to export, or too much.
         """
-        series_sudo = self.sudo().series_ids  # sudo: those out of sight are refused, not left out
+        series_sudo = (
+            self.sudo().series_ids._origin
+        )  # sudo: those out of sight are refused, not left out
         series_sudo.with_env(self.env)._check_may_export()
         if len(series_sudo.company_id) > 1 or len(series_sudo.currency_id) > 1:
             raise UserError(
@@ -130,8 +134,7 @@ class RefillCardExport(models.Model):
             )
         if any(series.state != 'ready' for series in series_sudo):
             raise UserError(self.env._("The cards are still being generated."))
-        if not self.card_count:
-            raise UserError(self.env._("There is no such card to export."))
+        self._check_not_empty(self.card_count)
         if self.card_count > MAXIMUM[self.file_format]:
             raise UserError(
                 self.env._(
@@ -151,6 +154,11 @@ class RefillCardExport(models.Model):
             )
         if self.file_format == 'pdf' and not self.layout_id:
             raise UserError(self.env._("Choose the layout that the cards are printed with."))
+
+    def _check_not_empty(self, count):
+        """:raise UserError: when there is no card to export."""
+        if not count:
+            raise UserError(self.env._("There is no such card to export."))
 
     # -------------------------------------------------------------------------
     # MAKING THE FILE
@@ -193,6 +201,7 @@ class RefillCardExport(models.Model):
         export.series_ids._check_may_export()
         with TemporaryFile() as file:
             count, amount = export._write_file(file, on_progress)
+            export._check_not_empty(count)
             if password:
                 with TemporaryFile() as protected:
                     export._protect(file, protected, password)
@@ -296,9 +305,10 @@ class RefillCardExport(models.Model):
         self._remove_files()
         time_left = self.env['ir.cron']._commit_progress(remaining=self._count_waiting())
         while time_left and (
-            export := self.search([('state', '=', 'waiting')], order='id', limit=1)
+            # One whose last try broke off comes after the others.
+            export := self.search([('state', '=', 'waiting')], order='tries, id', limit=1)
         ):
-            export._make_file_in_background()
+            export.with_context(lang=export.create_uid.lang)._make_file_in_background()
             time_left = self.env['ir.cron']._commit_progress(remaining=self._count_waiting())
 
     @api.model
@@ -353,13 +363,15 @@ class RefillCardExport(models.Model):
     def _remove_files(self):
         """Remove the files whose time is over; the records stay."""
         over = self.search([('state', '=', 'ready'), ('removal_date', '<=', fields.Datetime.now())])
-        over.write({'state': 'removed', 'file': False})
+        if over:
+            over.write({'state': 'removed', 'file': False})
+            # Else the files would stay on the disk until the next day.
+            self.env['ir.attachment']._gc_file_store()
 
     # -------------------------------------------------------------------------
     # ACTIONS
     # -------------------------------------------------------------------------
 
-    @api.model
     @check_identity
     def action_new(self):
         """Open the window that exports cards, with nothing chosen."""

@@ -1,16 +1,19 @@
 import re
 from base64 import b64decode, b64encode
+from contextlib import closing
 from functools import cache
 from io import BytesIO
+from threading import Lock
 
 import pypdfium2
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount, format_date
 
-from .. import arrangement, sheet, typesetting
 from .. import code as codes
+from .. import sheet, typesetting
 
+_rendering = Lock()  # PDFium is not made for several threads
 COLOR = re.compile(r'#[0-9a-fA-F]{6}')
 PREVIEW_DPI = 150
 PRINTED = (
@@ -139,25 +142,37 @@ class RefillCardLayout(models.Model):
             for fmt in LONGEST_FORMATS:
                 card = self._prepare_sheet_card(company, fmt, LONGEST_PRICE, "2026-0001-1000000")
                 sheet.check(layout, card)
-        except typesetting.MissingCharacters as error:
-            return self.env._(
-                "The fonts have no %(characters)s: these characters cannot be printed.",
-                characters=' '.join(error.what),
-            )
-        except sheet.UnknownPlaceholder as error:
-            return self.env._(
-                "{%(name)s} stands for nothing. Use {price}, {code}, {serial}, {valid_till},"
-                " {company} or {address}.",
-                name=error.what,
-            )
-        except sheet.UnreadablePicture:
-            return self.env._("The logo or the background is not a picture that can be printed.")
-        except arrangement.CannotFit:
-            return self.env._(
-                "The longest code and price do not fit on a card of this size. Print fewer cards"
-                " on a sheet, or less on a card."
-            )
+        except typesetting.Unprintable as error:
+            return self._explain(error)
         return None
+
+    def _explain(self, error):
+        """Return why something cannot be printed, as a sentence.
+
+        :param typesetting.Unprintable error: what ``sheet`` raised.
+        :rtype: str
+        """
+        match error:
+            case typesetting.MissingCharacters():
+                return self.env._(
+                    "The fonts have no %(characters)s: these characters cannot be printed.",
+                    characters=' '.join(error.what),
+                )
+            case sheet.UnknownPlaceholder():
+                return self.env._(
+                    "{%(name)s} stands for nothing. Use {price}, {code}, {serial}, {valid_till},"
+                    " {company} or {address}.",
+                    name=error.what,
+                )
+            case sheet.UnreadablePicture():
+                return self.env._(
+                    "The logo or the background is not a picture that can be printed."
+                )
+            case _:
+                return self.env._(
+                    "The longest code and price do not fit on a card of this size. Print fewer"
+                    " cards on a sheet, or less on a card."
+                )
 
     def _with_lang(self):
         """Return the layout in its language, or the user's when its own is not active any more."""
@@ -176,11 +191,8 @@ class RefillCardLayout(models.Model):
         try:
             cards = self._prepare_sheet_cards(rows, currency)
             sheet.write(self._prepare_sheet_layout(company), cards, file)
-        except typesetting.Unprintable:
-            raise UserError(
-                self.with_company(company)._get_problem()
-                or self.env._("These cards do not fit on the layout %(name)s.", name=self.name)
-            ) from None
+        except typesetting.Unprintable as error:
+            raise UserError(self._explain(error)) from None
 
     def _prepare_sheet_layout(self, company):
         """Return the layout as ``sheet`` knows it, in the layout's language.
@@ -252,10 +264,7 @@ class RefillCardLayout(models.Model):
     @api.model
     def _render(self, pdf):
         """Return the first page of a PDF as a picture."""
-        document = pypdfium2.PdfDocument(pdf)
-        try:
-            buffer = BytesIO()
+        buffer = BytesIO()
+        with _rendering, closing(pypdfium2.PdfDocument(pdf)) as document:
             document[0].render(scale=PREVIEW_DPI / 72).to_pil().save(buffer, 'PNG')
-            return b64encode(buffer.getvalue())
-        finally:
-            document.close()
+        return b64encode(buffer.getvalue())

@@ -705,10 +705,6 @@ class RefillCardSeries(models.Model):
         if not all(series._may_see_codes() for series in self):
             raise AccessError(self.env._("You may not export the codes of these refill cards."))
 
-    def _draw(self):
-        """Return the cards as PDF, see :meth:`refill.card._draw`."""
-        return self.card_ids._draw()
-
     def action_delete(self):
         """Delete the series, which the list asks to confirm."""
         self.unlink()

@@ -49,33 +49,43 @@ class RefillCardExportWizard(models.TransientModel):
         for wizard in self:
             wizard.has_selection = bool(wizard.card_ids)
 
-    @api.depends('series_ids', 'card_ids')
+    @api.depends('series_ids', 'card_ids', 'first_serial', 'last_serial')
     def _compute_layout_id(self):
         for wizard in self:
             wizard.layout_id = wizard._get_series().layout_id[:1] or wizard.layout_id
 
-    @api.depends('series_ids', 'card_ids', 'scope', 'first_serial', 'last_serial')
+    @api.depends(
+        *('series_ids', 'card_ids', 'scope', 'first_serial', 'last_serial'),
+        *('file_format', 'layout_id', 'is_protected'),
+    )
     def _compute_totals(self):
         """Say how many cards the file will hold, or why there cannot be one."""
         for wizard in self:
             wizard.card_count = 0
             wizard.amount = 0
             wizard.problem = False
-            wizard.currency_id = wizard._get_series().currency_id[:1]
+            wizard.currency_id = False
             try:
                 values = wizard._prepare_export_values()
+                wizard.card_count = values['card_count']
+                wizard.amount = values['amount']
+                wizard.currency_id = values['currency_id']
+                self.env['refill.card.export'].new(values)._check_exportable()
             except UserError as refused:
                 wizard.problem = str(refused)
-                continue
-            wizard.card_count = values['card_count']
-            wizard.amount = values['amount']
 
     def _get_series(self):
         """Return the series of the cards to export.
 
         :rtype: refill.card.series
         """
-        return self.card_ids._origin.series_id or self.series_ids._origin
+        series = self.card_ids._origin.series_id or self.series_ids._origin
+        if not series and any(self._get_serials()):
+            series = self.env['refill.card'].search([('name', 'in', self._get_serials())]).series_id
+        return series
+
+    def _get_serials(self):
+        return [(serial or '').strip() for serial in (self.first_serial, self.last_serial)]
 
     def _prepare_export_values(self):
         """Return the values of the export's record.
@@ -86,8 +96,6 @@ class RefillCardExportWizard(models.TransientModel):
         self._check_whole_selection()
         series = self._get_series()
         first, last = self._find_ends()
-        if first or last:
-            series = (first or last).series_id
         if not series:
             raise UserError(
                 self.env._("Choose a series, or type the first and the last serial number.")
@@ -97,6 +105,7 @@ class RefillCardExportWizard(models.TransientModel):
             'currency_id': series.currency_id[:1].id,
             'series_ids': [Command.set(series.ids)],
             'selected_ids': self.card_ids.ids or None,
+            'is_selection': bool(self.card_ids),
             'scope': self.scope,
             'first_serial': first.name,
             'last_serial': last.name,
@@ -112,17 +121,18 @@ class RefillCardExportWizard(models.TransientModel):
         return values
 
     def _find_ends(self):
-        """Return the first and the last card of the range, empty when there is none.
+        """Return the first and the last card of the selection or the range, empty when there is
+        neither.
 
         :rtype: tuple[refill.card, refill.card]
         :raise UserError: when a serial number is wrong, or they do not belong together.
         """
         cards = self.env['refill.card']
         if self.card_ids:
-            return cards, cards
+            ordered = self.card_ids._origin.sorted('name')
+            return ordered[0], ordered[-1]
         ends = []
-        for serial in (self.first_serial, self.last_serial):
-            serial = (serial or '').strip()
+        for serial in self._get_serials():
             card = cards.search([('name', '=', serial)]) if serial else cards
             if serial and not card:
                 raise UserError(
@@ -158,7 +168,7 @@ class RefillCardExportWizard(models.TransientModel):
         :rtype: str
         """
         name = series[0].name if len(series) == 1 else f'{series[-1].name}_{series[0].name}'
-        name = f'{name}.{self.file_format}'
+        name = f'{name.replace("/", "-")}.{self.file_format}'
         return f'{name}.zip' if self.is_protected and self.file_format != 'pdf' else name
 
     # -------------------------------------------------------------------------
