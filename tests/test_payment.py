@@ -153,6 +153,22 @@ class TestPayment(RefillCardCommon):
             self.payment.action_post()
         self.assertEqual(self._balance(), 0)
 
+    def test_a_released_payment_becomes_no_other_payment(self):
+        bank = self.company_data['default_journal_bank']
+        self.payment.action_cancel()
+        self.payment.action_draft()
+        with self.assertRaisesRegex(UserError, "journal and payment method stay"):
+            self.payment.journal_id = bank
+        with self.assertRaisesRegex(UserError, "journal and payment method stay"):
+            self.payment.payment_method_line_id = bank.inbound_payment_method_line_ids[0]
+
+    def test_entries_of_a_card_stay_linked_to_its_payment(self):
+        entry = self.payment.move_id
+        reversal = entry._reverse_moves([{'date': entry.date}], cancel=True)
+        for move, fname in ((reversal, 'reversed_entry_id'), (entry, 'origin_payment_id')):
+            with self.subTest(fname), self.assertRaisesRegex(UserError, "stays linked"):
+                move[fname] = False
+
     def test_the_payment_of_a_card_cannot_be_rejected(self):
         for call in (self.payment.action_reject, lambda: self.payment.write({'state': 'rejected'})):
             with self.assertRaises(UserError):

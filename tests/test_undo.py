@@ -62,6 +62,31 @@ class TestUndo(RefillCardCommon):
                 self._undo(self.card, user=user)
         self.assertEqual((self.card.state, self._balance()), ('used', 25))
 
+    def test_the_window_tells_nothing_about_cards_of_others(self):
+        self.card.series_id.company_ids = False
+        self._redeem(self.card)
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        windows = self.env['refill.card.undo']
+        for user, told in ((manager, False), (self.accountant, True)):
+            window = windows.with_user(user).create({'card_id': self.card.id})
+            self.assertEqual(bool(window.effect), told)
+
+    def test_clerks_of_other_companies_do_not_read_what_was_undone(self):
+        self.card.series_id.company_ids = False
+        self._redeem(self.card)
+        self._undo(self.card)
+        clerk = self._new_user(
+            'daughter_clerk',
+            'refill_cards.group_refill_card_user',
+            company_id=self.other_company.id,
+        )
+        events = self.env['refill.card.event'].with_user(clerk)
+        events = events.search([('serial', '=', self.card.name)])
+        self.assertTrue(events, "that it is available to other companies")
+        self.assertNotIn('used', events.mapped('old_state') + events.mapped('new_state'))
+
     def test_books_of_a_company_where_the_manager_does_not_work_stay(self):
         self.card.series_id.company_ids = False
         clerk = self._new_user(

@@ -17,7 +17,26 @@ class AccountMove(models.Model):
     def write(self, vals):
         if vals.get('state') in ('draft', 'cancel'):
             self._check_refill_card_stays_reversed()
+        self._check_refill_card_links(vals)
         return super().write(vals)
+
+    def _check_refill_card_links(self, vals):
+        """Refuse to make an entry forget the payment of a card, or the entry that it reverses.
+
+        :raise UserError: when a link changes by which the payment of a card is known.
+        """
+        # sudo: whoever may change the entry need not see the payment
+        for fname in {'origin_payment_id', 'reversed_entry_id'} & vals.keys():
+            for move in self.sudo().filtered(fname):
+                original = move.reversed_entry_id if fname == 'reversed_entry_id' else move
+                if original._pays_by_refill_card() and move[fname].id != vals[fname]:
+                    raise UserError(
+                        self.env._(
+                            "Entry %(name)s belongs to the payment of a refill card and stays"
+                            " linked to it.",
+                            name=move.name,
+                        )
+                    )
 
     def _check_refill_card_reversal(self):
         """Refuse to take the payment of a card back twice, in part, or to bring it back.

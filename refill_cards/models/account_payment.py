@@ -77,7 +77,7 @@ class AccountPayment(models.Model):
                 )
 
     def write(self, vals):
-        """:raise UserError: when a payment by refill card is rejected."""
+        """:raise UserError: when a payment by refill card is rejected, or made another kind."""
         if vals.get('state') == 'rejected' and 'refill_card' in self.mapped('payment_method_code'):
             raise UserError(
                 self.env._(
@@ -85,10 +85,27 @@ class AccountPayment(models.Model):
                     " Cancel it instead."
                 )
             )
+        self._check_refill_card_stays(vals)
         res = super().write(vals)
         if vals.get('state') == 'canceled':
             self._release_refill_cards()
         return res
+
+    def _check_refill_card_stays(self, vals):
+        """:raise UserError: when a payment that was made by a card would become another kind."""
+        fnames = {'journal_id', 'payment_method_line_id'} & vals.keys()
+        # By its entry and not by its card, which a payment that was taken back has no more.
+        for payment in self.filtered('move_id') if fnames else ():
+            if payment.payment_method_code == 'refill_card' and any(
+                payment[fname].id != vals[fname] for fname in fnames
+            ):
+                raise UserError(
+                    self.env._(
+                        "Payment %(payment)s was made by a refill card: its journal and payment"
+                        " method stay as they are.",
+                        payment=payment.display_name,
+                    )
+                )
 
     def unlink(self):
         self._release_refill_cards()

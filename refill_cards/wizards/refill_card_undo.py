@@ -16,6 +16,12 @@ class RefillCardUndo(models.TransientModel):
     @api.depends('card_id')
     def _compute_effect(self):
         for wizard in self:
+            wizard.effect = False
+            card = wizard.card_id
+            if not card.has_access('write') or (
+                card.sudo().company_id - self.env.user.company_ids  # sudo: to compare it
+            ):
+                continue
             # sudo: a manager of cards need not see payments
             payment_sudo = wizard.card_id.sudo().payment_id
             if not payment_sudo:
