@@ -95,14 +95,15 @@ class TestConcurrency(BaseCase):
 
     def _delete_cards(self, env):
         """Delete with SQL what the ORM keeps: used cards, their series and history, refusals."""
-        partner = env['res.users'].browse(self.accountant_id).partner_id
+        accountant = env['res.users'].browse(self.accountant_id)
         series = env['refill.card.series'].search([('company_id', '=', self.company_id)])
         messages = [('model', '=', series._name), ('res_id', 'in', series.ids)]
         env['mail.message'].search(messages).unlink()
         env['refill.card.generate'].search([('create_uid', '=', self.accountant_id)]).unlink()
         for table, column, values in (
             ('refill_card_attempt', 'user_id', [self.accountant_id]),
-            ('refill_card_lockout', 'partner_id', partner.ids),
+            ('refill_card_lockout', 'partner_id', [self.customer_id]),
+            ('refill_card_lockout', 'address', [accountant.login]),
             ('refill_card_event', 'company_id', [self.company_id]),
             ('refill_card', 'series_id', series.ids),
             ('refill_card_series', 'id', series.ids),
@@ -372,15 +373,15 @@ class TestConcurrency(BaseCase):
 
     def _count_guesses(self):
         with self._committing() as env:
-            partner = env['res.users'].browse(self.accountant_id).partner_id
-            lockouts = env['refill.card.lockout'].search([('partner_id', '=', partner.id)])
+            domain = [('partner_id', '=', self.customer_id)]
+            lockouts = env['refill.card.lockout'].search(domain)
             return sum(lockouts.mapped('guesses'))
 
     def test_guesses_at_once_are_looked_up_no_oftener_than_one_after_the_other(self):
         self._generate()
         reasons = self._at_once(self._redeem, self._guesses(16))
         self.assertEqual(sorted(reasons), ['locked_out'] * 11 + ['unknown'] * 5)
-        self._assert_attempts(*reasons)
+        self._assert_attempts(*['unknown'] * 5, 'locked_out')
         self.assertEqual(self._count_guesses(), 5)
 
     def test_a_code_waits_until_the_guess_before_it_is_counted(self):
@@ -427,6 +428,17 @@ class TestConcurrency(BaseCase):
                 cr.rollback()
                 threading.Event().wait(0.02)
         self.fail("nobody waits")
+
+    def test_a_customer_whom_the_transaction_itself_created_is_counted_by_the_user(self):
+        self._generate()
+        with self._transaction() as env:
+            customer = env['res.partner'].sudo().create({'name': "New"})
+            with self.assertRaises(RefillCardRefused) as refused:
+                env['refill.card'].redeem_code(self._guesses(1)[0], customer.id)
+            env.cr.rollback()
+            self.assertEqual(refused.exception.reason, 'unknown')
+            domain = [('address', '=', env.user.login)]
+            self.assertEqual(env['refill.card.lockout'].search(domain).guesses, 1)
 
     def test_customers_who_redeem_do_not_wait_for_each_other_s_payment(self):
         _series_id, [one, other] = self._generate_cards(2)

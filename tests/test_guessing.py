@@ -8,6 +8,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import Form, tagged
+from psycopg2 import OperationalError
 
 from ..refill_cards import code as codes
 from ..refill_cards.models.refill_card import RefillCardRefused
@@ -29,9 +30,12 @@ class GuessingCommon(RefillCardCommon):
         """Return well-formed codes that no card has."""
         return [self.format.display(body) for body in self.format.generate(count)]
 
-    def _get_lockout(self, user):
+    def _get_lockout(self, user=None):
+        """Return the counts of a user of the backend, or for the customer."""
         self.lockouts.invalidate_model()  # counted by other transactions
-        return self.lockouts.search([('partner_id', '=', user.partner_id.id)])
+        if user:
+            return self.lockouts.search([('address', '=', user.login)])
+        return self.lockouts.search([('partner_id', '=', self.customer.id)])
 
     def _get_reason(self, code, user=None, partner=None):
         """Redeem as staff over the API; return why that was refused, None when it was not."""
@@ -52,11 +56,22 @@ class GuessingCommon(RefillCardCommon):
             return refused.reason
         self.env.cr.postcommit.run()
 
-    def _lock_out(self, user=None):
-        """Guess until the user is locked out."""
+    def _lock_out(self):
+        """Guess until the customer is locked out."""
         for code in self._guesses(5):
-            self.assertEqual(self._get_reason(code, user), 'unknown')
-        self.assertTrue(self._get_lockout(user or self.clerk).is_locked)
+            self.assertEqual(self._get_reason(code), 'unknown')
+        self.assertTrue(self._get_lockout().is_locked)
+
+    def _guess_for_many(self, count):
+        """Guess over the API, for another customer each time; return the reasons."""
+        customers = self.env['res.partner'].create([{'name': "Victim"} for _ in range(count)])
+        return [
+            self._get_reason(code, partner=customer)
+            for code, customer in zip(self._guesses(count), customers, strict=True)
+        ]
+
+    def _count_attempts(self, reason):
+        return self.env['refill.card.attempt'].search_count([('reason', '=', reason)])
 
 
 @tagged('post_install', '-at_install')
@@ -65,7 +80,7 @@ class TestGuessing(GuessingCommon):
     # LOCKING OUT
     # -------------------------------------------------------------------------
 
-    def test_five_unknown_codes_lock_out_whoever_types_them_for_15_minutes(self):
+    def test_five_unknown_codes_lock_out_the_customer_for_15_minutes(self):
         with freeze_time(NOON) as clock:
             self._lock_out()
             self.assertEqual(self._get_reason(self.card.sudo().code), 'locked_out')
@@ -88,7 +103,7 @@ class TestGuessing(GuessingCommon):
             clock.tick(timedelta(minutes=14))
             for code in [*self._guesses(10), 'typo'] * 10:
                 self.assertEqual(self._get_reason(code), 'locked_out')
-            lockout = self._get_lockout(self.clerk)
+            lockout = self._get_lockout()
             self.assertEqual((lockout.guesses, lockout.typos), (5, 0))
             self.assertEqual(
                 lockout.locked_until, fields.Datetime.to_datetime('2026-03-10 12:15:00')
@@ -98,7 +113,7 @@ class TestGuessing(GuessingCommon):
         with freeze_time(NOON) as clock:
             for minutes in (15, 60, 24 * 60, 24 * 60):
                 self._lock_out()
-                until = self._get_lockout(self.clerk).locked_until
+                until = self._get_lockout().locked_until
                 self.assertEqual(until - fields.Datetime.now(), timedelta(minutes=minutes))
                 clock.move_to(until)
 
@@ -112,7 +127,7 @@ class TestGuessing(GuessingCommon):
                 if self._get_reason(code) == 'unknown':
                     looked_up += 1
                 else:
-                    clock.move_to(self._get_lockout(self.clerk).locked_until)
+                    clock.move_to(self._get_lockout().locked_until)
         self.assertEqual(looked_up, 10 + 5 * days)
         self.assertEqual(codes.GUESSES_A_YEAR, 10 + 5 * 365)
 
@@ -122,11 +137,25 @@ class TestGuessing(GuessingCommon):
         self.assertIsNone(self._get_reason(self.card.sudo().code))
         self._lock_out()
 
-    def test_a_redeemed_card_of_a_colleague_clears_nothing(self):
+    def test_a_redeemed_card_clears_no_count_of_another_customer_or_of_the_user(self):
         for code in self._guesses(4):
             self._get_reason(code)
-        self.assertIsNone(self._get_reason(self.card.sudo().code, user=self.accountant))
+        self.assertIsNone(self._get_reason(self.card.sudo().code, partner=self.stranger))
+        self.assertEqual(self._get_lockout().guesses, 4)
+        self.assertIsNone(self._get_reason(self._generate_card().sudo().code))
+        self.assertEqual(self._get_lockout().guesses, 0)
         self.assertEqual(self._get_lockout(self.clerk).guesses, 4)
+
+    def test_a_count_that_cannot_be_cleared_is_no_error_after_the_money_is_booked(self):
+        cards = self.env['refill.card'].with_user(self.clerk)
+        cards.redeem_code(self.card.sudo().code, self.customer.id)
+        with (
+            patch.object(self.registry['refill.card.lockout'], '_execute_alone') as execute,
+            self.assertLogs('odoo.addons.refill_cards', 'WARNING') as logs,
+        ):
+            execute.side_effect = OperationalError
+            self.env.cr.postcommit.run()
+        self.assertIn("stay counted", logs.output[0])
 
     def test_a_card_picked_from_the_list_does_not_unlock(self):
         self._lock_out()
@@ -141,7 +170,7 @@ class TestGuessing(GuessingCommon):
         self._get_reason(self.card.sudo().code)
         for _ in range(10):
             self.assertEqual(self._get_reason(self.card.sudo().code), 'used')
-        self.assertFalse(self._get_lockout(self.clerk).guesses)
+        self.assertFalse(self._get_lockout().guesses)
 
     def test_a_used_card_does_not_clear_the_count(self):
         self._get_reason(self.card.sudo().code, user=self.accountant)
@@ -149,28 +178,40 @@ class TestGuessing(GuessingCommon):
             self._get_reason(code)
         self.assertEqual(self._get_reason(self.card.sudo().code), 'used')
         self.env.cr.postcommit.run()
-        self.assertEqual(self._get_lockout(self.clerk).guesses, 4)
+        self.assertEqual(self._get_lockout().guesses, 4)
 
     # -------------------------------------------------------------------------
     # WHO
     # -------------------------------------------------------------------------
 
-    def test_staff_who_guess_do_not_lock_out_the_customer(self):
+    def test_a_customer_who_guesses_through_a_gateway_locks_out_only_themselves(self):
         self._lock_out()
-        self.assertIsNone(self._get_portal_reason(self.card.sudo().code))
+        self.assertEqual(self._get_reason(self.card.sudo().code), 'locked_out')
+        self.assertEqual(self._get_portal_reason(self.card.sudo().code), 'locked_out')
+        self.assertIsNone(self._get_reason(self.card.sudo().code, partner=self.stranger))
 
-    def test_staff_who_name_another_customer_each_time_are_locked_out(self):
-        customers = self.env['res.partner'].create([{'name': f"Victim {n}"} for n in range(6)])
-        reasons = [
-            self._get_reason(code, partner=customer)
-            for code, customer in zip(self._guesses(6), customers, strict=True)
-        ]
-        self.assertEqual(reasons, ['unknown'] * 5 + ['locked_out'])
+    def test_staff_who_name_another_customer_each_time_wait_after_20_codes(self):
+        with freeze_time(NOON) as clock:
+            self.assertEqual(self._guess_for_many(21), ['unknown'] * 20 + ['locked_out'])
+            self.assertEqual(self._get_reason(self.card.sudo().code), 'locked_out')
+            clock.tick(timedelta(minutes=1))
+            self.assertEqual(self._guess_for_many(2), ['unknown', 'locked_out'])
 
-    def test_staff_do_not_lock_out_colleagues(self):
+    def test_staff_who_wait_do_not_keep_colleagues_or_customers_waiting(self):
         (self.clerk + self.accountant).partner_id.parent_id = self.company.partner_id
-        self._lock_out()
+        other = self._generate_card()
+        self._guess_for_many(20)
+        self.assertEqual(self._get_reason(self.card.sudo().code), 'locked_out')
         self.assertIsNone(self._get_reason(self.card.sudo().code, user=self.accountant))
+        self.assertIsNone(self._get_portal_reason(other.sudo().code))
+
+    def test_20_codes_within_any_10_minutes_are_too_many(self):
+        with freeze_time(NOON) as clock:
+            self._guess_for_many(1)
+            clock.move_to('2026-03-10 12:09:59')
+            self._guess_for_many(18)
+            clock.move_to('2026-03-10 12:10:01')
+            self.assertEqual(self._guess_for_many(3), ['unknown', 'unknown', 'locked_out'])
 
     def test_contacts_of_one_customer_are_counted_together(self):
         employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
@@ -202,11 +243,29 @@ class TestGuessing(GuessingCommon):
             clock.move_to('2026-03-10 13:00:00')
             self.assertIsNone(self._get_reason(self.card.sudo().code))
 
+    def test_60_typing_errors_within_any_hour_are_a_flood(self):
+        with freeze_time(NOON) as clock:
+            self._get_reason('QUICK-7K2M')
+            clock.move_to('2026-03-10 12:59:59')
+            for _ in range(58):
+                self._get_reason('QUICK-7K2M')
+            clock.move_to('2026-03-10 13:00:01')
+            reasons = [self._get_reason('QUICK-7K2M') for _ in range(3)]
+            self.assertEqual(reasons, ['typo', 'typo', 'locked_out'])
+            clock.move_to('2026-03-10 13:59:59')
+            self.assertIsNone(self._get_reason(self.card.sudo().code))
+
     def test_typing_errors_of_two_hours_are_no_flood(self):
         with freeze_time(NOON) as clock:
             for _ in range(100):
                 self.assertEqual(self._get_reason('QUICK-7K2M'), 'typo')
                 clock.tick(timedelta(seconds=70))
+
+    def test_typing_errors_without_a_customer_are_the_users(self):
+        for _ in range(2):
+            form = Form(self.env['refill.card.redeem'].with_user(self.clerk))
+            form.typed = 'QUICK-7K2M'
+        self.assertEqual(self._get_lockout(self.clerk).typos, 2)
 
     # -------------------------------------------------------------------------
     # THE SENTENCE
@@ -254,16 +313,19 @@ class TestGuessing(GuessingCommon):
         with self.assertRaisesRegex(UserError, "There is no card with this code."):
             form.save()
         self.assertEqual(self._get_lockout(self.clerk).guesses, 1)
+        self.assertFalse(self._get_lockout())
         self.assertEqual(self.env['refill.card.attempt'].search_count([]), 1)
 
-    def test_the_window_refuses_whoever_is_locked_out(self):
+    def test_the_window_refuses_for_a_customer_who_is_locked_out(self):
         self._lock_out()
         form = Form(self.env['refill.card.redeem'].with_user(self.clerk))
+        form.partner_id = self.customer
         form.typed = self.card.sudo().code
         self.assertIn("Too many wrong codes.", form.refusal)
         self.assertFalse(form.card_id)
-        wizards = self.env['refill.card.redeem'].with_user(self.clerk)
-        self._assert_refused('locked_out', wizards.create, {'typed': self.card.sudo().code})
+        values = {'typed': self.card.sudo().code, 'partner_id': self.customer.id}
+        with self.assertRaisesRegex(UserError, "Too many wrong codes."):
+            self.env['refill.card.redeem'].with_user(self.clerk).create(values)
 
     def test_a_code_corrected_in_the_window_is_redeemed(self):
         form = Form(self.env['refill.card.redeem'].with_user(self.clerk))
@@ -276,15 +338,30 @@ class TestGuessing(GuessingCommon):
 
     def test_searching_for_codes_is_guessing(self):
         cards = self.env['refill.card'].with_user(self.clerk)
-        for code in self._guesses(5):
-            self.assertFalse(cards.search([('code', '=', code)]))
-        self.assertEqual(
-            set(self.env['refill.card.attempt'].search([]).mapped('reason')), {'unknown'}
-        )
-        with self.assertRaisesRegex(UserError, "Too many wrong codes."):
-            cards.search([('code', '=', self.card.sudo().code)])
+        self.assertFalse(cards.search([('code', '=', self._guesses(1)[0])]))
+        self.assertFalse(cards.search([('code', 'in', self._guesses(19))]))
+        self._assert_refused('locked_out', cards.search, [('code', '=', self.card.sudo().code)])
+        self.assertEqual(self._count_attempts('unknown'), 20)
         serial = ['|', ('name', '=like', f'{self.card.name}%'), ('code', '=', self.card.name)]
         self.assertEqual(cards.search(serial).id, self.card.id)
+
+    def test_several_codes_are_searched_for_at_once(self):
+        two = self.card + self._generate_card()
+        searched = [*two.sudo().mapped('code'), self._guesses(1)[0], 'x', self.card.name]
+        cards = self.env['refill.card'].with_user(self.clerk)
+        self.assertEqual(cards.search([('code', 'in', searched)]).ids, two.ids)
+
+    def test_customers_do_not_search_for_codes_through_other_models(self):
+        self._redeem(self.card)
+        for code in (self.card.sudo().code, *self._guesses(1)):
+            for model in ('refill.card', 'account.move', 'account.payment'):
+                name = {'account.move': 'origin_payment_id.refill_card_ids.code'}.get(model, 'code')
+                name = 'refill_card_ids.code' if model == 'account.payment' else name
+                with self.subTest(model=model), self.assertRaises(AccessError):
+                    self.env[model].with_user(self.customer_user).search([(name, '=', code)])
+        with self.assertRaises(AccessError):
+            self.env['refill.card'].with_user(self.customer_user)._search_code('in', ['x'])
+        self.assertFalse(self.lockouts.search([]))
 
     def test_searching_for_serial_numbers_is_no_flood_of_typing_errors(self):
         cards = self.env['refill.card'].with_user(self.clerk)
@@ -299,7 +376,7 @@ class TestGuessing(GuessingCommon):
 
     def test_only_managers_of_the_company_see_who_is_locked_out(self):
         self._lock_out()
-        self.assertTrue(self._get_lockout(self.clerk).with_user(self.accountant).is_locked)
+        self.assertTrue(self._get_lockout().with_user(self.accountant).is_locked)
         for user in (self.clerk, self.employee, self.customer_user):
             with self.subTest(user=user.login), self.assertRaises(AccessError):
                 self.lockouts.with_user(user).search([])
@@ -307,6 +384,15 @@ class TestGuessing(GuessingCommon):
             'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
         )
         self.assertFalse(self.lockouts.with_user(elsewhere).search([]))
+        # Nor does it hide from one what was typed at the other later on.
+        accountant = self.lockouts.with_user(self.accountant)
+        self._get_lockout().action_unlock()
+        cards = self.env['refill.card'].with_user(self.accountant)
+        args = self._guesses(1)[0], self.customer.id, self.other_company.id
+        self._assert_refused('unknown', cards.redeem_code, *args)
+        for company in (self.company, self.other_company):
+            lockouts = accountant.with_context(allowed_company_ids=company.ids)
+            self.assertIn(self._get_lockout(), lockouts.search([]))
 
     def test_nobody_else_unlocks(self):
         self._lock_out()
@@ -315,13 +401,13 @@ class TestGuessing(GuessingCommon):
         )
         for user in (self.clerk, self.employee, self.customer_user, elsewhere):
             with self.subTest(user=user.login), self.assertRaises(AccessError):
-                self._get_lockout(self.clerk).with_user(user).action_unlock()
-        self.assertTrue(self._get_lockout(self.clerk).is_locked)
+                self._get_lockout().with_user(user).action_unlock()
+        self.assertTrue(self._get_lockout().is_locked)
 
     def test_counts_are_not_changed_by_rpc_even_by_managers(self):
         self._lock_out()
         for user in (self.clerk, self.accountant, self.env.ref('base.user_admin')):
-            lockout = self._get_lockout(self.clerk).with_user(user)
+            lockout = self._get_lockout().with_user(user)
             for call in (
                 lambda lockout=lockout: lockout.write({'guesses': 0}),
                 lambda lockout=lockout: lockout.write({'locked_until': False}),
@@ -334,7 +420,7 @@ class TestGuessing(GuessingCommon):
     def test_a_manager_unlocks_and_that_is_written_down(self):
         with freeze_time(NOON):
             self._lock_out()
-            lockout = self._get_lockout(self.clerk).with_user(self.accountant)
+            lockout = self._get_lockout().with_user(self.accountant)
             locked = [('locked_until', '>', 'now')]
             self.assertEqual(lockout.search(locked), lockout)
             lockout.action_unlock()
@@ -357,9 +443,9 @@ class TestGuessing(GuessingCommon):
             self._lock_out()
             clock.tick(timedelta(minutes=15))
             self._lock_out()
-            self._get_lockout(self.clerk).with_user(self.accountant).action_unlock()
+            self._get_lockout().with_user(self.accountant).action_unlock()
             self._lock_out()
-            until = self._get_lockout(self.clerk).locked_until
+            until = self._get_lockout().locked_until
             self.assertEqual(until - fields.Datetime.now(), timedelta(minutes=15))
 
     # -------------------------------------------------------------------------
@@ -405,13 +491,13 @@ class TestGuessing(GuessingCommon):
     # TELLING MANAGERS, VACUUM
     # -------------------------------------------------------------------------
 
-    def _refuse(self, count):
+    def _refuse(self, count, reason='typo'):
         """Write down as many refusals."""
         values = {
             'user_id': self.clerk.id,
             'company_id': self.company.id,
             'channel': 'api',
-            'reason': 'typo',
+            'reason': reason,
         }
         self.env['refill.card.attempt'].sudo().create([values] * count)
 
@@ -428,6 +514,23 @@ class TestGuessing(GuessingCommon):
         )
         self.assertLessEqual(set(activities.mapped('res_model')), {'res.partner'})
         return len(activities), len(mails)
+
+    def test_whoever_goes_on_while_locked_out_is_written_down_once_a_lock(self):
+        with freeze_time(NOON) as clock:
+            for locks in (1, 2):
+                self._lock_out()
+                for code in self._guesses(5):
+                    self.assertEqual(self._get_reason(code), 'locked_out')
+                self.assertEqual(self._count_attempts('locked_out'), locks)
+                clock.tick(timedelta(minutes=15))
+        self.assertEqual(self._count_attempts('unknown'), 10)
+
+    def test_who_is_locked_out_is_nothing_to_tell(self):
+        self._set(alert=3)
+        self._refuse(2)
+        self._refuse(10, reason='locked_out')
+        self.env['refill.card.attempt'].sudo()._cron_alert()
+        self.assertEqual(self._count_alerts(self.accountant), (0, 0))
 
     def test_managers_are_told_once_when_many_codes_are_refused(self):
         attempts = self.env['refill.card.attempt'].sudo()
@@ -467,7 +570,7 @@ class TestGuessing(GuessingCommon):
         with freeze_time('2026-01-01 12:00:00'):
             self._get_reason(self._guesses(1)[0])
         attempts = self.env['refill.card.attempt'].sudo().search([])
-        lockout = self._get_lockout(self.clerk).sudo()
+        lockout = self._get_lockout().sudo()
         with freeze_time('2026-04-01 11:59:59'):
             attempts._gc_attempts()
             lockout._gc_lockouts()
@@ -487,7 +590,7 @@ class TestGuessing(GuessingCommon):
 
     def test_a_lockout_goes_with_the_customer(self):
         self._get_portal_reason(self._guesses(1)[0])
-        lockout = self._get_lockout(self.customer_user)
+        lockout = self._get_lockout()
         self.customer_user.unlink()
         self.customer.unlink()
         self.assertFalse(lockout.exists())
@@ -495,4 +598,4 @@ class TestGuessing(GuessingCommon):
     def test_a_series_for_other_companies_does_not_matter_for_what_is_a_guess(self):
         card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
         self.assertEqual(self._get_reason(card.sudo().code), 'company')
-        self.assertFalse(self._get_lockout(self.clerk).guesses)
+        self.assertFalse(self._get_lockout().guesses)

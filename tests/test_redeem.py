@@ -302,6 +302,24 @@ class TestRedeem(RefillCardCommon):
             self._wizard(self.clerk, card, self.customer).action_redeem()
         self.assertEqual(card.sudo().state, 'active')
 
+    def test_the_window_does_not_describe_a_card_out_of_sight(self):
+        card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
+        wizards = self.env['refill.card.redeem'].with_user(self.clerk)
+        spec = {'card_id': {'fields': {'display_name': {}}}, 'partner_id': {}}
+        given = {'card_id': card.id, 'partner_id': self.customer.id}
+        wizard = wizards.create({'partner_id': self.customer.id})
+        for number, call in enumerate(
+            (
+                lambda: wizards.create(given),
+                lambda: wizard.write(given),
+                lambda: wizards.onchange(given, ['partner_id'], {**spec, 'price': {}}),
+                lambda: wizards.onchange(given, [], spec),
+                lambda: wizards.with_context(default_card_id=card.id).onchange({}, [], spec),
+            )
+        ):
+            with self.subTest(number), self.assertRaises(AccessError):
+                call()
+
     def test_a_code_typed_into_the_window_is_not_kept(self):
         card = self._generate_card()
         wizards = self.env['refill.card.redeem'].with_user(self.clerk)

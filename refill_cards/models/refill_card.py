@@ -62,6 +62,7 @@ class RefillCardRefused(UserError):
         assert reason in dict(REASONS)
         super().__init__(message)
         self.reason = reason
+        self.is_recorded = False
         self.context = {'reason': reason}
 
 
@@ -162,23 +163,23 @@ class RefillCard(models.Model):
         """Find a card by its whole code, however it is typed; a part of a code finds nothing."""
         if operator not in ('in', '=', 'ilike', '=ilike', 'like'):
             return NotImplemented
-        # One code a search: whoever tries many must be seen trying.
-        text = str(value if isinstance(value, str) else next(iter(value), ''))
-        # The list's search field takes serial numbers, too, and those are no typing errors.
-        if not self._seal(text):
-            return Domain.FALSE
-        # The record rules still filter the card found. Its id, because PostgreSQL would scan the
-        # table for "serial number or subquery".
-        try:
-            return Domain('id', '=', self._find_by_code(text).id)
-        except RefillCardRefused as refused:
-            if refused.reason != 'unknown':
-                raise
-            nobody = self.env['res.partner']
-            self.env['refill.card.attempt']._record(
-                refused.reason, nobody, self.env.company, channel='backend'
-            )
-        return Domain.FALSE
+        # Through other models, too, only who sees cards searches for codes.
+        self.check_access('read')
+        nobody = self.env['res.partner']
+        found = []
+        for text in map(str, [value] if isinstance(value, str) else value):
+            # The list's search field takes serial numbers, too, and those are no typing errors.
+            if not self._seal(text):
+                continue
+            try:
+                with self._recording_refusals(nobody, self.env.company, channel='backend'):
+                    found.append(self._find_by_code(text, nobody).id)
+            except RefillCardRefused as refused:
+                if refused.reason != 'unknown':
+                    raise
+        # The record rules still filter the cards found. Their ids, because PostgreSQL would scan
+        # the table for "serial number or subquery".
+        return Domain('id', 'in', found)
 
     @api.model
     def _seal(self, text):
@@ -642,7 +643,7 @@ class RefillCard(models.Model):
         :raise RefillCardRefused: when the card is not redeemed; the attempt is written down.
         """
         with self._recording_refusals(partner, company, channel=channel):
-            card = self.with_company(company)._find_by_code(code)
+            card = self.with_company(company)._find_by_code(code, partner)
             return card._redeem(partner, company, channel=channel)
 
     @contextmanager
@@ -651,19 +652,21 @@ class RefillCard(models.Model):
         try:
             yield
         except RefillCardRefused as refused:
-            self.env['refill.card.attempt']._record(refused.reason, partner, company, channel)
+            if not refused.is_recorded:
+                self.env['refill.card.attempt']._record(refused.reason, partner, company, channel)
             raise
 
     @api.model
-    def _find_by_code(self, code):
+    def _find_by_code(self, code, partner):
         """Return the card with this code, whoever may see it; wrong codes are counted.
 
         :param str code: as typed.
+        :param res.partner partner: whom the card is for; may be empty.
         :rtype: refill.card
         :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
             many were typed (``locked_out``).
         """
-        with self.env['refill.card.lockout']._guarding():
+        with self.env['refill.card.lockout']._guarding(partner):
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
                 raise self._refusal('typo')
@@ -695,7 +698,7 @@ class RefillCard(models.Model):
         # come before, because rolling back takes time that one could measure.
         with self.env.cr.savepoint() if channel == 'portal' else nullcontext():
             payment = card_sudo._turn_into_payment(partner, company, channel=channel)
-        self.env['refill.card.lockout']._forget_on_commit()
+        self.env['refill.card.lockout']._forget_on_commit(partner)
         return payment.with_context(tracking_disable=False)
 
     def _turn_into_payment(self, partner, company, *, channel):

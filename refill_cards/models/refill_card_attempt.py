@@ -78,11 +78,11 @@ class RefillCardAttempt(models.Model):
     def _cron_alert(self):
         """Tell the managers when many codes are refused within an hour.
 
-        Once: not again until there were fewer for an hour.
+        Once: not again until there were fewer for an hour. Who is locked out is dealt with.
         """
         now = fields.Datetime.now()
         hour_ago = now - timedelta(hours=1)
-        count = self.search_count([('date', '>', hour_ago)])
+        count = self.search_count([('date', '>', hour_ago), ('reason', '!=', 'locked_out')])
         if count < self.env['refill.card.lockout']._get_number('alert'):
             return
         parameters = self.env['ir.config_parameter'].sudo()  # sudo: runs as a job

@@ -1,14 +1,19 @@
 import ipaddress
+import logging
 from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.fields import Command
 from odoo.http import request
 from odoo.tools import SQL, format_date, format_time
 from odoo.tools.constants import GC_UNLINK_LIMIT
+from psycopg2 import Error
 from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
 from .refill_card import RefillCardRefused
+
+_logger = logging.getLogger(__name__)
 
 # The settings and their defaults; code.GUESSES_A_YEAR follows from them.
 NUMBERS = {
@@ -28,7 +33,7 @@ TYPOS_WINDOW = timedelta(hours=1)
 
 
 class RefillCardLockout(models.Model):
-    """Counts the wrong codes of one customer or of one address; there until they are forgotten."""
+    """Counts the wrong codes for one customer, or from one address or user of the backend."""
 
     _name = 'refill.card.lockout'
     _description = "Locked out of Refill Cards"
@@ -37,27 +42,31 @@ class RefillCardLockout(models.Model):
 
     partner_id = fields.Many2one(
         comodel_name='res.partner',
-        string="Customer or User",
+        string="Customer",
         ondelete='cascade',
-        help="Who typed: in the portal the customer, in the backend and over the API the user.",
+        help="Whom the card was for, whoever typed the code.",
     )
     address = fields.Char(
-        string="IP Address", help="Of IPv6 the network that one connection usually has."
+        string="IP Address or User",
+        help="Of IPv6 the network that one connection usually has. Where staff or a program typed"
+        " the code, their login.",
     )
-    company_id = fields.Many2one(comodel_name='res.company', required=True, ondelete='cascade')
+    company_ids = fields.Many2many(
+        comodel_name='res.company', string="Companies", help="Where the cards were to be redeemed."
+    )
     guesses = fields.Integer(
         string="Unknown Codes",
         default=0,
-        help="A customer's since the last success, an address' in the last minutes.",
+        help="For a customer since the last success, from an address or user in the last minutes.",
     )
-    typos = fields.Integer(
-        string="Typing Errors", default=0, help="A customer's within the last hour."
-    )
-    counted_from = fields.Datetime(
-        help="When the minutes of an address and the hour of typing errors began."
-    )
+    typos = fields.Integer(string="Typing Errors", default=0, help="Within the last hour.")
+    # When, in UTC, oldest first.
+    guessed_at = fields.Json()
+    mistyped_at = fields.Json()
     counted_on = fields.Datetime(string="Last Wrong Code", required=True, index=True)
     locked_until = fields.Datetime()
+    # The lock of which a refusal was written down: one is enough.
+    recorded_until = fields.Datetime()
     is_locked = fields.Boolean(compute='_compute_is_locked')
     unlocked_on = fields.Datetime()
     unlocked_by_id = fields.Many2one(comodel_name='res.users', ondelete='set null')
@@ -82,52 +91,46 @@ class RefillCardLockout(models.Model):
 
     @api.model
     @contextmanager
-    def _guarding(self):
+    def _guarding(self, partner):
         """Let one code be looked up inside, and count the refusal that is raised there.
 
         The counts are held in a transaction of their own from before the code is looked up until
         its refusal is counted. So a refusal counts although it is rolled back, and attempts at the
         same time wait for each other: none is looked up before the one before it was counted.
 
-        :raise RefillCardRefused: when whoever types, or their address, must wait (``locked_out``).
+        :param res.partner partner: whom the card is for; may be empty.
+        :raise RefillCardRefused: when the customer, or whoever types, must wait (``locked_out``).
         """
         if self.env.cr.readonly:
             # Odoo then repeats the request where it may write; a replica would lag behind, too.
             raise ReadOnlySqlTransaction("Refill card codes are counted")
         # What is pending would wait for other transactions while these wait for the counts.
         self.env.flush_all()
-        keys = self._get_partner(), self._get_address(), self.env.company
-        refused = None
+        # sudo: a clerk may see a contact and not its company
+        keys = partner.sudo().commercial_partner_id, self._get_address()
         with self.env.registry.cursor() as cr:
             # su: nobody may write counts themselves
             lockouts = self.with_env(self.env(cr=cr, su=True))._hold(*keys)
-            lockouts._check_not_locked()
-            try:
-                yield
-            except RefillCardRefused as error:
-                lockouts._count(error.reason, self.env.company)
-                refused = error
-            else:
-                cr.rollback()
+            if not (refused := lockouts._refuse_locked()):
+                try:
+                    yield
+                except RefillCardRefused as error:
+                    lockouts._count(error.reason, self.env.company)
+                    refused = error
+                else:
+                    cr.rollback()
         if refused:
             raise refused
 
     @api.model
-    def _get_partner(self):
-        """Return whose wrong codes are counted: always the one who types.
-
-        Staff redeem for many customers, who must not be locked out for it; nor do colleagues that
-        are contacts of the same company lock out each other.
-        """
-        user = self.env.user
-        return user.partner_id.commercial_partner_id if user.share else user.partner_id
-
-    @api.model
     def _get_address(self):
-        """Return the address that the request comes from, None without one.
+        """Return the address that a customer's request comes from, None without one.
 
-        Whoever has IPv6 has a network of 64 bits, and all of its addresses to choose from.
+        Whoever has IPv6 has a network of 64 bits, and all of its addresses to choose from. Of staff
+        and programs it is the login: they name any customer, from an address that others share.
         """
+        if not self.env.user.share:
+            return self.env.user.login
         address = request.httprequest.remote_addr if request else None
         try:
             parsed = ipaddress.ip_address(address)
@@ -139,28 +142,25 @@ class RefillCardLockout(models.Model):
         return str(network) if prefix == 64 else str(parsed)
 
     @api.model
-    def _hold(self, partner, address, company):
+    def _hold(self, partner, address):
         """Return the counts, which no other transaction touches until this one ends.
 
-        In SQL, because the ORM does not wait for locks, and would take a query for each step.
+        In SQL, because the ORM does not wait for locks, and would take a query for each step. A
+        customer whom the caller's transaction itself created is not there for this one.
 
-        :param res.partner partner: whose wrong codes are counted.
+        :param res.partner partner: for whom wrong codes are counted; may be empty.
         :param str address: where they come from; may be None.
-        :param res.company company: where the cards are redeemed.
         """
-        keys = [SQL("(%s, NULL, %s)", partner.id, company.id)]
-        if address:
-            keys.append(SQL("(NULL, %s, %s)", address, company.id))
         query = SQL(
             """
             WITH added AS (
-                INSERT INTO refill_card_lockout (partner_id, address, company_id, guesses, typos,
-                                                 counted_on)
-                SELECT partner_id, address, company_id, 0, 0, %(now)s
-                  FROM (VALUES (NULL::integer, NULL::varchar, NULL::integer), %(keys)s)
-                       AS key (partner_id, address, company_id)
-                 WHERE company_id IS NOT NULL
-                   AND NOT EXISTS (
+                INSERT INTO refill_card_lockout (partner_id, address, guesses, typos, counted_on)
+                SELECT partner_id, address, 0, 0, %(now)s
+                  FROM (SELECT id, NULL FROM res_partner WHERE id = %(partner_id)s
+                        UNION ALL
+                        SELECT NULL, %(address)s::varchar WHERE %(address)s IS NOT NULL)
+                       AS key (partner_id, address)
+                 WHERE NOT EXISTS (
                            SELECT FROM refill_card_lockout lockout
                             WHERE lockout.partner_id = key.partner_id
                                OR lockout.address = key.address
@@ -175,8 +175,7 @@ class RefillCardLockout(models.Model):
             SELECT id FROM added UNION ALL SELECT id FROM held
             """,
             now=fields.Datetime.now(),
-            keys=SQL(", ").join(keys),
-            partner_id=partner.id,
+            partner_id=partner.id or None,
             address=address,
         )
         self._execute_alone(query)
@@ -190,21 +189,29 @@ class RefillCardLockout(models.Model):
             except SerializationFailure:
                 self.env.cr.rollback()
 
-    def _check_not_locked(self):
-        """:raise RefillCardRefused: when one of these is locked out."""
+    def _refuse_locked(self):
+        """Return the refusal when one of these is locked out, None otherwise.
+
+        Whoever goes on typing is written down once a lock.
+        """
         locked = self.filtered('is_locked')
         if not locked:
-            return
+            return None
         # To the next whole minute, which is what is shown.
         until = max(locked.mapped('locked_until')) + timedelta(seconds=59)
         time = format_time(self.env, until, time_format='short')
         day = fields.Datetime.context_timestamp(self.env.user, until).date()
         if day != fields.Date.context_today(self.env.user):
             time = f"{format_date(self.env, day)} {time}"
-        raise RefillCardRefused(
+        refused = RefillCardRefused(
             self.env._("Too many wrong codes. Please try again after %(time)s.", time=time),
             'locked_out',
         )
+        unrecorded = locked.filtered(lambda lock: lock.recorded_until != lock.locked_until)
+        refused.is_recorded = not unrecorded
+        for lockout in unrecorded:
+            lockout.recorded_until = lockout.locked_until
+        return refused
 
     # -------------------------------------------------------------------------
     # COUNTING
@@ -217,45 +224,47 @@ class RefillCardLockout(models.Model):
         :param res.company company: where the card was to be redeemed.
         """
         now = fields.Datetime.now()
-        for lockout in self:
-            if reason == 'unknown' and lockout.address:
-                lockout._count_guess_of_address(now)
-            elif reason == 'unknown':
-                lockout._count_guess(now)
-            elif reason == 'typo' and not lockout.address:
-                lockout._count_typo(now)
-        self.write({'counted_on': now, 'company_id': company.id})
+        customer = self.filtered('partner_id')
+        if reason == 'unknown':
+            customer._count_guess(now)
+            (self - customer)._count_guess_of_address(now)
+        elif reason == 'typo':
+            (customer or self)._count_typo(now)
+        self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
 
     def _count_guess(self, now):
         """Lock out the customer when they have guessed so often again, longer each time."""
-        self.guesses += 1
-        locks, rest = divmod(self.guesses, self._get_number('guesses'))
-        if not rest:
-            name = ('first_lock', 'second_lock', 'further_lock')[min(locks, 3) - 1]
-            self.locked_until = now + timedelta(minutes=self._get_number(name))
+        for lockout in self:
+            lockout.guesses += 1
+            locks, rest = divmod(lockout.guesses, self._get_number('guesses'))
+            if not rest:
+                name = ('first_lock', 'second_lock', 'further_lock')[min(locks, 3) - 1]
+                lockout.locked_until = now + timedelta(minutes=self._get_number(name))
 
     def _count_guess_of_address(self, now):
-        """Let all customers behind the address wait a little when it guesses often."""
-        if self._begin_counting(now, timedelta(minutes=self._get_number('address_window'))):
-            self.guesses = 0
-        self.guesses += 1
-        if self.guesses >= self._get_number('address_guesses'):
-            self.locked_until = now + timedelta(minutes=self._get_number('address_wait'))
+        """Let whoever is behind the address wait a little when it guesses often."""
+        window = timedelta(minutes=self._get_number('address_window'))
+        for lockout in self:
+            lockout.guessed_at = self._slide(lockout.guessed_at, now, window)
+            lockout.guesses = len(lockout.guessed_at)
+            if lockout.guesses >= self._get_number('address_guesses'):
+                lockout.locked_until = now + timedelta(minutes=self._get_number('address_wait'))
 
     def _count_typo(self, now):
-        """Lock out the customer for the rest of an hour with a flood of typing errors."""
-        if self._begin_counting(now, TYPOS_WINDOW):
-            self.typos = 0
-        self.typos += 1
-        if self.typos >= self._get_number('typos'):
-            self.locked_until = self.counted_from + TYPOS_WINDOW
+        """Lock out with a flood of typing errors, until one more would be none."""
+        limit = self._get_number('typos')
+        for lockout in self:
+            lockout.mistyped_at = self._slide(lockout.mistyped_at, now, TYPOS_WINDOW)
+            lockout.typos = len(lockout.mistyped_at)
+            if lockout.typos >= limit:
+                first = fields.Datetime.to_datetime(lockout.mistyped_at[-limit])
+                lockout.locked_until = first + TYPOS_WINDOW
 
-    def _begin_counting(self, now, window):
-        """Begin another window when the last one is over; return whether it was."""
-        is_over = not self.counted_from or now >= self.counted_from + window
-        if is_over:
-            self.counted_from = now
-        return is_over
+    @api.model
+    def _slide(self, times, now, window):
+        """Return the times, as text, that are no longer ago than the window, and now."""
+        oldest = fields.Datetime.to_string(now - window)
+        return [*(time for time in times or [] if time > oldest), fields.Datetime.to_string(now)]
 
     @api.model
     def _get_number(self, name):
@@ -273,26 +282,33 @@ class RefillCardLockout(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def _forget_on_commit(self):
-        """Forget the wrong codes of whoever has redeemed a card, once that is certain.
+    def _forget_on_commit(self, partner):
+        """Forget the wrong codes for a customer who has redeemed a card, once that is certain.
 
         Not while they are locked out: staff can still redeem a card that they pick from the list.
         In SQL, in a transaction of its own: this one cannot see what was counted meanwhile.
+
+        :param res.partner partner: whom the card was for.
         """
         query = SQL(
             """
-            UPDATE refill_card_lockout SET guesses = 0, typos = 0, locked_until = NULL
+            UPDATE refill_card_lockout
+               SET guesses = 0, typos = 0, mistyped_at = NULL, locked_until = NULL
              WHERE partner_id = %(partner_id)s AND (guesses > 0 OR typos > 0)
                AND (locked_until IS NULL OR locked_until <= %(now)s)
             """,
-            partner_id=self._get_partner().id,
+            partner_id=partner.commercial_partner_id.id,
             now=fields.Datetime.now(),
         )
 
         @self.env.cr.postcommit.add
         def forget():
-            with self.env.registry.cursor() as cr:
-                self.with_env(self.env(cr=cr))._execute_alone(query)
+            try:
+                with self.env.registry.cursor() as cr:
+                    self.with_env(self.env(cr=cr))._execute_alone(query)
+            except Error:
+                # The card is redeemed: an error now would say that it is not.
+                _logger.warning("The wrong codes for a customer stay counted", exc_info=True)
 
     @api.autovacuum
     def _gc_lockouts(self):
@@ -321,6 +337,8 @@ class RefillCardLockout(models.Model):
             {
                 'guesses': 0,
                 'typos': 0,
+                'guessed_at': False,
+                'mistyped_at': False,
                 'locked_until': False,
                 'unlocked_on': fields.Datetime.now(),
                 'unlocked_by_id': self.env.uid,

@@ -27,8 +27,7 @@ class ResConfigSettings(models.TransientModel):
         string="Unknown codes until a lock",
         config_parameter='refill_cards.guesses',
         default=NUMBERS['guesses'],
-        help="A customer who types as many unknown codes is locked out, and again after as"
-        " many more.",
+        help="A customer with as many unknown codes is locked out, and again after as many more.",
     )
     refill_card_first_lock = fields.Integer(
         string="First lock",
@@ -53,7 +52,7 @@ class ResConfigSettings(models.TransientModel):
         config_parameter='refill_cards.address_guesses',
         default=NUMBERS['address_guesses'],
         help="When as many unknown codes come from one IP address, all customers behind it"
-        " must wait.",
+        " must wait; when they come from one user of the backend or the API, that user.",
     )
     refill_card_address_window = fields.Integer(
         string="Counted within",
@@ -72,7 +71,7 @@ class ResConfigSettings(models.TransientModel):
         config_parameter='refill_cards.typos',
         default=NUMBERS['typos'],
         help="A customer with as many typing errors within an hour is locked out for the"
-        " rest of it.",
+        " rest of it; while no customer is named, the user.",
     )
     refill_card_alert = fields.Integer(
         string="Refused codes until they are told",

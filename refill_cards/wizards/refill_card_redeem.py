@@ -35,6 +35,17 @@ class RefillCardRedeem(models.TransientModel):
     def _compute_typed(self):
         self.typed = False
 
+    @api.constrains('card_id')
+    def _check_card_id(self):
+        """:raise AccessError: when the user may not see the card, which the window describes."""
+        self.card_id.sudo(False).check_access('read')  # constraints run as superuser
+
+    def onchange(self, values, field_names, fields_spec):
+        # Odoo describes whatever card the client names, before anything is saved.
+        card_id = values.get('card_id') or self.default_get(['card_id']).get('card_id')
+        self.env['refill.card'].browse(card_id).check_access('read')
+        return super().onchange(values, field_names, fields_spec)
+
     def _inverse_typed(self):
         for wizard in self.filtered('typed'):
             if wizard.typed_refusal:
@@ -95,7 +106,7 @@ class RefillCardRedeem(models.TransientModel):
         visible = self.env['refill.card']
         if card := visible.search([('name', '=', self.typed.strip())]):
             return card
-        found = visible._find_by_code(self.typed)
+        found = visible._find_by_code(self.typed, self.partner_id)
         if not visible.search_count([('id', '=', found.id)]):
             reason = 'used' if found.state == 'used' else 'company'
             raise found._refusal(reason, company=self.company_id)
