@@ -166,6 +166,40 @@ class TestLife(RefillCardCommon):
         self.assertEqual(used.valid_till, Date.today())
         self.assertEqual(self._redeem(own).state, 'paid')
 
+    def test_extending_a_whole_series_leaves_disabled_cards_alone(self):
+        today = Date.today()
+        series = self._generate(2, valid_till=today)
+        disabled, other = series.card_ids
+        self._change(disabled, 'disable', reason='lost')
+        before = self._events(disabled)
+        day = today + timedelta(days=9)
+        self._change(series, 'extend', valid_till=day)
+        self.assertEqual((series.valid_till, other.valid_till), (day, day))
+        self.assertEqual((disabled.state, disabled.valid_till), ('disabled', today))
+        self.assertEqual(self._events(disabled), before)
+
+    def test_a_day_is_over_when_it_is_over_everywhere(self):
+        day = date(2030, 1, 10)
+        with freeze_time('2030-01-09 12:00:00'):
+            card = self._generate_card(valid_till=day)
+            self._change(card, 'disable', reason='lost')
+        self.accountant.tz = 'Pacific/Auckland'
+        with freeze_time('2030-01-11 11:00:00'):
+            card = card.with_context(tz='Pacific/Auckland')
+            self._change(card, 'enable')
+            self.assertEqual(card.state, 'active')
+
+    def test_cards_past_their_last_day_are_not_activated(self):
+        today = Date.today()
+        series = self._generate(3, activation_required=True, valid_till=today)
+        series.card_ids[0].valid_till = False
+        series.card_ids[1].valid_till = today + timedelta(days=9)
+        with freeze_time(today + timedelta(days=2)):
+            wizard = self._wizard(series, 'activate')
+            self.assertEqual((wizard.count, wizard.skipped), (2, "1 past their last day"))
+            wizard.action_confirm()
+        self.assertEqual(series.card_ids.mapped('state'), ['active', 'active', 'inactive'])
+
     def test_what_happens_and_to_which_cards_must_be_said(self):
         card = self._generate_card()
         wizards = self.env['refill.card.change'].with_user(self.accountant)
@@ -177,8 +211,22 @@ class TestLife(RefillCardCommon):
     def test_the_cards_of_a_series_that_is_being_generated_wait(self):
         series = self._generate()
         series.sudo().state = 'generating'
-        with self.assertRaisesRegex(UserError, "still being generated"):
-            self._change(series, 'disable', reason='cancelled')
+        names = series.card_ids.mapped('name')
+        for wizard in (
+            self._wizard(series, 'deactivate'),
+            self._wizard(series.card_ids[0], 'deactivate'),
+            self._range(names[0], names[1], operation='deactivate'),
+        ):
+            with self.assertRaisesRegex(UserError, "still being generated"):
+                wizard.action_confirm()
+        self.assertEqual(set(series.card_ids.mapped('state')), {'active'})
+
+    def test_a_selection_that_the_list_cut_off_is_refused(self):
+        cards = self._generate().card_ids
+        self.env['ir.config_parameter'].set_param('web.active_ids_limit', 3)
+        with self.assertRaisesRegex(UserError, "More cards are selected"):
+            cards.action_change()
+        self.assertTrue(cards[:2].action_change())
 
     # -------------------------------------------------------------------------
     # COMPANIES
@@ -213,6 +261,18 @@ class TestLife(RefillCardCommon):
         wizard = self._range(names[0], names[2], operation='disable')
         self.assertEqual(wizard.count, 2, "the range holds the cards that moved")
         self._assert_refused('company', self._redeem, moved[1])
+
+    def test_used_cards_stay_behind_when_a_whole_series_changes_companies(self):
+        for whole in (True, False):
+            series = self._generate(3, company_ids=[Command.set(self.company.ids)])
+            used, *rest = series.card_ids
+            self._redeem(used)
+            scope = series if whole else series.card_ids
+            answer = self._change(scope, 'companies', company_ids=self.other_company.ids)
+            self.assertIn("1 used", answer['params']['message'])
+            self.assertEqual((used.series_id, series.company_ids), (series, self.company))
+            self.assertEqual(len(rest[0].series_id.card_ids), 2)
+            self.assertEqual(rest[0].series_id.company_ids, self.other_company)
 
     def test_an_expired_series_is_split_too(self):
         series = self._generate(2, valid_till=Date.today())
@@ -278,6 +338,21 @@ class TestLife(RefillCardCommon):
         self.assertEqual(len(set(references[:3])), 1)
         self.assertEqual(len(set(references)), 2)
         self.assertEqual(events.user_id, self.accountant)
+
+    def test_the_events_of_several_series_share_the_reference_of_the_operation(self):
+        series = self._generate(2) + self._generate(2)
+        day = Date.today() + timedelta(days=9)
+        for change in (
+            lambda: self._change(series, 'companies', company_ids=self.other_company.ids),
+            lambda: self._change(series, 'extend', valid_till=day),
+            lambda: series.write({'valid_till': day + timedelta(days=1)}),
+            lambda: series.write({'company_ids': [Command.clear()]}),
+        ):
+            before = self._events(series.card_ids)
+            change()
+            events = self._events(series.card_ids) - before
+            self.assertEqual(len(events), 4)
+            self.assertEqual(len(set(events.mapped('reference'))), 1)
 
     def test_nobody_edits_or_deletes_history(self):
         card = self._generate_card()
@@ -348,6 +423,20 @@ class TestLife(RefillCardCommon):
             card.series_id.price = 99
         self.assertTrue(card.exists())
 
+    def test_what_was_used_once_keeps_its_price_in_another_series(self):
+        card = self._generate().card_ids[0]
+        self._redeem(card)
+        self._undo(card)
+        old = card.series_id
+        self._change(card, 'companies', company_ids=self.company.ids)
+        self.assertNotEqual(card.series_id, old)
+        self.assertTrue(card.series_id.has_used_cards)
+        with self.assertRaisesRegex(UserError, "stay as they are"):
+            card.series_id.price = 99
+        with self.assertRaisesRegex(UserError, "Cancel the rest"):
+            card.series_id.unlink()
+        self.assertTrue(card.exists())
+
     def test_only_a_finished_series_is_archived(self):
         series = self._generate(2)
         used = series.card_ids[0]
@@ -368,7 +457,26 @@ class TestLife(RefillCardCommon):
         series.action_archive()
         self._assert_refused('used', self._redeem, series.card_ids[0])
         self._change(series.card_ids[1], 'enable')
+        self.assertTrue(series.active, "what can be redeemed is not hidden")
         self.assertEqual(self._redeem(series.card_ids[1]).state, 'paid')
+
+    def test_an_archived_series_is_shown_again_when_a_redemption_is_undone(self):
+        card, other = self._generate_card(), self._generate_card()
+        self._redeem(card)
+        self._change(other, 'disable', reason='lost')
+        (card + other).series_id.action_archive()
+        self._undo(card)
+        self.assertTrue(card.series_id.active)
+        self.assertFalse(other.series_id.active)
+
+    def test_the_deletion_of_a_series_is_in_the_history(self):
+        series = self._generate(2)
+        name, serials = series.name, series.card_ids.mapped('name')
+        series.unlink()
+        events = self.env['refill.card.event'].search([('serial', 'in', [name, *serials])])
+        self.assertEqual(len(events), 3)
+        self.assertEqual(len(set(events.mapped('reference'))), 1)
+        self.assertEqual(events.filtered(lambda e: e.serial == name).note, "Series deleted")
 
     # -------------------------------------------------------------------------
     # FINDING A DAMAGED CARD
@@ -389,6 +497,9 @@ class TestLife(RefillCardCommon):
             with self.subTest(typed):
                 self.assertEqual(self._find(series, typed), card)
         self.assertIn("1 found", series.message_ids[0].body)
+        events = self.env['refill.card.event'].search([('serial', '=', series.name)])
+        self.assertEqual(len(events), 3)
+        self.assertEqual((events.user_id, events.series_id), (self.accountant, series))
         self.assertNotIn(groups[2], str(series.message_ids.mapped('body')))
         self.env.cr.execute('SELECT row_to_json(w)::text FROM refill_card_find w')
         self.assertNotIn(half, str(self.env.cr.fetchall()))
@@ -418,8 +529,12 @@ class TestLife(RefillCardCommon):
         with self.subTest("three are fine"):
             self.assertEqual(len(self._find(series, '?' * 13)), 3)
         many = self._generate(101)
+        wizards = self.env['refill.card.find'].with_user(self.accountant)
+        wizard = wizards.create({'series_id': many.id, 'typed': '?' * 13})
         with self.assertRaisesRegex(UserError, "More than 100"):
-            self._find(many, '?' * 13)
+            wizard.action_find()
+        event = self.env['refill.card.event'].search([('serial', '=', many.name)])
+        self.assertIn("more than 100 found", event.note)
 
     # -------------------------------------------------------------------------
     # MERGING CONTACTS

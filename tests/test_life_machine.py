@@ -1,3 +1,4 @@
+from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 from typing import ClassVar
@@ -12,6 +13,7 @@ from odoo.tests import tagged
 from odoo.tools import SQL, mute_logger
 
 from ..refill_cards.models.refill_card import DISABLE_REASONS, TRANSITIONS
+from ..refill_cards.wizards import refill_card_change
 from .common import RefillCardCommon
 
 CARDS = st.integers(0, 4)
@@ -38,6 +40,7 @@ class LifeOfCards(RuleBasedStateMachine):
     """Anybody does anything to five cards of two series, in two companies."""
 
     case: ClassVar[RefillCardCommon]
+    successes: ClassVar[Counter]
 
     def __init__(self):
         super().__init__()
@@ -60,11 +63,12 @@ class LifeOfCards(RuleBasedStateMachine):
         self.savepoint.close(rollback=True)
         self.env.invalidate_all()
 
-    def _try(self, function):
+    def _try(self, action, function):
         """Do something as a request does: all of it, or nothing."""
         with suppress(UserError), mute_logger('odoo.sql_db'), self.env.cr.savepoint():
             function()
             self.env.flush_all()
+            self.successes[action] += 1
         self.env.invalidate_all()
 
     def _card(self, index, *states):
@@ -105,34 +109,38 @@ class LifeOfCards(RuleBasedStateMachine):
 
     def redeem(self, index, who, customer, live):
         if card := self._card(index, *['active'] * live):
-            self._try(lambda: self._redeem(card, self.customers[customer], self.users[who]))
+            self._try(
+                'redeem', lambda: self._redeem(card, self.customers[customer], self.users[who])
+            )
 
     def _redeem(self, card, customer, user):
         self.payments += self.case._redeem(card, customer, user)
 
     def change(self, index, who, operation, reason, days):
-        cards = self._card(index) + self._card(index + who, 'used')
+        states = refill_card_change.OPERATIONS[operation]
+        cards = self._card(index, *states) + self._card(index + who, 'used')
         values = {'reason': reason, 'reason_text': "x", 'company_ids': self.case.company.ids}
         values['valid_till'] = Date.today() + timedelta(days=days)
         if cards:
             cards = cards.with_user(self.users[who])
-            self._try(lambda: self.case._change(cards, operation, **values))
+            self._try(operation, lambda: self.case._change(cards, operation, **values))
 
     def undo(self, index, who, used):
         if card := self._card(index, *['used'] * used):
-            self._try(lambda: self.case._undo(card, user=self.users[who]))
+            self._try('undo', lambda: self.case._undo(card, user=self.users[who]))
 
     def do_what_is_rare(self, index, who, what):
         card, company = self._card(index).with_user(self.users[who]), self.case.company
         if card or what in ('expire', 'lock', 'open'):
             self._try(
+                what,
                 {
                     'look': card.action_show_code,
                     'delete': card.unlink,
                     'expire': self._expire,
                     'lock': lambda: company.write({'fiscalyear_lock_date': Date.today()}),
                     'open': lambda: company.write({'fiscalyear_lock_date': False}),
-                }[what]
+                }[what],
             )
 
     def _expire(self):
@@ -146,7 +154,7 @@ class LifeOfCards(RuleBasedStateMachine):
         payment = self.payments[number % len(self.payments)].with_user(self.case.accountant)
         for step in steps:
             if payment.exists():
-                self._try(lambda what=step: self._change_books(payment, what))
+                self._try('books', lambda what=step: self._change_books(payment, what))
 
     def _change_books(self, payment, what):
         move = payment.move_id
@@ -236,5 +244,8 @@ class TestLifeMachine(RefillCardCommon):
 
         class Machine(LifeOfCards):
             case = self
+            successes = Counter()
 
         run_state_machine_as_test(Machine, settings=SETTINGS)
+        expected = {'redeem', 'undo', 'disable', 'enable', 'extend', 'books'}
+        self.assertFalse(expected - Machine.successes.keys(), "never succeeded")

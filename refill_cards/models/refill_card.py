@@ -465,7 +465,17 @@ class RefillCard(models.Model):
             self.invalidate_model()
         else:
             self.invalidate_recordset()
+        if changed and state in ('inactive', 'active'):
+            self._unarchive_series()
         return changed
+
+    @api.model
+    def _unarchive_series(self):
+        """Show the series again of which cards can be redeemed again."""
+        # sudo: what the cards are worth is not hidden, whoever changed them
+        series_sudo = self.env['refill.card.series'].sudo()
+        alive = Domain('card_ids.state', 'in', ['inactive', 'active'])
+        series_sudo.search(Domain('active', '=', False) & alive).action_unarchive()
 
     def _restore(self, where, **kwargs):
         """Make disabled or expired cards again what they were, or expired when their day is over.
@@ -475,9 +485,8 @@ class RefillCard(models.Model):
         :return: how many cards changed.
         :rtype: int
         """
-        today = fields.Date.context_today(self)
         day = kwargs.get('valid_till', SQL("valid_till"))
-        over = SQL("(%s)::date < %s", day, today)
+        over = SQL("(%s)::date < %s", day, self._get_westernmost_day())
         return sum(
             self._change_state(state, where=SQL("%s AND %s", where, condition), **kwargs)
             for state, condition in (
@@ -559,12 +568,18 @@ class RefillCard(models.Model):
         return changed
 
     @api.model
-    def _cron_expire(self):
-        """Expire the cards whose last day is over everywhere on earth.
+    def _get_westernmost_day(self):
+        """Return the day before which every day is over everywhere on earth.
 
         Redemption checks the day itself, in the customer's time zone.
+
+        :rtype: datetime.date
         """
-        westernmost = fields.Datetime.now() - timedelta(hours=12)
+        return (fields.Datetime.now() - timedelta(hours=12)).date()
+
+    @api.model
+    def _cron_expire(self):
+        """Expire the cards whose last day is over everywhere on earth."""
         over = SQL(
             """
             id IN (
@@ -573,7 +588,7 @@ class RefillCard(models.Model):
                  LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
             )
             """,
-            westernmost.date(),
+            self._get_westernmost_day(),
             EXPIRING_BATCH,
         )
         time_left = True
@@ -1015,8 +1030,24 @@ class RefillCard(models.Model):
         return {**action, 'context': {'default_card_id': self.id}}
 
     def action_change(self):
-        """Open the window that changes these cards."""
+        """Open the window that changes these cards.
+
+        :raise UserError: when the list may have handed over only a part of what was selected.
+        """
+        self._check_whole_selection()
         return self.env['refill.card.change'].create({'card_ids': self.ids})._get_window()
+
+    def _check_whole_selection(self):
+        """:raise UserError: when the list may have handed over only a part of what was selected."""
+        parameters = self.env['ir.config_parameter'].sudo()  # sudo: a setting for everyone
+        limit = int(parameters.get_param('web.active_ids_limit', 20000))
+        if len(self) >= limit:
+            raise UserError(
+                self.env._(
+                    "More cards are selected than a list hands over. Take their series, or a range"
+                    " of serial numbers."
+                )
+            )
 
     def action_undo(self):
         """Open the window that undoes the redemption."""

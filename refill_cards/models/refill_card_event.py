@@ -36,7 +36,7 @@ class RefillCardEvent(models.Model):
     )
     summary = fields.Char(string="What Happened", compute='_compute_summary')
 
-    _undone_idx = models.Index("(series_id) WHERE old_state = 'used'")
+    _undone_idx = models.Index("(card_id) WHERE old_state = 'used'")
 
     @api.depends('old_state', 'new_state', 'note')
     def _compute_summary(self):

@@ -282,18 +282,7 @@ class RefillCardExport(models.Model):
         )
         for series in self.series_ids:
             series.message_post(body=note)
-            # sudo: history is only added to, and by nobody by hand
-            self.env['refill.card.event'].sudo().create(
-                {
-                    'series_id': series.id,
-                    'company_id': self.company_id.id,
-                    'serial': series.name,
-                    'date': fields.Datetime.now(),
-                    'user_id': self.env.uid,
-                    'channel': 'backend',
-                    'note': note,
-                }
-            )
+            series._record_event(note)
 
     # -------------------------------------------------------------------------
     # IN THE BACKGROUND

@@ -180,12 +180,13 @@ class RefillCardSeries(models.Model):
         """
         in_series = Domain('series_id', 'in', self.ids)
         now = Domain('state', 'in', ['used', 'disabled']) & Domain('used_on', '!=', False)
-        undone = Domain('old_state', '=', 'used')
+        # The cards' events, because a card may have moved to another series since.
+        undone = Domain('event_ids.old_state', '=', 'used')
         # sudo: also the cards used where the user does not look count
-        cards, events = self.env['refill.card'].sudo(), self.env['refill.card.event'].sudo()
+        cards = self.env['refill.card'].sudo()
         groups = [
             *cards._read_group(in_series & now, ['series_id']),
-            *events._read_group(in_series & undone, ['series_id']),
+            *cards._read_group(in_series & undone, ['series_id']),
         ]
         return self.browse({series.id for [series] in groups})
 
@@ -336,29 +337,49 @@ class RefillCardSeries(models.Model):
         if 'company_ids' in vals:
             companies = {series: series.available_to for series in self}
         res = super().write(vals)
-        for series, old in olds.items():
-            series._move_valid_till(old)
-        for series, old in companies.items():
-            if series.available_to != old:
-                series._record_companies()
+        if olds or companies:
+            reference = self.env['refill.card']._next_reference()
+            for series, old in olds.items():
+                series._move_valid_till(old, reference)
+            for series, old in companies.items():
+                series._record_companies(old, reference)
         return res
 
-    def _record_companies(self):
-        """Write into the history of the cards which companies accept them from now on."""
-        cards = self.env['refill.card']
-        cards._record_events(
-            None,
-            channel='backend',
-            note=self._get_companies_note(),
-            reference=cards._next_reference(),
-            where=SQL("series_id = %s AND used_on IS NULL", self.id),
-        )
+    def _record_companies(self, old, reference):
+        """Write into the history of the cards which companies accept them from now on.
 
-    def _set_companies(self, companies):
-        """Let these companies accept the cards, and still those that the user does not see."""
+        :param str old: which did until now; nothing is written when they still do.
+        :param str reference: what the events of the operation share.
+        """
+        if self.available_to != old:
+            self.env['refill.card']._record_events(
+                None,
+                channel='backend',
+                note=self._get_companies_note(),
+                reference=reference,
+                where=SQL("series_id = %s AND used_on IS NULL", self.id),
+            )
+
+    def _set_companies(self, companies, reference):  # pylint: disable=missing-return
+        """Let these companies accept the cards, and still those that the user does not see.
+
+        :param res.company companies: empty for any company.
+        :param str reference: what the events of the operation share.
+        """
         self.env.flush_all()
         self.invalidate_recordset(['company_ids'])  # as superuser it may have been read with all
-        self.company_ids = companies
+        old = self.available_to
+        # Past our own `write`, which would be another operation.
+        values = {'company_ids': [Command.set(companies.ids)]}
+        super().write(values)  # pylint: disable=super-method-mismatch
+        self._record_companies(old, reference)
+
+    def _set_last_day(self, day):  # pylint: disable=missing-return
+        """Change the last day of the series only: its cards were given theirs.
+
+        :param datetime.date | None day: None for cards that stay valid.
+        """
+        super().write({'valid_till': day})  # pylint: disable=super-method-mismatch
 
     def _get_companies_note(self):
         return self.env._("Available to: %(companies)s", companies=self.available_to)
@@ -393,7 +414,7 @@ class RefillCardSeries(models.Model):
         values = {'quantity': moved, 'generated': moved, 'state': 'ready'}
         new_sudo = series_sudo.copy({**values, 'company_ids': series_sudo.company_ids.ids})
         new = new_sudo.sudo(False)
-        new._set_companies(companies)
+        new._set_companies(companies, reference)
         note = new._get_companies_note()
         cards._record_events(None, channel='backend', note=note, reference=reference, where=where)
         # The ORM would load all the cards.
@@ -450,14 +471,14 @@ class RefillCardSeries(models.Model):
                 )
             )
 
-    def _move_valid_till(self, old):
+    def _move_valid_till(self, old, reference):
         """Give the cards that had the series' old last day the new one; revive expired ones.
 
         :param datetime.date | None old: the last day until now.
+        :param str reference: what the events of the operation share.
         """
         where = SQL("series_id = %s AND valid_till IS NOT DISTINCT FROM %s", self.id, old)
-        cards = self.env['refill.card']
-        cards._change_valid_till(self.valid_till or None, where, cards._next_reference())
+        self.env['refill.card']._change_valid_till(self.valid_till or None, where, reference)
 
     @api.model
     def _get_validity_note(self, day):
@@ -474,13 +495,32 @@ class RefillCardSeries(models.Model):
         self._lock()
         self._check_unused()
         cards = self.env['refill.card']
-        cards._record_events(
-            'deleted',
-            channel='backend',
-            reference=cards._next_reference(),
-            where=SQL("series_id = ANY(%s)", list(self.ids)),
-        )
+        reference = cards._next_reference()
+        where = SQL("series_id = ANY(%s)", list(self.ids))
+        cards._record_events('deleted', channel='backend', reference=reference, where=where)
+        for series in self:
+            series._record_event(self.env._("Series deleted"), reference)
         return super().unlink()
+
+    def _record_event(self, note, reference=None):
+        """Write into the history what was done with the whole series.
+
+        :param str note: must not hold a code.
+        :param str reference: what the events of one operation share.
+        """
+        # sudo: history is only added to, and by nobody by hand
+        self.env['refill.card.event'].sudo().create(
+            {
+                'series_id': self.id,
+                'company_id': self.sudo().company_id.id,  # sudo: whether or not it is chosen
+                'serial': self.name,
+                'date': fields.Datetime.now(),
+                'user_id': self.env.uid,
+                'channel': 'backend',
+                'note': note,
+                'reference': reference,
+            }
+        )
 
     def _log_deletion(self, cards, reference):
         """Say in the chatter which cards were deleted; its author is who deleted them."""

@@ -126,6 +126,14 @@ class RefillCardChange(models.TransientModel):
             & Domain('name', '=like', f'{stem}-%')
         )
 
+    def _get_series(self):
+        """Return the series of the cards that are meant.
+
+        :rtype: refill.card.series
+        """
+        groups = self.env['refill.card']._read_group(self._get_scope_domain(), ['series_id'])
+        return self.series_ids.union(*(series for [series] in groups))
+
     def _is_range(self):
         """Return whether two cards are given that were made together."""
         first, last = self.first_id, self.last_id
@@ -143,7 +151,15 @@ class RefillCardChange(models.TransientModel):
             & self._get_writable_domain()
             & Domain('state', 'in', OPERATIONS[self.operation])
             & Domain('used_on', '=', False)
+            & ~self._get_over_domain()
         )
+
+    def _get_over_domain(self):
+        """Return which cards are not activated because their last day is over."""
+        if self.operation != 'activate':
+            return Domain.FALSE
+        day = self.env['refill.card']._get_westernmost_day()
+        return Domain('state', '=', 'inactive') & Domain('valid_till', '<', day)
 
     @api.model
     def _get_writable_domain(self):
@@ -167,8 +183,9 @@ class RefillCardChange(models.TransientModel):
         """
         cards = self.env['refill.card']
         scope, writable = self._get_scope_domain(), self._get_writable_domain()
+        over = self._get_over_domain()
         groups = cards._read_group(
-            scope & writable, ['series_id', 'state', 'disable_reason'], ['__count']
+            scope & writable & ~over, ['series_id', 'state', 'disable_reason'], ['__count']
         )
         changed, totals, skipped = 0, {}, {}
         for series, state, reason, count in groups:
@@ -181,6 +198,8 @@ class RefillCardChange(models.TransientModel):
             else:
                 skipped[state, reason] = skipped.get((state, reason), 0) + count
         reasons = [self._describe_skipped(*group) for group in skipped.items()]
+        if late := cards.search_count(scope & writable & over):
+            reasons.append(self.env._("%(count)s past their last day", count=late))
         if foreign := cards.search_count(scope & ~writable):
             reasons.append(self.env._("%(count)s issued by another company", count=foreign))
         amounts = [format_amount(self.env, amount, currency) for currency, amount in totals.items()]
@@ -245,7 +264,7 @@ class RefillCardChange(models.TransientModel):
             raise UserError(self.env._("Type or scan the first and the last card of the range."))
         if not (self.series_ids or self.card_ids or self._is_range()):
             raise UserError(self.env._("The first and the last card are not of one series."))
-        if any(series.state != 'ready' for series in self.series_ids):
+        if any(series.state != 'ready' for series in self._get_series()):
             raise UserError(self.env._("The cards are still being generated."))
         if self.operation == 'disable':
             if not self.reason:
@@ -299,18 +318,19 @@ class RefillCardChange(models.TransientModel):
         day = self.valid_till or None
         changed = self.env['refill.card']._change_valid_till(day, where, reference)
         # Where each card counts its own days, the series has no last day.
-        self.series_ids.filtered(lambda series: not series.validity_days).valid_till = day
+        dated = self.series_ids.filtered(lambda series: not series.validity_days)
+        dated._filtered_access('write')._set_last_day(day)
         return changed
 
     def _change_companies(self, where, reference):
-        """Change the companies of whole series; of a part of the cards, in a series of its own."""
+        """Change the companies of series; where cards stay behind, in a series of their own."""
         cards, domain = self.env['refill.card'], self._get_domain()
         changed = 0
         for series, count in cards._read_group(domain, ['series_id'], ['__count']):
             # sudo: also the cards used where the user does not look stay
             total = cards.sudo().search_count([('series_id', '=', series.id)])
-            if series in self.series_ids or count == total:
-                series._set_companies(self.company_ids)
+            if count == total:
+                series._set_companies(self.company_ids, reference)
                 changed += count
             else:
                 changed += series._split_off(where, self.company_ids, reference)

@@ -93,7 +93,7 @@ class RefillCardExportWizard(models.TransientModel):
         :raise UserError: when the cards are not told clearly.
         """
         self.ensure_one()
-        self._check_whole_selection()
+        self.card_ids._check_whole_selection()
         series = self._get_series()
         first, last = self._find_ends()
         if not series:
@@ -148,18 +148,6 @@ class RefillCardExportWizard(models.TransientModel):
         if first and last and first.number > last.number:
             raise UserError(self.env._("The first card comes after the last one."))
         return first, last
-
-    def _check_whole_selection(self):
-        """:raise UserError: when the list may have handed over only a part of what was selected."""
-        parameters = self.env['ir.config_parameter'].sudo()  # sudo: a setting for everyone
-        limit = int(parameters.get_param('web.active_ids_limit', 20000))
-        if len(self.card_ids) >= limit:
-            raise UserError(
-                self.env._(
-                    "More cards are selected than a list hands over. Export their series, or a"
-                    " range of serial numbers."
-                )
-            )
 
     def _get_file_name(self, series):
         """Return a name that tells what is in the file.

@@ -34,7 +34,7 @@ class RefillCardFind(models.TransientModel):
 
         :rtype: refill.card
         :raise AccessError: when the user may not get at the codes of the series.
-        :raise UserError: when that is no part of a code of the series, or too many cards fit.
+        :raise UserError: when that is no part of a code of the series.
         """
         series = self.series_id
         if not series:
@@ -56,48 +56,56 @@ class RefillCardFind(models.TransientModel):
                 )
             ) from None
         found = self._search_codes(pattern)
-        series.message_post(
-            body=self.env._("Looked for a damaged card: %(count)s found.", count=len(found))
-        )
+        note = self.env._("Looked for a damaged card: %(count)s found.", count=len(found))
+        if len(found) > MAX_CANDIDATES:
+            note = self.env._(
+                "Looked for a damaged card: more than %(maximum)s found.", maximum=MAX_CANDIDATES
+            )
+        series.message_post(body=note)
+        series._record_event(note)
         return found
 
     def _search_codes(self, pattern):
         """Open the codes of the series, a batch at a time, and return the cards that match.
 
+        One more than the maximum tells that there are too many: an error here would undo the
+        record of the search.
+
         :param re.Pattern pattern: of bodies.
-        :raise UserError: when there are too many.
         """
         cards = self.env['refill.card']
         sealer = cards._get_sealer()
         cards.flush_model(['code_sealed'])
         found, last = [], 0
         # The ORM would keep all cards of the series in memory.
-        while rows := self.env.execute_query(
-            SQL(
-                "SELECT id, code_sealed FROM refill_card WHERE series_id = %s AND id > %s"
-                " ORDER BY id LIMIT %s",
-                *(self.series_id.id, last, BATCH),
+        while len(found) <= MAX_CANDIDATES and (
+            rows := self.env.execute_query(
+                SQL(
+                    "SELECT id, code_sealed FROM refill_card WHERE series_id = %s AND id > %s"
+                    " ORDER BY id LIMIT %s",
+                    *(self.series_id.id, last, BATCH),
+                )
             )
         ):
             last = rows[-1][0]
             found += [card for card, sealed in rows if pattern.fullmatch(sealer.open(sealed))]
-            if len(found) > MAX_CANDIDATES:
-                raise UserError(
-                    self.env._(
-                        "More than %(maximum)s cards fit. Type more of the code.",
-                        maximum=MAX_CANDIDATES,
-                    )
-                )
-        return cards.browse(found)
+        return cards.browse(found[: MAX_CANDIDATES + 1])
 
     def action_find(self):
         """Open the list of the cards that it can be.
 
-        :raise UserError: when there are none.
+        :raise UserError: when there are none, or too many.
         """
         self.ensure_one()
         if not self.candidate_ids:
             raise UserError(self.env._("No card of this series has such a code."))
+        if len(self.candidate_ids) > MAX_CANDIDATES:
+            raise UserError(
+                self.env._(
+                    "More than %(maximum)s cards fit. Type more of the code.",
+                    maximum=MAX_CANDIDATES,
+                )
+            )
         action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
         return {
             **action,
