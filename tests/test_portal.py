@@ -3,6 +3,7 @@ from unittest.mock import patch
 from urllib.parse import urlencode
 
 import pypdfium2
+from freezegun import freeze_time
 from lxml import html
 from odoo import http
 from odoo.exceptions import UserError
@@ -136,7 +137,7 @@ class TestPortal(PortalCommon):
             ('POST', '/my/payments/1/receipt'),
         ):
             with self.subTest(url=url):
-                data = {'csrf_token': http.Request.csrf_token(self), 'code': card.code}
+                data = {'csrf_token': http.Request.csrf_token(self), 'code': card.sudo().code}
                 response = self.url_open(url, data=data, method=method)
                 self.assertEqual(response.status_code, 405)
         self.assertEqual(card.state, 'active')
@@ -239,7 +240,30 @@ class TestPortal(PortalCommon):
         card = self._generate_card()
         self._redeem(card).action_cancel()
         response = self._post(card.sudo().code)
-        self._assert_not_redeemed(response, "This card was disabled.", card.sudo().code)
+        sentence = "This card was disabled. Please ask whoever sold it to you."
+        self._assert_not_redeemed(response, sentence, card.sudo().code)
+
+    def test_a_card_that_is_not_active_yet_is_refused(self):
+        card = self._generate_card(activation_required=True)
+        response = self._post(card.sudo().code)
+        sentence = "This card is not active yet. Please ask whoever sold it to you."
+        self._assert_not_redeemed(response, sentence, card.sudo().code)
+        self.assertEqual(card.state, 'inactive')
+
+    def test_whoever_typed_too_many_codes_is_refused_and_told_until_when(self):
+        self.env['ir.config_parameter'].set_param('refill_cards.guesses', 1)
+        card, unknown = self._generate(2).card_ids
+        code = unknown.sudo().code
+        unknown.sudo().unlink()
+        self.customer.tz = 'UTC'
+        with freeze_time('2026-01-31 10:00:00'):
+            self._log_in(self.customer_user)
+            self._assert_not_redeemed(self._post(code), "There is no card with this code.", code)
+            response = self._post(card.sudo().code)
+        sentence = "Too many wrong codes. Please try again after"
+        self._assert_not_redeemed(response, sentence, card.sudo().code)
+        self.assertRegex(self._get_alert(response), r'after .*10:15')
+        self.assertEqual(card.state, 'active')
 
     def test_a_card_for_other_companies_is_refused(self):
         card = self._generate_card(
@@ -483,7 +507,7 @@ class TestPortalPayments(PortalCommon):
     def test_a_payment_shows_the_invoices_that_it_paid(self):
         invoice, other = self._invoice(10), self._invoice(5, due='2026-02-01')
         self._invoice(10, partner=self.stranger)
-        self._post(self._generate_card().code)
+        self._post(self._generate_card().sudo().code)
         [row] = self._get_rows()
         self.assertEqual(set(row[5].split(', ')), {invoice.name, other.name})
 
@@ -503,14 +527,14 @@ class TestPortalPayments(PortalCommon):
     def test_payments_are_filtered_by_type(self):
         self._pay(10)
         card = self._generate_card()
-        self._post(card.code)
+        self._post(card.sudo().code)
         self.assertEqual(self._get_comments('/my/payments?filterby=manual'), ["Paid 10"])
         self.assertEqual(self._get_comments('/my/payments?filterby=refill_card'), [card.name])
 
     def test_payments_are_searched_by_number_comment_and_invoice(self):
         invoice = self._invoice(25)
         card = self._generate_card()
-        self._post(card.code)
+        self._post(card.sudo().code)
         payment = self._pay(10)
         for search, found in (
             (invoice.name, [card.name]),
@@ -532,7 +556,7 @@ class TestPortalPayments(PortalCommon):
         for amount in (10, 20, 30):
             self._pay(amount)
         self._pay(5, currency_id=self.other_currency.id)
-        self._post(self._generate_card().code)
+        self._post(self._generate_card().sudo().code)
         self._pay(99, partner=self.stranger)
         with patch('odoo.addons.portal.controllers.portal.CustomerPortal._items_per_page', 2):
             rows = self._get_totals('/my/payments')
@@ -622,7 +646,7 @@ class TestPortalReceipt(PortalCommon):
     def test_the_receipt_has_number_value_and_invoices(self):
         invoice = self._invoice(10)
         card = self._generate_card()
-        result = self._post(card.code)
+        result = self._post(card.sudo().code)
         payment = card.payment_id
         self.assertIn(f'href="/my/payments/{payment.id}/receipt"', result.text)
         receipt = self._get_receipt(payment).text  # In tests Odoo leaves it as HTML.
@@ -656,24 +680,24 @@ class TestPortalCompanies(PortalCommon):
 
     def test_a_company_that_the_customer_does_not_deal_with_is_refused(self):
         card = self._generate_card(company_ids=[Command.clear()])
-        response = self._post(card.code, company_id=self.other_company.id)
-        self._assert_not_redeemed(response, "Please choose the company", card.code)
+        response = self._post(card.sudo().code, company_id=self.other_company.id)
+        self._assert_not_redeemed(response, "Please choose the company", card.sudo().code)
         self.assertEqual(card.state, 'active')
 
     def test_nonsense_is_no_company(self):
         card = self._generate_card()
         for nonsense in ('', 'abc', '-1', '1 OR 1=1'):
             with self.subTest(nonsense=nonsense):
-                response = self._post(card.code, company_id=nonsense)
-                self._assert_not_redeemed(response, "Please choose the company", card.code)
+                response = self._post(card.sudo().code, company_id=nonsense)
+                self._assert_not_redeemed(response, "Please choose the company", card.sudo().code)
         self.assertEqual(card.state, 'active')
 
     def test_with_several_companies_the_customer_must_choose(self):
         self._deal_with_both()
         self.assertEqual(self._get_choices(), {self.company.id, self.other_company.id})
         card = self._generate_card(company_ids=[Command.clear()])
-        response = self._post(card.code)
-        self._assert_not_redeemed(response, "Please choose the company", card.code)
+        response = self._post(card.sudo().code)
+        self._assert_not_redeemed(response, "Please choose the company", card.sudo().code)
         self.assertEqual(card.state, 'active')
 
     def test_a_company_without_portal_is_no_choice(self):
@@ -702,15 +726,15 @@ class TestPortalCompanies(PortalCommon):
     def test_a_card_that_the_chosen_company_refuses_can_be_tried_in_another(self):
         self._deal_with_both()
         card = self._generate_card(company_ids=[Command.set(self.company.ids)])
-        response = self._post(card.code, company_id=self.other_company.id)
-        self._assert_not_redeemed(response, "Please choose another company", card.code)
+        response = self._post(card.sudo().code, company_id=self.other_company.id)
+        self._assert_not_redeemed(response, "Please choose another company", card.sudo().code)
         [chosen] = html.fromstring(response.text).xpath("//input[@checked]/@value")
         self.assertEqual(int(chosen), self.other_company.id)
 
     def test_the_chosen_company_books_the_payment(self):
         self._deal_with_both()
         card = self._generate_card(company_ids=[Command.clear()])
-        response = self._post(card.code, company_id=self.other_company.id)
+        response = self._post(card.sudo().code, company_id=self.other_company.id)
         self.assertEqual(self._get_alert(response), "Your card was redeemed.")
         self.assertEqual(card.company_id, self.other_company)
         self.assertEqual(card.payment_id.company_id, self.other_company)

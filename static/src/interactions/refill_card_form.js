@@ -6,6 +6,8 @@ import { scanBarcode } from "@web/core/barcode/barcode_dialog";
 import { findFormat, groupField } from "./refill_card_code";
 import { readCode, takeLinkedCode } from "./refill_card_link";
 
+const TYPING = ["insertText", "insertCompositionText"];
+
 /** Groups the code, shows a typing error before it is sent, scans cards, and sends once only. */
 export class RefillCardForm extends Interaction {
     static selector = ".o_refill_card_form";
@@ -19,6 +21,8 @@ export class RefillCardForm extends Interaction {
         },
         "input[name='code']": {
             "t-on-input": this.onInput,
+            // What phone keyboards compose is left alone till it is finished.
+            "t-on-compositionend": this.onInput,
             "t-att-class": () => ({ "is-invalid": this.isWrong }),
             "t-att-aria-invalid": () => (this.isWrong ? "true" : undefined),
         },
@@ -61,12 +65,13 @@ export class RefillCardForm extends Interaction {
         this.isWrong = this.isTypo;
     }
 
-    onInput({ inputType, isComposing }) {
+    onInput({ type, inputType, isComposing }) {
         this.isTypo = this.isWrong = false;
         if (isComposing) {
             return;
         }
-        groupField(this.inputEl, this.formats, inputType === "insertText");
+        const isTyping = type === "compositionend" || TYPING.includes(inputType);
+        groupField(this.inputEl, this.formats, isTyping);
         if (inputType === "insertFromPaste") {
             this.check();
         }
