@@ -74,6 +74,21 @@ class TestPortalTour(PortalTourCommon):
         self._generate_with_body('888888888888G', activation_required=True)
         self.env['ir.config_parameter'].set_param('refill_cards.guesses', 2)
         self.start_tour('/my/refill', 'refill_card_refused', login=self.customer_user.login)
+        attempts = self.env['refill.card.attempt'].search([], order='id')
+        self.assertEqual(
+            attempts.mapped('reason'),
+            [
+                'unknown',
+                'expired',
+                'used',
+                'used',
+                'company',
+                'disabled',
+                'inactive',
+                'unknown',
+                'locked_out',
+            ],
+        )
 
     def test_a_customer_of_several_companies_uses_each_page(self):
         self.customer_user.company_ids += self.other_company

@@ -1,3 +1,4 @@
+import { browser } from "@web/core/browser/browser";
 import { isBarcodeScannerSupported } from "@web/core/barcode/barcode_video_scanner";
 import { Interaction } from "@web/public/interaction";
 import { registry } from "@web/core/registry";
@@ -6,6 +7,7 @@ import { scanBarcode } from "@web/core/barcode/barcode_dialog";
 import { findFormat, groupField } from "./refill_card_code";
 import { readCode, takeLinkedCode } from "./refill_card_link";
 
+const KEY = "refill_card_typed";
 const TYPING = ["insertText", "insertCompositionText"];
 
 /** Groups the code, shows a typing error before it is sent, scans cards, and sends once only. */
@@ -43,7 +45,22 @@ export class RefillCardForm extends Interaction {
         this.isSent = false;
         this.isTypo = false;
         this.isWrong = this.inputEl.classList.contains("is-invalid");
+        this.takeTyped();
         this.fillFromLink();
+    }
+
+    /** Keep what is sent in the browser: the server then refuses by redirecting, without it. */
+    keepTyped() {
+        browser.sessionStorage.setItem(KEY, this.inputEl.value);
+        this.el.elements.is_typed_kept.disabled = false;
+    }
+
+    takeTyped() {
+        const typed = browser.sessionStorage.getItem(KEY);
+        browser.sessionStorage.removeItem(KEY);
+        if (typed && document.getElementById("refill_card_refusal")) {
+            this.inputEl.value = typed;
+        }
     }
 
     fillFromLink() {
@@ -88,6 +105,7 @@ export class RefillCardForm extends Interaction {
             this.inputEl.focus();
         } else {
             this.isSent = true;
+            this.keepTyped();
         }
     }
 

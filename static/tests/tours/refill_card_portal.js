@@ -195,6 +195,26 @@ registry.category("web_tour.tours").add("refill_card_portal", {
 registry.category("web_tour.tours").add("refill_card_refused", {
     steps: () => [
         ...refuse("QUICK-2222-2222-2222W", "no card with this code"),
+        {
+            content: "What was typed is kept for one page only",
+            trigger: FIELD,
+            run() {
+                if (JSON.stringify({ ...window.sessionStorage }).includes("2222")) {
+                    throw new Error("The code was left behind.");
+                }
+                window.location.reload();
+            },
+            expectUnloadPage: true,
+        },
+        {
+            content: "Reloading the page sends nothing",
+            trigger: `body:not(:has(#refill_card_refusal)) ${FIELD}`,
+            run() {
+                if (this.anchor.value) {
+                    throw new Error(`The field holds ${this.anchor.value}`);
+                }
+            },
+        },
         ...refuse("QUICK-3333-3333-3333A", "valid till 01/31/2026"),
         ...refuse("QUICK-4444-4444-4444R", "used for this account on"),
         checkAccessibility,
