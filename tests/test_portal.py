@@ -3,6 +3,7 @@ from unittest.mock import patch
 from urllib.parse import urlencode
 
 import pypdfium2
+from freezegun import freeze_time
 from lxml import html
 from odoo import http
 from odoo.exceptions import UserError
@@ -239,7 +240,30 @@ class TestPortal(PortalCommon):
         card = self._generate_card()
         self._redeem(card).action_cancel()
         response = self._post(card.sudo().code)
-        self._assert_not_redeemed(response, "This card was disabled.", card.sudo().code)
+        sentence = "This card was disabled. Please ask whoever sold it to you."
+        self._assert_not_redeemed(response, sentence, card.sudo().code)
+
+    def test_a_card_that_is_not_active_yet_is_refused(self):
+        card = self._generate_card(activation_required=True)
+        response = self._post(card.sudo().code)
+        sentence = "This card is not active yet. Please ask whoever sold it to you."
+        self._assert_not_redeemed(response, sentence, card.sudo().code)
+        self.assertEqual(card.state, 'inactive')
+
+    def test_whoever_typed_too_many_codes_is_refused_and_told_until_when(self):
+        self.env['ir.config_parameter'].set_param('refill_cards.guesses', 1)
+        card, unknown = self._generate(2).card_ids
+        code = unknown.sudo().code
+        unknown.sudo().unlink()
+        self.customer.tz = 'UTC'
+        with freeze_time('2026-01-31 10:00:00'):
+            self._log_in(self.customer_user)
+            self._assert_not_redeemed(self._post(code), "There is no card with this code.", code)
+            response = self._post(card.sudo().code)
+        sentence = "Too many wrong codes. Please try again after"
+        self._assert_not_redeemed(response, sentence, card.sudo().code)
+        self.assertRegex(self._get_alert(response), r'after .*10:15')
+        self.assertEqual(card.state, 'active')
 
     def test_a_card_for_other_companies_is_refused(self):
         card = self._generate_card(
@@ -249,6 +273,24 @@ class TestPortal(PortalCommon):
         sentence = f"This card is not accepted by {self.company.name}."
         self._assert_not_redeemed(response, sentence, card.sudo().code)
         self.assertIn("ask whoever sold it to you", self._get_alert(response))
+
+    def test_a_refusal_redirects_once_the_browser_keeps_what_was_typed(self):
+        self._generate_card()
+        disabled = self._generate_card()
+        self._redeem(disabled).action_cancel()
+        code = disabled.sudo().code
+        data = {'csrf_token': http.Request.csrf_token(self), 'code': code, 'is_typed_kept': '1'}
+        response = self.url_open('/my/refill', data=data, allow_redirects=False)
+        self.assertEqual(response.status_code, 303)
+        self.assertURLEqual(response.headers['Location'], '/my/refill')
+        session = http.root.session_store.get(self.session.sid)
+        self.assertIn("This card was disabled.", str(dict(session)))
+        self.assertNotIn(code, str(dict(session)))
+        response = self.url_open('/my/refill')
+        self._assert_not_redeemed(response, "This card was disabled.", '')
+        self.assertEqual(self._get_field(response).get('aria-invalid'), 'true')
+        self.assertNotIn("disabled.", self._get_text(self.url_open('/my/refill')))
+        self.assertEqual(self.env['refill.card.attempt'].search_count([]), 1)
 
     def test_a_company_without_a_journal_keeps_the_card_as_it_is(self):
         card = self._generate_card()
@@ -386,6 +428,20 @@ class TestPortal(PortalCommon):
         response = self.url_open('/my/refill/done')
         self.assertEqual(self._get_alert(response), "Your card was redeemed.")
         self.assertEqual(self.env['account.payment'].search_count([('memo', '!=', False)]), 1)
+
+    def test_result_list_and_receipt_are_gone_once_the_company_turns_the_portal_off(self):
+        card = self._generate_card()
+        self._post(card.sudo().code)
+        urls = (
+            '/my/refill/done',
+            '/my/payments',
+            f'/my/payments/{card.payment_id.id}/receipt',
+        )
+        for is_on, status in ((True, 200), (False, 404)):
+            self.company.refill_card_portal = is_on
+            for url in urls:
+                with self.subTest(url=url, is_on=is_on):
+                    self.assertEqual(self.url_open(url).status_code, status)
 
     def test_a_payment_that_was_taken_back_is_no_result(self):
         card = self._generate_card()
@@ -704,6 +760,15 @@ class TestPortalCompanies(PortalCommon):
         card = self._generate_card(company_ids=[Command.set(self.company.ids)])
         response = self._post(card.sudo().code, company_id=self.other_company.id)
         self._assert_not_redeemed(response, "Please choose another company", card.sudo().code)
+        [chosen] = html.fromstring(response.text).xpath("//input[@checked]/@value")
+        self.assertEqual(int(chosen), self.other_company.id)
+
+    def test_the_chosen_company_is_still_chosen_after_a_redirect(self):
+        self._deal_with_both()
+        card = self._generate_card(company_ids=[Command.set(self.company.ids)])
+        response = self._post(card.sudo().code, company_id=self.other_company.id, is_typed_kept='1')
+        self.assertEqual([step.status_code for step in response.history], [303])
+        self._assert_not_redeemed(response, "Please choose another company", '')
         [chosen] = html.fromstring(response.text).xpath("//input[@checked]/@value")
         self.assertEqual(int(chosen), self.other_company.id)
 

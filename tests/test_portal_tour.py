@@ -6,13 +6,16 @@ import unicodedata
 from base64 import b64encode
 from pathlib import Path
 from unittest import SkipTest
+from unittest.mock import patch
 
 import zxingcpp
+from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
 from ..refill_cards import code as codes
 from .common import RefillCardCommon
+from .test_portal import CONTROLLER
 
 # Of QUICK-7K2M-9XQ4-R3TZD, which the tours type.
 BODY = '7K2M9XQ4R3TZD'
@@ -68,7 +71,35 @@ class TestPortalTour(PortalTourCommon):
             company_ids=[Command.set(self.other_company.ids)],
         )
         self._redeem(self._generate_with_body('7777777777772')).action_cancel()
+        self._generate_with_body('888888888888G', activation_required=True)
+        self.env['ir.config_parameter'].set_param('refill_cards.guesses', 2)
         self.start_tour('/my/refill', 'refill_card_refused', login=self.customer_user.login)
+        attempts = self.env['refill.card.attempt'].search([], order='id')
+        self.assertEqual(
+            attempts.mapped('reason'),
+            [
+                'unknown',
+                'expired',
+                'used',
+                'used',
+                'company',
+                'disabled',
+                'inactive',
+                'unknown',
+                'locked_out',
+            ],
+        )
+
+    def test_a_customer_of_several_companies_uses_each_page(self):
+        self.customer_user.company_ids += self.other_company
+        card = self._generate_with_body(company_ids=[Command.clear()])
+        reports = self.env.registry['ir.actions.report']
+        with (
+            patch.object(reports, '_render_qweb_pdf', side_effect=UserError("No printer.")),
+            self.assertLogs(CONTROLLER, 'WARNING'),
+        ):
+            self.start_tour('/my/payments', 'refill_card_companies', login=self.customer_user.login)
+        self.assertEqual(card.company_id, self.other_company)
 
 
 @tagged('post_install', '-at_install')
@@ -125,6 +156,32 @@ class TestPortalLink(PortalTourCommon):
             assert(textContent.includes("not a card's code"), textContent);
             """,
             url='/my/refill#%',
+        )
+
+    def test_what_a_keyboard_composes_gets_its_groups_when_it_is_finished(self):
+        self._generate_with_body()
+        self._run(
+            """
+            const input = (isComposing) => {
+                const init = { bubbles: true, inputType: "insertCompositionText", isComposing };
+                inputEl.dispatchEvent(new InputEvent("input", init));
+            };
+            const end = () => inputEl.dispatchEvent(new CompositionEvent("compositionend"));
+            // Chromium's last input comes before the end, Firefox's after it.
+            for (const finish of [[() => input(true), end], [end, () => input(false)]]) {
+                for (const [typed, grouped] of [
+                    ["quick7k2m", "QUIC-K7K2-M"],
+                    ["quick-", "QUICK-"],
+                    ["quick7k2m9xq4r3tzd", "QUICK-7K2M-9XQ4-R3TZD"],
+                ]) {
+                    inputEl.value = typed;
+                    input(true);
+                    assert(inputEl.value === typed, `${typed} became ${inputEl.value}`);
+                    finish.forEach((step) => step());
+                    assert(inputEl.value === grouped, `${typed} became ${inputEl.value}`);
+                }
+            }
+            """
         )
 
     def test_the_code_in_a_link_outlives_login(self):
@@ -243,3 +300,9 @@ class TestPortalLink(PortalTourCommon):
             texts.append(body[:place] + body[place + 1] + body[place] + body[place + 2 :])
             texts += [body[1:], body[:-1], body[:place] + '!' + body[place + 1 :]]
         return texts
+
+
+@tagged('post_install', '-at_install')
+class TestPortalLinkOnPhone(TestPortalLink):
+    browser_size = '360x740'
+    touch_enabled = True

@@ -20,11 +20,13 @@ class RefillCardPortal(CustomerPortal):
 
     @route('/my/refill', type='http', auth='user', methods=['GET'], website=True)
     def portal_my_refill(self, **kwargs):
-        """Show the form that redeems a card.
+        """Show the form that redeems a card, once with what was refused before.
 
         :raise werkzeug.exceptions.NotFound: when no company has refill cards in its portal.
         """
-        return self._render_refill_card_form()
+        refused = request.session.pop('refill_card_refused', {})
+        company = request.env['res.company'].browse(refused.pop('company_id', None))
+        return self._render_refill_card_form(company=company, **refused)
 
     @route('/my/refill', type='http', auth='user', methods=['POST'], website=True)
     def portal_my_refill_redeem(self, **kwargs):
@@ -37,16 +39,16 @@ class RefillCardPortal(CustomerPortal):
         company = self._get_chosen_company()
         if not company:
             sentence = request.env._("Please choose the company that the card is for.")
-            return self._render_refill_card_form(typed, company, sentence)
+            return self._refuse_refill_card(typed, company, sentence)
         try:
             # Not by the route's `captcha`, whose refusal would be a bare error page.
             request.env['ir.http']._verify_request_recaptcha_token('refill_card')
         except UserError as refused:
-            return self._render_refill_card_form(typed, company, str(refused))
+            return self._refuse_refill_card(typed, company, str(refused))
         try:
             payment_sudo = self._redeem_refill_card(typed, company)
         except RefillCardRefused as refused:
-            return self._render_refill_card_form(typed, company, str(refused), refused.reason)
+            return self._refuse_refill_card(typed, company, str(refused), refused.reason)
         except UserError:
             _logger.warning(
                 "A refill card was not redeemed in the portal: user %s, company %s",
@@ -58,7 +60,7 @@ class RefillCardPortal(CustomerPortal):
                 "Your card could not be redeemed right now. Nothing was taken from it; please"
                 " contact us."
             )
-            return self._render_refill_card_form(typed, company, sentence)
+            return self._refuse_refill_card(typed, company, sentence)
         # Another page, so that reloading it does not send the code again.
         request.session['refill_card_payment_id'] = payment_sudo.id
         return request.redirect('/my/refill/done')
@@ -204,6 +206,23 @@ class RefillCardPortal(CustomerPortal):
             # Odoo tells the language only where the module Website is installed.
             'html_data': {'lang': request.env.lang.replace('_', '-')},
         }
+
+    def _refuse_refill_card(self, typed, company, refusal, reason=None):
+        """Show the form again, with what was refused.
+
+        By a redirect, so that reloading the page does not send the code again. What was typed is
+        kept by the browser then, because sessions are files, and it may be the code of a card.
+
+        :raise werkzeug.exceptions.NotFound: when no company has refill cards in its portal.
+        """
+        if not request.httprequest.form.get('is_typed_kept'):
+            return self._render_refill_card_form(typed, company, refusal, reason)
+        request.session['refill_card_refused'] = {
+            'company_id': company.id,
+            'refusal': refusal,
+            'reason': reason,
+        }
+        return request.redirect('/my/refill')
 
     def _render_refill_card_form(self, typed='', company=None, refusal=None, reason=None):
         """Render the form.

@@ -1,3 +1,4 @@
+import { browser } from "@web/core/browser/browser";
 import { isBarcodeScannerSupported } from "@web/core/barcode/barcode_video_scanner";
 import { Interaction } from "@web/public/interaction";
 import { registry } from "@web/core/registry";
@@ -5,6 +6,9 @@ import { scanBarcode } from "@web/core/barcode/barcode_dialog";
 
 import { findFormat, groupField } from "./refill_card_code";
 import { readCode, takeLinkedCode } from "./refill_card_link";
+
+const KEY = "refill_card_typed";
+const TYPING = ["insertText", "insertCompositionText"];
 
 /** Groups the code, shows a typing error before it is sent, scans cards, and sends once only. */
 export class RefillCardForm extends Interaction {
@@ -19,6 +23,8 @@ export class RefillCardForm extends Interaction {
         },
         "input[name='code']": {
             "t-on-input": this.onInput,
+            // What phone keyboards compose is left alone till it is finished.
+            "t-on-compositionend": this.onInput,
             "t-att-class": () => ({ "is-invalid": this.isWrong }),
             "t-att-aria-invalid": () => (this.isWrong ? "true" : undefined),
         },
@@ -39,7 +45,22 @@ export class RefillCardForm extends Interaction {
         this.isSent = false;
         this.isTypo = false;
         this.isWrong = this.inputEl.classList.contains("is-invalid");
+        this.takeTyped();
         this.fillFromLink();
+    }
+
+    /** Keep what is sent in the browser: the server then refuses by redirecting, without it. */
+    keepTyped() {
+        browser.sessionStorage.setItem(KEY, this.inputEl.value);
+        this.el.elements.is_typed_kept.disabled = false;
+    }
+
+    takeTyped() {
+        const typed = browser.sessionStorage.getItem(KEY);
+        browser.sessionStorage.removeItem(KEY);
+        if (typed && document.getElementById("refill_card_refusal")) {
+            this.inputEl.value = typed;
+        }
     }
 
     fillFromLink() {
@@ -61,12 +82,13 @@ export class RefillCardForm extends Interaction {
         this.isWrong = this.isTypo;
     }
 
-    onInput({ inputType, isComposing }) {
+    onInput({ type, inputType, isComposing }) {
         this.isTypo = this.isWrong = false;
         if (isComposing) {
             return;
         }
-        groupField(this.inputEl, this.formats, inputType === "insertText");
+        const isTyping = type === "compositionend" || TYPING.includes(inputType);
+        groupField(this.inputEl, this.formats, isTyping);
         if (inputType === "insertFromPaste") {
             this.check();
         }
@@ -83,6 +105,7 @@ export class RefillCardForm extends Interaction {
             this.inputEl.focus();
         } else {
             this.isSent = true;
+            this.keepTyped();
         }
     }
 

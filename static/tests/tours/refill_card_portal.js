@@ -195,12 +195,97 @@ registry.category("web_tour.tours").add("refill_card_portal", {
 registry.category("web_tour.tours").add("refill_card_refused", {
     steps: () => [
         ...refuse("QUICK-2222-2222-2222W", "no card with this code"),
+        {
+            content: "What was typed is kept for one page only",
+            trigger: FIELD,
+            run() {
+                if (JSON.stringify({ ...window.sessionStorage }).includes("2222")) {
+                    throw new Error("The code was left behind.");
+                }
+                window.location.reload();
+            },
+            expectUnloadPage: true,
+        },
+        {
+            content: "Reloading the page sends nothing",
+            trigger: `body:not(:has(#refill_card_refusal)) ${FIELD}`,
+            run() {
+                if (this.anchor.value) {
+                    throw new Error(`The field holds ${this.anchor.value}`);
+                }
+            },
+        },
         ...refuse("QUICK-3333-3333-3333A", "valid till 01/31/2026"),
         ...refuse("QUICK-4444-4444-4444R", "used for this account on"),
         checkAccessibility,
         ...refuse("QUICK-5555-5555-55556", "already used. If it was not you"),
         ...refuse("QUICK-6666-6666-6666M", "not accepted by"),
-        ...refuse("QUICK-7777-7777-77772", "disabled"),
+        ...refuse("QUICK-7777-7777-77772", "disabled. Please ask whoever sold it"),
+        ...refuse("QUICK-8888-8888-8888G", "not active yet. Please ask whoever sold it"),
+        ...refuse("QUICK-2222-2222-2222W", "no card with this code"),
+        ...refuse("QUICK-8888-8888-8888G", "Too many wrong codes. Please try again after"),
+        checkAccessibility,
+    ],
+});
+
+registry.category("web_tour.tours").add("refill_card_companies", {
+    steps: () => [
+        {
+            content: "There is nothing in the list",
+            trigger: ".alert:contains('There are no payments yet.')",
+        },
+        checkAccessibility,
+        {
+            content: "Redeem a card",
+            trigger: "a[href='/my/refill'].btn",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            content: "There is a choice of companies",
+            trigger: "fieldset:has(input[name='company_id'] ~ label:contains('Daughter'))",
+        },
+        checkAccessibility,
+        {
+            content: "Choose the other company",
+            trigger: "label:contains('Daughter')",
+            run: "click",
+        },
+        ...refuse("QUICK-2222-2222-2222W", "no card with this code"),
+        {
+            content: "The choice is still there",
+            trigger: ".form-check:has(input:checked) label:contains('Daughter')",
+        },
+        checkAccessibility,
+        type(CODE),
+        ...send,
+        {
+            content: "The card was redeemed",
+            trigger: ".o_refill_card_done [role='status']:contains('Your card was redeemed.')",
+        },
+        checkAccessibility,
+        {
+            content: "Ask for the receipt",
+            trigger: ".o_refill_card_done a[href$='/receipt']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            content: "It cannot be made",
+            trigger: "[role='alert']:contains('The receipt cannot be made')",
+        },
+        checkAccessibility,
+        {
+            content: "Go back to the list",
+            trigger: "a[href='/my/payments'].btn",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            content: "The payment names its company",
+            trigger: ".o_refill_card_payments tr:contains('Daughter')",
+        },
+        checkAccessibility,
     ],
 });
 
