@@ -35,7 +35,7 @@ class RefillCardSeries(models.Model):
     _order = 'id desc'
 
     name = fields.Char(string="Reference", required=True, readonly=True, copy=False)
-    active = fields.Boolean(default=True, copy=False, tracking=True)
+    active = fields.Boolean(string="In Use", default=True, copy=False, tracking=True)
     prefix = fields.Char(
         tracking=True, help="Letters and digits printed in front of each code; may be left out."
     )
