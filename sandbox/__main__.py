@@ -104,6 +104,8 @@ def test(arguments: list[str]) -> int:
 def bench(arguments: list[str]) -> int:
     """Run the benchmarks on a fresh database, beside Odoo's loyalty programs."""
     prepare()
+    with exclusive():
+        provision.wkhtmltopdf()
     with cluster.running(), databases.fresh('bench', 'account', 'loyalty') as database:
         environment = {**databases.environment(), 'REFILL_CARDS_BENCH_DB': database}
         return run([PYTHON, ROOT / 'benchmarks', *arguments], env=environment)

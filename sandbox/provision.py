@@ -215,7 +215,7 @@ def wkhtmltopdf() -> None:
     """Install the program that Odoo prints its reports with, where there is none."""
     if not shutil.which('wkhtmltopdf') and not _install_on_debian('wkhtmltopdf'):
         raise Trouble(
-            "The tests of receipts need wkhtmltopdf: install it (on Debian 12, as root: "
+            "Receipts and benchmarks need wkhtmltopdf: install it (on Debian 12, as root: "
             "`apt-get install wkhtmltopdf`)."
         )
 
