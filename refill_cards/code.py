@@ -9,8 +9,10 @@ import binascii
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -109,10 +111,14 @@ class Format:
 
         A last group of one character joins the group before it.
         """
-        cut = range(0, len(body) - 1, GROUP)
-        groups = [body[i : i + GROUP] for i in cut]
-        groups[-1] = body[cut[-1] :]
-        return '-'.join([self.prefix, *groups] if self.prefix else groups)
+        groups = '-'.join(self._cut(body))
+        return f'{self.prefix}-{groups}' if self.prefix else groups
+
+    @cached_property
+    def _cut(self) -> Callable[[str], tuple[str, ...]]:
+        """Cuts a body into its groups."""
+        *starts, last = range(0, self.length, GROUP)
+        return itemgetter(*(slice(i, i + GROUP) for i in starts), slice(last, None))
 
     def mask(self, body: str) -> str:
         """Return the printed code with all but the last four characters of the body hidden."""

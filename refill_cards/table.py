@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import cache
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
@@ -44,16 +45,11 @@ def write_csv(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO) -
     text = io.TextIOWrapper(file, encoding='utf-8', newline='')
     writer = csv.writer(text)
     writer.writerow(map(_guard, header))
+    amount = cache(f'{{:.{decimals}f}}'.format)
+    label = cache(_guard)
     writer.writerows(
-        [
-            _guard(row.serial),
-            row.code,
-            f'{row.price:.{decimals}f}',
-            row.currency,
-            row.valid_till or '',
-            _guard(row.state),
-        ]
-        for row in rows
+        [_guard(serial), code, amount(price), currency, valid_till or '', label(state)]
+        for serial, code, price, currency, valid_till, state in rows
     )
     text.detach()
 

@@ -18,8 +18,12 @@ from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
 
 from ..refill_cards import table
-from ..refill_cards.models import refill_card, refill_card_export
+from ..refill_cards.models import refill_card_export
 from .common import RefillCardCommon, scan
+
+
+def _batches_of(size):
+    return patch.object(refill_card_export, 'BATCHES', dict.fromkeys(('csv', 'xlsx', 'pdf'), size))
 
 
 class ExportCommon(RefillCardCommon):
@@ -236,7 +240,7 @@ class TestExport(ExportCommon):
 
     def test_a_csv_file_holds_every_card_with_its_code(self):
         series = self._generate(quantity=30, alphabet='digits', prefix='', price=12.5)
-        with patch.object(refill_card, 'EXPORTING_BATCH', 7):
+        with _batches_of(7):
             export = self._export(series)
         content = self._get_file(export)
         self.assertTrue(content.startswith(b'\xef\xbb\xbf'))
@@ -249,7 +253,7 @@ class TestExport(ExportCommon):
 
     def test_a_workbook_holds_text_as_text_and_money_as_money(self):
         series = self._generate(quantity=30, alphabet='digits', prefix='', price=1234.5)
-        with patch.object(refill_card, 'EXPORTING_BATCH', 7):
+        with _batches_of(7):
             export = self._export(series, file_format='xlsx')
         sheet = openpyxl.load_workbook(io.BytesIO(self._get_file(export))).active
         header, *rows = sheet.iter_rows()
@@ -448,7 +452,7 @@ class TestExport(ExportCommon):
         progress = []
         sent = type(self.env['refill.card.export'])._send_to_windows
         with (
-            patch.object(refill_card, 'EXPORTING_BATCH', 5),
+            _batches_of(5),
             patch.object(
                 type(export),
                 '_send_to_windows',
@@ -478,7 +482,7 @@ class TestExport(ExportCommon):
             if done == 10:
                 raise MemoryError
 
-        with patch.object(refill_card, 'EXPORTING_BATCH', 5):
+        with _batches_of(5):
             with (
                 patch.object(type(export), '_report_progress', crash),
                 mute_logger('odoo.addons.base.models.ir_cron'),

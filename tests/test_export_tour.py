@@ -2,7 +2,7 @@ from unittest.mock import patch
 
 from odoo.tests import HttpCase, tagged
 
-from ..refill_cards.models import refill_card, refill_card_export
+from ..refill_cards.models import refill_card_export
 from .common import RefillCardCommon
 
 
@@ -16,7 +16,7 @@ class TestExportTour(RefillCardCommon, HttpCase):
         series = self._generate(quantity=30)
         with (
             patch.object(refill_card_export, 'IMMEDIATE', {'pdf': 0}),
-            patch.object(refill_card, 'EXPORTING_BATCH', 10),
+            patch.object(refill_card_export, 'BATCHES', {'pdf': 10}),
         ):
             self.start_tour('/odoo/refill-card-series', 'refill_card_export', login='admin')
         export = self.env['refill.card.export'].search([])

@@ -31,7 +31,6 @@ DISABLE_REASONS = [
     ('other', "Other"),
 ]
 EXPIRING_BATCH = 20_000
-EXPORTING_BATCH = 5_000
 TRANSITIONS = {
     ('inactive', 'active'),
     ('inactive', 'disabled'),
@@ -195,13 +194,14 @@ class RefillCard(models.Model):
         return [sealer.seal(body) for body in bodies]
 
     @api.model
-    def _iterate_rows(self, domain):
+    def _iterate_rows(self, domain, size):
         """Yield cards with their whole codes, in batches.
 
         The caller checks the right to see the codes of their series. The ORM would take four times
         as long, and remember all of them.
 
         :param odoo.fields.Domain domain: which cards.
+        :param int size: of a batch.
         :rtype: Iterator[list[table.Row]]
         """
         # sudo: no one reads sealed codes; who may export a series may export all of its cards
@@ -213,7 +213,7 @@ class RefillCard(models.Model):
         last = 0
         while True:
             after = domain & Domain('id', '>', last)
-            query = cards_sudo._search(after, order='id', limit=EXPORTING_BATCH)
+            query = cards_sudo._search(after, order='id', limit=size)
             rows = self.env.execute_query(
                 query.select(*(SQL.identifier(query.table, column) for column in columns))
             )
@@ -239,7 +239,7 @@ class RefillCard(models.Model):
         layout = series.layout_id or self.env['refill.card.layout'].search([], limit=1)
         if not layout:
             raise UserError(self.env._("Choose the layout that the cards are printed with."))
-        rows = chain.from_iterable(self._iterate_rows(Domain('id', 'in', self.ids)))
+        rows = chain.from_iterable(self._iterate_rows(Domain('id', 'in', self.ids), len(self)))
         file = BytesIO()
         layout._write_pdf(rows, series.company_id, series.currency_id, file)
         return file.getvalue()

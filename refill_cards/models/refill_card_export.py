@@ -16,6 +16,8 @@ IMMEDIATE = {'csv': 20_000, 'xlsx': 20_000, 'pdf': 2_000}
 IMMEDIATE_PROTECTED = {'csv': 100_000, 'xlsx': 100_000, 'pdf': 20_000}
 # A file is made in one run of the background job, which the server gives two minutes.
 MAXIMUM = {'csv': 1_000_000, 'xlsx': 1_000_000, 'pdf': 100_000}
+# After so many cards, which take some seconds, the progress is told.
+BATCHES = {'csv': 20_000, 'xlsx': 20_000, 'pdf': 2_000}
 MAX_TRIES = 3
 FILE_HOURS = 24
 MIMETYPES = {
@@ -226,9 +228,9 @@ class RefillCardExport(models.Model):
 
         :rtype: tuple[int, float]
         """
-        rows = _Counted(
-            self.env['refill.card']._iterate_rows(self._get_cards_domain()), on_progress
-        )
+        size = BATCHES[self.file_format]
+        batches = self.env['refill.card']._iterate_rows(self._get_cards_domain(), size)
+        rows = _Counted(batches, on_progress)
         if self.file_format == 'pdf':
             self.layout_id._write_pdf(rows, self.company_id, self.currency_id, file)
         else:
