@@ -105,11 +105,18 @@ class Layout:
     right_to_left: bool = False
 
 
-def write(layout: Layout, cards: Iterable[Card], file: BinaryIO, fonts: Fonts = FONTS) -> int:
+def write(
+    layout: Layout,
+    cards: Iterable[Card],
+    file: BinaryIO,
+    fonts: Fonts = FONTS,
+    single: bool = False,
+) -> int:
     """Write a PDF page by page, and return how many cards it has; nothing is written for none.
 
     :param cards: the first one decides how the space on all of them is divided.
     :param file: gets the bytes in order; need not be seekable.
+    :param single: each card on a page of its own size, without cut marks.
     :raise Unprintable: ``CannotFit``, ``MissingCharacters``, ``UnknownPlaceholder`` or
         ``UnreadablePicture``.
     """
@@ -117,7 +124,7 @@ def write(layout: Layout, cards: Iterable[Card], file: BinaryIO, fonts: Fonts = 
     first = next(cards, None)
     if first is None:
         return 0
-    return _Sheet(layout, first, file, fonts).draw(chain([first], cards))
+    return _Sheet(layout, first, file, fonts, single).draw(chain([first], cards))
 
 
 def preview(layout: Layout, card: Card, fonts: Fonts = FONTS) -> bytes:

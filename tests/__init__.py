@@ -1,5 +1,6 @@
 from . import (
     test_accountant_tour,
+    test_address,
     test_api,
     test_code,
     test_company,

@@ -272,8 +272,9 @@ class TestExport(ExportCommon):
     def test_a_pdf_holds_every_card_with_its_code(self):
         series = self._generate(quantity=13)
         self._redeem(series.card_ids[0])
+        self.company.refill_card_address = 'https://cards.example.com'
         export = self._export(series, file_format='pdf')
-        address = series.get_base_url() + '/my/refill#'
+        address = 'https://cards.example.com/my/refill#'
         self.assertEqual(
             sorted(scan(self._get_file(export))),
             sorted(address + card.sudo().code for card in series.card_ids[1:]),

@@ -353,6 +353,17 @@ class TestSheet(BaseCase):
         self.assertAlmostEqual(float(page.mediabox.height), 277 / 5 * POINTS_A_MM, 1)
         self.assertIn(bare(CARD.code), bare(page.extract_text()))
 
+    def test_single_cards_are_pages_of_their_size_without_cut_marks(self):
+        file = io.BytesIO()
+        cards = list(numbered(CARD, 3))
+        sheet.write(LAYOUT, cards, file, single=True)
+        pages = pypdf.PdfReader(file).pages
+        self.assertEqual(len(pages), 3)
+        for page, card in zip(pages, cards, strict=True):
+            self.assertAlmostEqual(float(page.mediabox.width), 95 * POINTS_A_MM, 1)
+            self.assertIn(bare(card.code), bare(page.extract_text()))
+            self.assertNotRegex(page.get_contents().get_data(), rb'\d l S')
+
     def test_a_roll_is_as_long_as_its_text_needs(self):
         layout = LAYOUTS['roll80']
         long = replace(layout, text="One two three four five six seven. " * 10)

@@ -14,6 +14,7 @@ from . import (
     refill_card_lockout,
     refill_card_series,
     res_company,
+    res_company_address,
     res_config_settings,
     res_partner,
 )

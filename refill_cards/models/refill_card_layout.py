@@ -179,18 +179,20 @@ class RefillCardLayout(models.Model):
         active = self.lang in dict(self._selection_lang())
         return self.with_context(lang=self.lang if active else self.env.lang)
 
-    def _write_pdf(self, rows, company, currency, file):
+    def _write_pdf(self, rows, company, currency, file, single=False):
         """Write cards as PDF.
 
         :param Iterable[table.Row] rows: the cards with their codes.
-        :param res.company company: whose name and logo are printed.
+        :param res.company company: whose name, logo and address are printed.
         :param res.currency currency: of all cards.
         :param file: a binary file.
+        :param bool single: one card a page of the card's size, without cut marks, instead of the
+            layout's sheets: to send or to look at.
         :raise UserError: when a card does not fit.
         """
         try:
-            cards = self._prepare_sheet_cards(rows, currency)
-            sheet.write(self._prepare_sheet_layout(company), cards, file)
+            cards = self._prepare_sheet_cards(rows, company, currency)
+            sheet.write(self._prepare_sheet_layout(company), cards, file, single=single)
         except typesetting.Unprintable as error:
             raise UserError(self._explain(error)) from None
 
@@ -214,7 +216,7 @@ class RefillCardLayout(models.Model):
             'background': b64decode(layout.background) if layout.background else None,
             'logo': b64decode(logo) if logo else None,
             'company': company.sudo().name,
-            'address': self._get_address().removeprefix('https://'),
+            'address': company._get_refill_card_address().removeprefix('https://'),
             'serial_label': layout.env._("Serial number"),
             'valid_till_label': layout.env._("Valid till"),
             'right_to_left': language.direction == 'rtl',
@@ -230,17 +232,18 @@ class RefillCardLayout(models.Model):
             serial=serial,
             price=format_amount(layout.env, price, company.currency_id),
             valid_till=format_date(layout.env, fields.Date.today()),
-            url=self._get_url(self._get_address(), code),
+            url=self._get_url(company._get_refill_card_address(), code),
         )
 
-    def _prepare_sheet_cards(self, rows, currency):
+    def _prepare_sheet_cards(self, rows, company, currency):
         """Yield cards as ``sheet`` knows them, in the layout's language.
 
         :param Iterable[table.Row] rows: the cards with their codes.
+        :param res.company company: whose address is in the QR codes.
         :param res.currency currency: of all of them.
         """
         env = self._with_lang().env
-        address = self._get_address()
+        address = company._get_refill_card_address()
         price = cache(lambda amount: format_amount(env, amount, currency))
         day = cache(lambda day: format_date(env, day) if day else '')
         for row in rows:
@@ -254,7 +257,8 @@ class RefillCardLayout(models.Model):
 
     @api.model
     def _get_address(self):
-        return self.get_base_url() + '/my/refill'
+        """Return the company's address, for mail templates that were made before it had one."""
+        return self.env.company._get_refill_card_address()
 
     @api.model
     def _get_url(self, address, code):

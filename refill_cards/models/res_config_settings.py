@@ -14,6 +14,9 @@ class ResConfigSettings(models.TransientModel):
     refill_card_portal_help = fields.Html(
         related='company_id.refill_card_portal_help', readonly=False
     )
+    refill_card_address = fields.Char(related='company_id.refill_card_address', readonly=False)
+    refill_card_address_default = fields.Char(compute='_compute_refill_card_address')
+    refill_card_address_warning = fields.Char(compute='_compute_refill_card_address')
     refill_card_pay_invoices = fields.Boolean(
         related='company_id.refill_card_pay_invoices', readonly=False
     )
@@ -89,6 +92,13 @@ class ResConfigSettings(models.TransientModel):
     @api.depends('company_id')
     def _compute_refill_card_key_in_database(self):
         self.refill_card_key_in_database = not self.env['refill.card']._get_server_key()
+
+    @api.depends('company_id', 'refill_card_address', 'refill_card_portal')
+    def _compute_refill_card_address(self):
+        for settings in self:
+            company = settings.company_id
+            settings.refill_card_address_default = company.sudo().get_base_url()
+            settings.refill_card_address_warning = company._get_refill_card_address_warning()
 
     @api.constrains(*NUMBER_FIELDS)
     def _check_refill_card_numbers(self):
