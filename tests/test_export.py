@@ -367,6 +367,62 @@ class TestExport(ExportCommon):
         self.assertEqual((event.serial, event.user_id), (series.name, self.accountant))
         self.assertIn(f"{series.name}.pdf, 3 cards", event.summary)
 
+    def test_a_card_tells_in_which_files_it_is(self):
+        series = self._generate(quantity=6)
+        cards = series.card_ids
+        self._redeem(cards[2])
+        self.assertFalse(any(cards.mapped('is_exported')))
+        with _batches_of(2):
+            first = self._export(series, first_serial=cards[1].name)
+        second = self._export(cards[4])
+        exports = [card.export_ids.ids for card in cards]
+        one, both = [first.id], [second.id, first.id]
+        self.assertEqual(exports, [[], one, [], one, both, one])
+        self.assertRecordValues(
+            cards[4],
+            [
+                {
+                    'is_exported': True,
+                    'exported_on': second.create_date,
+                    'exported_by_id': self.accountant.id,
+                }
+            ],
+        )
+        of_series = [('series_id', '=', series.id)]
+        exported = cards.search([*of_series, ('is_exported', '=', True)])
+        self.assertEqual(exported, cards[1] + cards[3:])
+        self.assertEqual(cards.search([*of_series, ('is_exported', '=', False)]), cards - exported)
+        self.assertEqual(cards.filtered_domain([('is_exported', '=', True)]), exported)
+
+    def test_neighbouring_cards_are_one_range(self):
+        series = self._generate(quantity=20)
+        with _batches_of(7):
+            export = self._export(series)
+        ranges = self.env['refill.card.export.range'].search([('export_id', '=', export.id)])
+        ids = series.card_ids.ids
+        self.assertRecordValues(ranges, [{'first_card': ids[0], 'last_card': ids[-1]}])
+
+    def test_a_manager_elsewhere_learns_of_no_export(self):
+        series = self._generate()
+        self._export(series)
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        theirs = series.card_ids.with_user(manager)
+        self.assertFalse(theirs[0].is_exported or theirs[0].export_ids)
+        self.assertFalse(theirs.search([('is_exported', '=', True)]))
+        self.assertFalse(self.env['refill.card.export.range'].with_user(manager).search([]))
+
+    def test_an_export_that_failed_holds_no_card(self):
+        series = self._generate()
+        with self._in_background():
+            self._export(series)
+        with patch.object(
+            type(self.env['refill.card.export']), '_keep_file', side_effect=UserError("full")
+        ):
+            self._run_background_job()
+        self.assertFalse(series.card_ids[0].is_exported)
+
     def test_codes_reach_no_table_in_clear(self):
         series = self._generate(quantity=1)
         for file_format in ('csv', 'xlsx', 'pdf'):

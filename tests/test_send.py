@@ -72,7 +72,7 @@ class TestSend(RefillCardCommon, MailCase):
         card = self._generate_card()
         self._send(card, self.customer)
         self.assertRecordValues(card, [{'sent_to_id': self.customer.id, 'state': 'active'}])
-        self.assertTrue(card.sent_on)
+        self.assertEqual(card.sent_state, 'queued')
         self.assertIn(self.customer.name, card.event_ids[0].note)
         self._run_mail_queue()
         [mail] = self._mails

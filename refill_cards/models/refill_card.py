@@ -97,14 +97,6 @@ class RefillCard(models.Model):
     disable_reason = fields.Selection(
         selection=[*DISABLE_REASONS, ('payment', "Payment taken back")], readonly=True
     )
-    sent_to_id = fields.Many2one(
-        comodel_name='res.partner',
-        readonly=True,
-        index='btree_not_null',
-        groups='refill_cards.group_refill_card_manager',
-        help="The customer to whom the card was last sent by e-mail.",
-    )
-    sent_on = fields.Datetime(readonly=True, groups='refill_cards.group_refill_card_manager')
     # Of a disabled or expired card, which may become again what it was.
     was_inactive = fields.Boolean(readonly=True)
     is_redeemable = fields.Boolean(compute='_compute_is_redeemable')
@@ -194,7 +186,7 @@ class RefillCard(models.Model):
         return [sealer.seal(body) for body in bodies]
 
     @api.model
-    def _iterate_rows(self, domain, size):
+    def _iterate_rows(self, domain, size, on_ids=None):
         """Yield cards with their whole codes, in batches.
 
         The caller checks the right to see the codes of their series. The ORM would take four times
@@ -202,6 +194,7 @@ class RefillCard(models.Model):
 
         :param odoo.fields.Domain domain: which cards.
         :param int size: of a batch.
+        :param on_ids: called with the ids of each batch, in ascending order.
         :rtype: Iterator[list[table.Row]]
         """
         # sudo: no one reads sealed codes; who may export a series may export all of its cards
@@ -220,6 +213,8 @@ class RefillCard(models.Model):
             if not rows:
                 break
             last = rows[-1][0]
+            if on_ids:
+                on_ids([row[0] for row in rows])
             series = cards_sudo.series_id.browse({row[1] for row in rows})
             shared = {s.id: (s._get_format(), s.price, s.currency_id.name) for s in series}
             batch = []
@@ -924,7 +919,10 @@ class RefillCard(models.Model):
         for partner, cards in groupby(zip(partners, self, strict=True), itemgetter(0)):
             cards = self.browse(card.id for _partner, card in cards)
             # sudo: the caller checked the rights; nobody writes cards by hand
-            cards.sudo().write({'sent_to_id': partner.id, 'sent_on': fields.Datetime.now()})
+            sending = self.env['refill.card.sending'].sudo()
+            values = {'partner_id': partner.id, 'email': partner.email_normalized}
+            values['company_id'] = cards.series_id.company_id[:1].id
+            cards.sudo().sending_id = sending.create(values)
             note = self.env._("Sent by e-mail to %(customer)s", customer=partner.display_name)
             cards._record_events(None, channel='backend', note=note)
         # sudo: the template prints the codes

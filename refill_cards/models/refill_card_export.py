@@ -229,14 +229,18 @@ class RefillCardExport(models.Model):
         :rtype: tuple[int, float]
         """
         size = BATCHES[self.file_format]
-        batches = self.env['refill.card']._iterate_rows(self._get_cards_domain(), size)
+        ranges = _Ranges()
+        cards = self.env['refill.card']
+        batches = cards._iterate_rows(self._get_cards_domain(), size, ranges.add)
         rows = _Counted(batches, on_progress)
         if self.file_format == 'pdf':
             self.layout_id._write_pdf(rows, self.company_id, self.currency_id, file)
         else:
             write = table.write_csv if self.file_format == 'csv' else table.write_xlsx
-            header = self.env['refill.card']._get_row_header()
+            header = cards._get_row_header()
             write(header, rows, self.currency_id.decimal_places, file)
+        if ranges:
+            self.env['refill.card.export.range']._keep(self, ranges)
         return rows.count, self.currency_id.round(rows.amount)
 
     def _protect(self, file, protected, password):
@@ -384,6 +388,18 @@ class RefillCardExport(models.Model):
             'name': self.env._("Export Refill Cards"),
             'views': [(self.env.ref('refill_cards.refill_card_export_view_window').id, 'form')],
         }
+
+
+class _Ranges(list):
+    """The first and the last id of the cards that passed, a pair for each stretch without a gap."""
+
+    def add(self, ids):
+        """Add ids, which ascend and come after those before."""
+        whole = ids[-1] - ids[0] + 1 == len(ids)
+        for first, last in [(ids[0], ids[-1])] if whole else zip(ids, ids, strict=True):
+            if self and self[-1][1] + 1 == first:
+                first = self.pop()[0]
+            self.append((first, last))
 
 
 class _Counted:
