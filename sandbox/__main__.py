@@ -69,14 +69,14 @@ def _print_addresses(port: int) -> None:
     print(flush=True)
 
 
-def test(arguments: list[str]) -> int:
+def test(beside: list[str], arguments: list[str]) -> int:
     """Run the tests on a fresh database, and print what they cover."""
     prepare()
     with exclusive():
         provision.browser()
         provision.wkhtmltopdf()
         axe = provision.axe()
-    with cluster.running(), databases.fresh('test', 'account') as database:
+    with cluster.running(), databases.fresh('test', 'account', *beside) as database:
         environment = databases.environment()
         environment['COVERAGE_FILE'] = str(SANDBOX / f'coverage-{database}')
         environment['REFILL_CARDS_AXE'] = str(axe)
@@ -157,6 +157,14 @@ def main() -> int:
         subparser.set_defaults(command=command)
         if command is demo:
             subparser.add_argument('--port', type=int, default=8069)
+        elif command is test:
+            subparser.add_argument(
+                '--beside',
+                type=lambda names: names.split(','),
+                default=[],
+                metavar='MODULE,...',
+                help="other modules of Odoo to install first",
+            )
         elif command is lint:
             subparser.add_argument('--fix', action='store_true', help="first fix what can be")
     given, rest = parser.parse_known_args()

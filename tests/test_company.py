@@ -1,7 +1,11 @@
+import csv
+
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
+from odoo.tools import file_open
 
+from ..refill_cards.models.res_company import CUSTOMER_ADVANCES
 from .common import RefillCardCommon
 
 
@@ -39,6 +43,39 @@ class TestCompany(RefillCardCommon):
             line.payment_account_id, [{'account_type': 'liability_current', 'reconcile': False}]
         )
         self.assertEqual(line.journal_id.inbound_payment_method_line_ids, line)
+
+    def test_the_account_is_where_an_accountant_of_the_country_looks_for_advances(self):
+        """Of the charts that are installed; ``--beside`` the localisations for the others."""
+        expected = {
+            'br': '2.01.01.05.03',
+            'de_skr03': '1712',
+            'de_skr04': '3251',
+            'es_pymes': '438001',
+            'fr': '419101',
+            'generic_coa': '212001',
+            'in': '100851',
+            'it': '253001',
+            'mx': '206.01.02',
+            'sa': '201021',
+        }
+        charts = self.env['account.chart.template']
+        known = charts._get_chart_template_mapping()
+        for template in filter(lambda template: known[template]['installed'], expected):
+            with self.subTest(template):
+                company = self.env['res.company'].create({'name': template})
+                charts.try_loading(template, company, install_demo=False)
+                account = company._get_refill_card_method_line().payment_account_id
+                self.assertEqual(account.with_company(company).code, expected[template])
+                self.assertEqual(account.account_type, 'liability_current')
+
+    def test_each_chart_has_the_account_for_advances(self):
+        known = self.env['account.chart.template']._get_chart_template_mapping(get_all=True)
+        for template, xmlid in CUSTOMER_ADVANCES.items():
+            module = known[template]['module']
+            path = f'{module}/data/template/account.account-{template}.csv'
+            with self.subTest(template), file_open(path) as file:
+                accounts = {row['id']: row['account_type'] for row in csv.DictReader(file)}
+                self.assertIn(accounts.get(xmlid), ('liability_current', 'liability_payable'))
 
     def test_no_other_cash_journal_gets_the_method(self):
         others = self.env['account.journal'].search([('type', '=', 'cash'), ('code', '!=', 'RFC')])

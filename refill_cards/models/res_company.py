@@ -2,6 +2,20 @@ from odoo import fields, models
 from odoo.fields import Command
 
 JOURNAL_CODE = 'RFC'
+# By chart of accounts, the account (its external id in the chart) beside which an accountant of
+# that country looks for what customers have paid in advance.
+CUSTOMER_ADVANCES = {
+    'br': 'account_template_201010501',  # 2.01.01.05 Adiantamentos de Clientes
+    'de_skr03': 'account_1710',  # Erhaltene Anzahlungen auf Bestellungen
+    'de_skr04': 'chart_skr04_3250',  # Erhaltene Anzahlungen auf Bestellungen
+    'es_common': 'account_common_438',  # 438 Anticipos de clientes
+    'fr': 'pcg_4191',  # 4191 Clients - Avances et acomptes reçus
+    'generic_coa': 'deferred_revenue',
+    'in': 'p10085',  # Deferred Income
+    'it': '2530',  # Acconti dei clienti
+    'mx': 'cuenta206_01',  # 206 Anticipo de cliente
+    'sa': 'sa_account_201018',  # Deferred income
+}
 
 
 class ResCompany(models.Model):
@@ -95,13 +109,16 @@ class ResCompany(models.Model):
     def _prepare_refill_card_account_values(self):
         """Return the values of the liability account: money received for cards not yet used.
 
-        The code is a free one beside the chart's other current liabilities.
+        The code is a free one beside the chart's account for what customers have paid in advance,
+        where that is known, else beside its other current liabilities.
         """
         accounts = self.env['account.account']
         domain = accounts._check_company_domain(self)
-        neighbour = accounts.search(
-            [*domain, ('account_type', '=', 'liability_current')], limit=1
-        ) or accounts.search(domain, limit=1)
+        neighbour = (
+            self._get_customer_advances_account()
+            or accounts.search([*domain, ('account_type', '=', 'liability_current')], limit=1)
+            or accounts.search(domain, limit=1)
+        )
         return {
             'name': self.env._("Prepaid refill cards"),
             'code': accounts._search_new_account_code(neighbour.code),
@@ -110,6 +127,13 @@ class ResCompany(models.Model):
             'reconcile': False,
             'company_ids': [Command.set(self.ids)],
         }
+
+    def _get_customer_advances_account(self):
+        charts = self.env['account.chart.template']
+        for template in charts._get_parent_template(self.chart_template):
+            if xmlid := CUSTOMER_ADVANCES.get(template):
+                return charts.ref(xmlid, raise_if_not_found=False)
+        return None
 
     def _prepare_refill_card_journal_values(self, account, taken_codes):
         """Return the values of the journal.
