@@ -61,11 +61,13 @@ class Format:
     :param str alphabet: a key of ``ALPHABETS``.
     :param int length: random characters in the body, without the check character.
     :param str prefix: letters and digits printed before the body; may be empty.
+    :param former_prefixes: those printed before, which go on being read.
     """
 
     alphabet: str
     length: int
     prefix: str = ''
+    former_prefixes: tuple[str, ...] = ()
 
     @property
     def characters(self) -> str:
@@ -159,7 +161,7 @@ class Format:
             or len(readable) < READABLE
             or not set(readable) <= set(self.characters)
             or prefix
-            and not re.fullmatch(self._as_regex(prefix), normalize(self.prefix))
+            and not any(map(re.compile(self._as_regex(prefix)).fullmatch, self._read_prefixes))
         ):
             raise Typo
         return re.compile(self._as_regex(body))
@@ -175,9 +177,13 @@ class Format:
         """
         body = characters[-self.length - 1 :]
         prefix = characters[: -self.length - 1]
-        if len(body) <= self.length or prefix not in ('', normalize(self.prefix)):
+        if len(body) <= self.length or prefix and prefix not in self._read_prefixes:
             return None
         return body if luhn.is_valid(body, alphabet=self.characters) else None
+
+    @cached_property
+    def _read_prefixes(self) -> set[str]:
+        return {normalize(prefix) for prefix in (self.prefix, *self.former_prefixes)}
 
 
 def normalize(text: str) -> str:

@@ -135,7 +135,7 @@ class RefillCard(models.Model):
     # CODES
     # -------------------------------------------------------------------------
 
-    @api.depends('code_sealed', 'series_id')
+    @api.depends('code_sealed', 'series_id.prefix')
     @api.depends_context('uid')
     def _compute_code(self):
         """Mask the codes for everybody but the superuser: who looks at one is written down."""
@@ -216,6 +216,7 @@ class RefillCard(models.Model):
             if on_ids:
                 on_ids([row[0] for row in rows])
             series = cards_sudo.series_id.browse({row[1] for row in rows})
+            series._mark_codes_left()
             shared = {s.id: (s._get_format(), s.price, s.currency_id.name) for s in series}
             batch = []
             for _id, series_id, name, sealed, valid_till, state in rows:
@@ -1064,6 +1065,7 @@ class RefillCard(models.Model):
         """
         self.ensure_one()
         self.check_access('write')
+        self.series_id._mark_codes_left()
         self._record_events(None, channel='backend', note=self.env._("Code shown"))
         return {
             'type': 'ir.actions.client',

@@ -1,10 +1,11 @@
 from datetime import timedelta
+from uuid import uuid4
 
 from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError, ValidationError
 from odoo.fields import Command, Domain
-from odoo.tools import SQL, format_date
+from odoo.tools import SQL, format_amount, format_date
 
 from .. import code as codes
 from .refill_card import STATES
@@ -24,8 +25,26 @@ GENERATED = {
     'state',
     'generated',
     'card_ids',
+    'codes_left_on',
+    'former_prefixes',
 }
-FROZEN_BY_USE = {'prefix', 'price', 'currency_id'}
+# What a code says, once it was handed out.
+FROZEN = {'prefix', 'price', 'currency_id', 'alphabet', 'code_length'}
+# Whose changes are written into the history, in the order of the sentence.
+RECORDED = (
+    'price',
+    'currency_id',
+    'prefix',
+    'company_ids',
+    'valid_till',
+    'activation_required',
+    'validity_days',
+    'layout_id',
+    'active',
+    'company_id',
+    'alphabet',
+    'code_length',
+)
 
 
 class RefillCardSeries(models.Model):
@@ -97,6 +116,16 @@ class RefillCardSeries(models.Model):
         copy=False,
     )
     generated = fields.Integer(readonly=True, copy=False, help="Cards made so far.")
+    codes_left_on = fields.Datetime(
+        string="Codes Left on",
+        readonly=True,
+        copy=False,
+        help="When a code was first exported, printed, sent or shown. From then on the price, the"
+        " currency and the prefix stay as they are.",
+    )
+    former_prefixes = fields.Char(
+        readonly=True, help="Prefixes of before, separated by spaces, that go on being read."
+    )
     progress = fields.Float(compute='_compute_progress', help="Percentage of the cards made.")
     layout_id = fields.Many2one(
         comodel_name='refill.card.layout',
@@ -107,6 +136,10 @@ class RefillCardSeries(models.Model):
     card_ids = fields.One2many(comodel_name='refill.card', inverse_name='series_id', string="Cards")
     card_count = fields.Integer(compute='_compute_counts')
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
+    is_frozen = fields.Boolean(
+        compute='_compute_is_frozen',
+        help="A code left Odoo, or a card was used: what the cards say stays as it is.",
+    )
     is_editable = fields.Boolean(compute='_compute_is_editable')
     inactive_count = fields.Integer(string="Inactive", compute='_compute_counts')
     inactive_amount = fields.Monetary(compute='_compute_counts')
@@ -172,6 +205,11 @@ class RefillCardSeries(models.Model):
         used = self._get_used()
         for series in self:
             series.has_used_cards = series._origin in used
+
+    @api.depends('has_used_cards', 'codes_left_on')
+    def _compute_is_frozen(self):
+        for series in self:
+            series.is_frozen = series.has_used_cards or series.codes_left_on
 
     def _get_used(self):
         """Return the series of which a card was ever used, wherever.
@@ -305,11 +343,29 @@ class RefillCardSeries(models.Model):
             self._clean_values(vals)
             if vals.get('state') != 'ready':  # cards made before keep their day
                 self._check_day(fields.Date.to_date(vals.get('valid_till')))
-            vals['name'] = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
-        return super().create(vals_list)
+            # Unique, until it is sure that the series is made: refusals burn no number.
+            vals['name'] = str(uuid4())
+        made = super().create(vals_list)
+        self.env['refill.card']._get_generating_sealer()
+        for series, vals in zip(made, vals_list, strict=True):
+            name = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
+            super(RefillCardSeries, series).write({'name': name})
+            if vals.get('state') != 'ready':
+                series._record_event(series._get_generation_note())
+        return made
+
+    def _get_generation_note(self):
+        fnames = [name for name in RECORDED if name in ('company_ids', 'valid_till', 'layout_id')]
+        details = [f'{label}: {value}' for label, value in self._describe(fnames).items()]
+        generated = self.env._(
+            "Generated: %(count)s cards of %(price)s",
+            count=self.quantity,
+            price=format_amount(self.env, self.price, self.currency_id),
+        )
+        return '. '.join([generated, *details])
 
     def write(self, vals):
-        """Price, currency and prefix are frozen once a card was used; the cards follow the day.
+        """What the codes say is frozen once one left or a card was used; cards follow the day.
 
         :raise AccessError: when something is written that is not edited by hand.
         :raise UserError: when something frozen changes, or the day has passed.
@@ -324,7 +380,7 @@ class RefillCardSeries(models.Model):
         self.check_access('write')
         self._clean_values(vals)
         changed = self.filtered(lambda series: series._changes_frozen(vals))
-        changed._check_unused()
+        changed._check_not_frozen()
         changed._collide_with_redemptions()
         extended = self.browse()
         if 'valid_till' in vals:
@@ -336,14 +392,84 @@ class RefillCardSeries(models.Model):
         companies = {}
         if 'company_ids' in vals:
             companies = {series: series.available_to for series in self}
-        res = super().write(vals)
-        if olds or companies:
+        reference = None
+        if vals.keys() & set(RECORDED):
             reference = self.env['refill.card']._next_reference()
-            for series, old in olds.items():
-                series._move_valid_till(old, reference)
-            for series, old in companies.items():
-                series._record_companies(old, reference)
+        res = self._write_recorded(vals, reference)
+        for series, old in olds.items():
+            series._move_valid_till(old, reference)
+        for series, old in companies.items():
+            series._record_companies(old, reference)
         return res
+
+    def _write_recorded(self, vals, reference=None):  # pylint: disable=missing-return
+        """Write, and say in the history what changed; every change of a series comes here.
+
+        :param dict vals: as for :meth:`write`.
+        :param str reference: what the events of one operation share.
+        """
+        recorded = [fname for fname in RECORDED if fname in vals]
+        olds = {series: series._describe(recorded) for series in self}
+        prefixes = {series: series.prefix for series in self}
+        res = super().write(vals)  # pylint: disable=super-method-mismatch
+        for series, old in olds.items():
+            if series.prefix != prefixes[series] and prefixes[series]:
+                former = {*(series.former_prefixes or '').split(), prefixes[series]}
+                values = {'former_prefixes': ' '.join(sorted(former))}
+                super(RefillCardSeries, series).write(values)
+            new = series._describe(recorded)
+            changes = [
+                self.env._("%(field)s: %(old)s → %(new)s", field=label, old=old[label], new=value)
+                for label, value in new.items()
+                if value != old[label]
+            ]
+            if changes:
+                series._record_event('. '.join(changes), reference)
+        return res
+
+    def _describe(self, fnames):
+        """Return what fields hold, in words.
+
+        :param list[str] fnames: some of ``RECORDED``.
+        :return: by the label of the field.
+        :rtype: dict[str, str]
+        """
+        self.ensure_one()
+        series_sudo = self.sudo()  # sudo: to name the company and the layout
+        nothing = self.env._("none")
+
+        def describe(field):
+            if field.name == 'company_ids':  # unread, so that writing keeps those out of sight
+                return self.available_to
+            value = series_sudo[field.name]
+            if field.type == 'boolean':
+                return self.env._("Yes") if value else self.env._("No")
+            if not value:
+                return nothing
+            match field.type:
+                case 'monetary':
+                    return format_amount(self.env, value, series_sudo.currency_id)
+                case 'many2one':
+                    return value.display_name
+                case 'date':
+                    return format_date(self.env, value)
+                case 'selection':
+                    return dict(field._description_selection(self.env))[value]
+            return str(value)
+
+        described = [self._fields[fname] for fname in fnames]
+        return {field._description_string(self.env): describe(field) for field in described}
+
+    def _mark_codes_left(self):
+        """Freeze what the codes of these series say, because one leaves Odoo.
+
+        Written at once, so that a transaction that changes the price meanwhile is tried again, or
+        this one is: PostgreSQL lets two pass that only read what the other one writes.
+        """
+        # sudo: whoever may see a code freezes its series
+        staying_sudo = self.sudo().filtered(lambda series: not series.codes_left_on)
+        staying_sudo.write({'codes_left_on': fields.Datetime.now()})
+        staying_sudo.flush_recordset(['codes_left_on'])
 
     def _record_companies(self, old, reference):
         """Write into the history of the cards which companies accept them from now on.
@@ -360,7 +486,7 @@ class RefillCardSeries(models.Model):
                 where=SQL("series_id = %s AND used_on IS NULL", self.id),
             )
 
-    def _set_companies(self, companies, reference):  # pylint: disable=missing-return
+    def _set_companies(self, companies, reference):
         """Let these companies accept the cards, and still those that the user does not see.
 
         :param res.company companies: empty for any company.
@@ -370,16 +496,16 @@ class RefillCardSeries(models.Model):
         self.invalidate_recordset(['company_ids'])  # as superuser it may have been read with all
         old = self.available_to
         # Past our own `write`, which would be another operation.
-        values = {'company_ids': [Command.set(companies.ids)]}
-        super().write(values)  # pylint: disable=super-method-mismatch
+        self._write_recorded({'company_ids': [Command.set(companies.ids)]}, reference)
         self._record_companies(old, reference)
 
-    def _set_last_day(self, day):  # pylint: disable=missing-return
+    def _set_last_day(self, day, reference):
         """Change the last day of the series only: its cards were given theirs.
 
         :param datetime.date | None day: None for cards that stay valid.
+        :param str reference: what the events of the operation share.
         """
-        super().write({'valid_till': day})  # pylint: disable=super-method-mismatch
+        self._write_recorded({'valid_till': day}, reference)
 
     def _get_companies_note(self):
         return self.env._("Available to: %(companies)s", companies=self.available_to)
@@ -411,8 +537,14 @@ class RefillCardSeries(models.Model):
         series_sudo = self.sudo()
         left = series_sudo.quantity - moved
         series_sudo.write({'quantity': left, 'generated': left})
-        values = {'quantity': moved, 'generated': moved, 'state': 'ready'}
-        new_sudo = series_sudo.copy({**values, 'company_ids': series_sudo.company_ids.ids})
+        values = {
+            'quantity': moved,
+            'generated': moved,
+            'state': 'ready',
+            'company_ids': series_sudo.company_ids.ids,
+            'codes_left_on': series_sudo.codes_left_on,
+        }
+        new_sudo = series_sudo.copy(values)
         new = new_sudo.sudo(False)
         new._set_companies(companies, reference)
         note = new._get_companies_note()
@@ -421,18 +553,23 @@ class RefillCardSeries(models.Model):
         self.env.cr.execute(SQL("UPDATE refill_card SET series_id = %s WHERE %s", new.id, where))
         self.env.invalidate_all()
         for series in self + new:
-            series.message_post(
-                body=self.env._(
-                    "%(count)s cards moved from series %(old)s to %(new)s (%(reference)s)."
-                    " %(note)s",
-                    count=moved,
-                    old=self.name,
-                    new=new.name,
-                    reference=reference,
-                    note=note,
-                )
-            )
+            series._log_move(self, new, moved, reference)
         return moved
+
+    def _log_move(self, old, new, count, reference):
+        """Say in the chatter and in the history that cards moved to another series."""
+        names = {'count': count, 'old': old.name, 'new': new.name}
+        self._record_event(
+            self.env._("%(count)s cards moved from series %(old)s to %(new)s", **names), reference
+        )
+        self.message_post(
+            body=self.env._(
+                "%(count)s cards moved from series %(old)s to %(new)s (%(reference)s). %(note)s",
+                reference=reference,
+                note=new._get_companies_note(),
+                **names,
+            )
+        )
 
     @api.model
     def _clean_values(self, vals):
@@ -440,11 +577,24 @@ class RefillCardSeries(models.Model):
             vals['prefix'] = vals['prefix'].strip().upper()
 
     def _changes_frozen(self, vals):
-        """Return whether writing these values changes something that is frozen by use."""
+        """Return whether writing these values changes what the codes say."""
         return any(
             self._fields[fname].convert_to_write(self[fname], self) != vals[fname]
-            for fname in FROZEN_BY_USE & vals.keys()
+            for fname in FROZEN & vals.keys()
         )
+
+    def _check_not_frozen(self):
+        """:raise UserError: when a code left Odoo or a card was used."""
+        self._check_unused()
+        if left := self.sudo().filtered('codes_left_on'):  # sudo: whoever writes
+            raise UserError(
+                self.env._(
+                    "Codes of series %(series)s were exported, printed, sent or shown: its price,"
+                    " currency and prefix stay as they are. Cancel its cards and generate others"
+                    " instead.",
+                    series=left[0].name,
+                )
+            )
 
     def _check_unused(self):
         """:raise UserError: when a card was used."""
@@ -556,7 +706,8 @@ class RefillCardSeries(models.Model):
 
     def _get_format(self):
         self.ensure_one()
-        return codes.Format(self.alphabet, self.code_length, self.prefix or '')
+        former = (self.former_prefixes or '').split()
+        return codes.Format(self.alphabet, self.code_length, self.prefix or '', tuple(former))
 
     @api.model
     def _get_formats(self):
@@ -566,8 +717,11 @@ class RefillCardSeries(models.Model):
         """
         # sudo: reading what was typed must not depend on which series one may see
         every = self.sudo().with_context(active_test=False)
-        groups = every._read_group([], ['alphabet', 'code_length', 'prefix'])
-        return [codes.Format(*group[:2], group[2] or '') for group in groups]
+        fnames = ['alphabet', 'code_length', 'prefix', 'former_prefixes']
+        return [
+            codes.Format(alphabet, length, prefix or '', tuple((former or '').split()))
+            for alphabet, length, prefix, former in every._read_group([], fnames)
+        ]
 
     @api.model
     def _count_guessable(self, alphabet, length):

@@ -319,7 +319,7 @@ class RefillCardChange(models.TransientModel):
         changed = self.env['refill.card']._change_valid_till(day, where, reference)
         # Where each card counts its own days, the series has no last day.
         dated = self.series_ids.filtered(lambda series: not series.validity_days)
-        dated._filtered_access('write')._set_last_day(day)
+        dated._filtered_access('write')._set_last_day(day, reference)
         return changed
 
     def _change_companies(self, where, reference):
