@@ -349,7 +349,7 @@ class RefillCardSeries(models.Model):
         self.env['refill.card']._get_generating_sealer()
         for series, vals in zip(made, vals_list, strict=True):
             name = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
-            super(RefillCardSeries, series).write({'name': name})
+            series._write_recorded({'name': name})
             if vals.get('state') != 'ready':
                 series._record_event(series._get_generation_note())
         return made
@@ -364,7 +364,7 @@ class RefillCardSeries(models.Model):
         )
         return '. '.join([generated, *details])
 
-    def write(self, vals):
+    def write(self, vals):  # pylint: disable=method-required-super
         """What the codes say is frozen once one left or a card was used; cards follow the day.
 
         :raise AccessError: when something is written that is not edited by hand.
@@ -416,7 +416,7 @@ class RefillCardSeries(models.Model):
             if series.prefix != prefixes[series] and prefixes[series]:
                 former = {*(series.former_prefixes or '').split(), prefixes[series]}
                 values = {'former_prefixes': ' '.join(sorted(former))}
-                super(RefillCardSeries, series).write(values)
+                super(RefillCardSeries, series).write(values)  # pylint: disable=super-method-mismatch
             new = series._describe(recorded)
             changes = [
                 self.env._("%(field)s: %(old)s → %(new)s", field=label, old=old[label], new=value)
