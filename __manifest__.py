@@ -38,6 +38,7 @@
         'refill_cards/views/refill_card_layout_views.xml',
         'refill_cards/views/refill_card_series_views.xml',
         'refill_cards/views/refill_card_export_views.xml',
+        'refill_cards/views/refill_card_sending_views.xml',
         'refill_cards/views/refill_card_event_views.xml',
         'refill_cards/views/refill_card_attempt_views.xml',
         'refill_cards/views/refill_card_lockout_views.xml',

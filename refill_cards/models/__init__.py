@@ -6,6 +6,7 @@ from . import (
     account_payment_method,
     ir_actions_report,
     ir_attachment,
+    mail_mail,
     refill_card,
     refill_card_attempt,
     refill_card_event,

@@ -1,15 +1,12 @@
 import os
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
-from io import BytesIO
-from itertools import chain
-from operator import itemgetter
 
 from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, MissingError, UserError
 from odoo.fields import Command, Domain
-from odoo.tools import SQL, config, format_date, format_datetime, groupby
+from odoo.tools import SQL, config, format_date, format_datetime
 
 from .. import code as codes
 from .. import table
@@ -224,21 +221,6 @@ class RefillCard(models.Model):
                 code = fmt.display(sealer.open(sealed))
                 batch.append(table.Row(name, code, price, currency, valid_till, states[state]))
             yield batch
-
-    def _draw(self):
-        """Return the cards as PDF, by the layout of the first one's series.
-
-        :rtype: bytes
-        :raise UserError: when a card does not fit on the layout.
-        """
-        series = self.series_id[:1]
-        layout = series.layout_id or self.env['refill.card.layout'].search([], limit=1)
-        if not layout:
-            raise UserError(self.env._("Choose the layout that the cards are printed with."))
-        rows = chain.from_iterable(self._iterate_rows(Domain('id', 'in', self.ids), len(self)))
-        file = BytesIO()
-        layout._write_pdf(rows, series.company_id, series.currency_id, file)
-        return file.getvalue()
 
     @api.model
     def _get_row_header(self):
@@ -909,33 +891,6 @@ class RefillCard(models.Model):
         )
 
     # -------------------------------------------------------------------------
-    # E-MAIL
-    # -------------------------------------------------------------------------
-
-    def _send(self, partners):
-        """Send each card to its customer by e-mail, through the mail queue.
-
-        :param list[res.partner] partners: the customer of each card.
-        """
-        for partner, cards in groupby(zip(partners, self, strict=True), itemgetter(0)):
-            cards = self.browse(card.id for _partner, card in cards)
-            # sudo: the caller checked the rights; nobody writes cards by hand
-            sending = self.env['refill.card.sending'].sudo()
-            values = {'partner_id': partner.id, 'email': partner.email_normalized}
-            values['company_id'] = cards.series_id.company_id[:1].id
-            cards.sudo().sending_id = sending.create(values)
-            note = self.env._("Sent by e-mail to %(customer)s", customer=partner.display_name)
-            cards._record_events(None, channel='backend', note=note)
-        # sudo: the template prints the codes
-        template_sudo = self.env.ref('refill_cards.mail_template_refill_card').sudo()
-        template_sudo.with_context(refill_card_codes=True).send_mail_batch(
-            self.ids,
-            # Whoever sees the card would see the message of its document, and the code on the PDF.
-            email_values={'model': False, 'res_id': False},
-        )
-        self.env.ref('mail.ir_cron_mail_scheduler_action').sudo()._trigger()
-
-    # -------------------------------------------------------------------------
     # UNDOING A REDEMPTION
     # -------------------------------------------------------------------------
 
@@ -1010,15 +965,6 @@ class RefillCard(models.Model):
         self.series_id._check_may_export()
         wizards = self.env['refill.card.export.wizard']
         return wizards._open({'card_ids': [Command.set(self.ids)], **values})
-
-    def action_send(self):
-        """Open the window that sends these cards by e-mail."""
-        self.series_id._check_may_export()
-        wizard = self.env['refill.card.send'].create({'card_ids': [Command.set(self.ids)]})
-        return {
-            **wizard._get_records_action(target='new', context={'dialog_size': 'medium'}),
-            'name': self.env._("Send by E-mail"),
-        }
 
     def action_redeem(self):
         """Open the window that redeems this card for a customer."""

@@ -1,4 +1,5 @@
 import mmap
+import re
 from datetime import timedelta
 from tempfile import TemporaryFile
 
@@ -18,6 +19,7 @@ IMMEDIATE_PROTECTED = {'csv': 100_000, 'xlsx': 100_000, 'pdf': 20_000}
 MAXIMUM = {'csv': 1_000_000, 'xlsx': 1_000_000, 'pdf': 100_000}
 # After so many cards, which take some seconds, the progress is told.
 BATCHES = {'csv': 20_000, 'xlsx': 20_000, 'pdf': 2_000}
+FORBIDDEN_IN_FILE_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 MAX_TRIES = 3
 FILE_HOURS = 24
 MIMETYPES = {
@@ -161,6 +163,21 @@ class RefillCardExport(models.Model):
         """:raise UserError: when there is no card to export."""
         if not count:
             raise UserError(self.env._("There is no such card to export."))
+
+    @api.model
+    def _get_file_name(self, series, first, last):
+        """Return a name, without its ending, that tells which cards are in a file.
+
+        :param refill.card.series series: of the cards.
+        :param int first: the number of the first card, when they are of one series.
+        :param int last: the number of the last one.
+        :rtype: str
+        """
+        names = sorted(series.mapped('name'))
+        name = '_'.join(dict.fromkeys([names[0], names[-1]]))
+        if len(names) == 1:
+            name = f'{name}_{first}-{last}' if first != last else f'{name}_{first}'
+        return FORBIDDEN_IN_FILE_NAMES.sub('-', name)
 
     # -------------------------------------------------------------------------
     # MAKING THE FILE

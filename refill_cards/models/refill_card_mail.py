@@ -1,5 +1,11 @@
+from operator import itemgetter
+
 from odoo import api, fields, models
+from odoo.exceptions import LockError, UserError
 from odoo.fields import Domain
+from odoo.tools import format_datetime, groupby
+
+from .refill_card_sending import STATES
 
 MANAGER = 'refill_cards.group_refill_card_manager'
 
@@ -17,7 +23,7 @@ class RefillCard(models.Model):
     )
     # Only who sees the e-mail is told about it.
     sent_state = fields.Selection(
-        selection=[('queued', "Queued"), ('sent', "Sent"), ('failed', "Failed")],
+        selection=STATES,
         string="E-mail",
         compute='_compute_sent',
         search='_search_sent_state',
@@ -71,3 +77,107 @@ class RefillCard(models.Model):
         if operator == 'in' and False in value:
             found |= ~Domain('sending_id', 'any', [('id', '!=', False)])
         return found
+
+    # -------------------------------------------------------------------------
+    # SENDING
+    # -------------------------------------------------------------------------
+
+    def _send(self, partners, layout):
+        """Send each card to its customer: one e-mail for all those of one issuer.
+
+        The caller has locked and checked them.
+
+        :param list[res.partner] partners: the customer of each card.
+        :param refill.card.layout layout: the face of the cards.
+        :raise UserError: when a card does not fit on the layout, or is just going out.
+        """
+        before = self.sending_id
+        # sudo: the caller checked the rights; nobody writes by hand what was sent
+        sendings_sudo = self.env['refill.card.sending'].sudo()
+        addressed = (
+            ((partner, card.series_id.company_id), card)
+            for partner, card in zip(partners, self, strict=True)
+        )
+        for (partner, _company), pairs in groupby(addressed, itemgetter(0)):
+            cards = self.browse(card.id for _key, card in pairs)
+            sending = sendings_sudo.create(sendings_sudo._prepare_values(cards, partner, layout))
+            cards.sudo().sending_id = sending
+            sendings_sudo |= sending
+        before._replace()
+        sendings_sudo.with_env(self.env)._queue()
+
+    def _lock_to_send(self):
+        """Keep others from sending or changing the cards until this transaction ends.
+
+        :raise UserError: when somebody is just doing so.
+        """
+        try:
+            self.lock_for_update(allow_referencing=True)
+        except LockError:
+            raise UserError(
+                self.env._(
+                    "Somebody else is just sending, changing or redeeming one of these cards."
+                    " Please try again in a minute."
+                )
+            ) from None
+
+    def _check_sendable(self):
+        """:raise UserError: when a card cannot be redeemed by whoever gets it."""
+        for card in self:
+            if card.state == 'inactive':
+                raise UserError(
+                    self.env._(
+                        "Card %(serial)s is not active yet. Activate it before you send it.",
+                        serial=card.name,
+                    )
+                )
+            if not card.is_redeemable:
+                raise UserError(
+                    self.env._("Card %(serial)s cannot be redeemed any more.", serial=card.name)
+                )
+
+    def _get_sent(self):
+        """Return the cards that somebody has by e-mail, will have, or may have."""
+        return self.filtered(
+            lambda card: card.sent_state in ('queued', 'sent') or card.sending_id.is_started
+        )
+
+    def _describe_sent(self):
+        """Return to whom these cards went by e-mail, and when.
+
+        :return: a sentence for each e-mail.
+        :rtype: str
+        """
+        sentences = []
+        for sending, cards in self.grouped('sending_id').items():
+            serials = sorted(cards.mapped('name'))
+            values = {
+                'serials': ' … '.join(dict.fromkeys([serials[0], serials[-1]])),
+                'customer': sending.partner_id.display_name or sending.email,
+                'time': format_datetime(self.env, sending.sent_on or sending.create_date),
+            }
+            sentence = {
+                'sent': self.env._("%(serials)s: sent to %(customer)s on %(time)s.", **values),
+                'queued': self.env._(
+                    "%(serials)s: on the way to %(customer)s since %(time)s.", **values
+                ),
+                'failed': self.env._(
+                    "%(serials)s: may have reached %(customer)s on %(time)s.", **values
+                ),
+            }
+            sentences.append(sentence[sending.state])
+        return '\n'.join(sentences)
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_send(self):
+        """Open the window that sends these cards by e-mail."""
+        self.series_id._check_may_export()
+        wizards = self.env['refill.card.send']
+        wizard = wizards.create({'card_ids': [fields.Command.set(self.ids)]})
+        return {
+            **wizard._get_records_action(target='new', context={'dialog_size': 'medium'}),
+            'name': self.env._("Send by E-mail"),
+        }

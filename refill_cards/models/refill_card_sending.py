@@ -1,8 +1,24 @@
-from odoo import fields, models
+from io import BytesIO
+from itertools import chain
+
+import pypdf
+from markupsafe import escape
+from odoo import api, fields, models
+from odoo.exceptions import LockError, UserError
+from odoo.fields import Domain
+from odoo.tools import formataddr
+
+STATES = [('queued', "Queued"), ('sent', "Sent"), ('failed', "Failed")]
 
 
 class RefillCardSending(models.Model):
-    """Cards sent to one customer by one e-mail."""
+    """Cards that go to one customer by one e-mail of Odoo's queue.
+
+    The e-mail waits without the cards. Their PDF is made in memory when the e-mail is handed to the
+    mail server, so that codes are never in a table or on a disk. Before that it is written down
+    that the e-mail is going out: after a crash nobody knows whether it did, and it does not go
+    again by itself.
+    """
 
     _name = 'refill.card.sending'
     _description = "Refill Cards Sent by E-mail"
@@ -10,6 +26,7 @@ class RefillCardSending(models.Model):
     _mail_post_access = 'read'
     _order = 'id desc'
 
+    name = fields.Char(string="File Name", required=True, readonly=True)
     partner_id = fields.Many2one(
         comodel_name='res.partner', string="Customer", readonly=True, index='btree_not_null'
     )
@@ -18,17 +35,18 @@ class RefillCardSending(models.Model):
         comodel_name='res.company', string="Issued by", required=True, readonly=True, index=True
     )
     layout_id = fields.Many2one(
-        comodel_name='refill.card.layout', readonly=True, ondelete='restrict'
+        comodel_name='refill.card.layout', required=True, readonly=True, ondelete='restrict'
     )
     card_ids = fields.One2many(
         comodel_name='refill.card',
         inverse_name='sending_id',
         string="Cards",
+        readonly=True,
         help="Those that no later e-mail took.",
     )
     card_count = fields.Integer(string="Number of Cards", readonly=True)
     state = fields.Selection(
-        selection=[('queued', "Queued"), ('sent', "Sent"), ('failed', "Failed")],
+        selection=STATES,
         string="Status",
         required=True,
         readonly=True,
@@ -37,8 +55,214 @@ class RefillCardSending(models.Model):
     )
     problem = fields.Char(readonly=True, help="What the mail server said.")
     sent_on = fields.Datetime(readonly=True)
-    # Also once the mail server may have taken the e-mail, and no answer of it is known.
+    # It stays when no answer of the mail server is known: the e-mail may have arrived.
     is_started = fields.Boolean(readonly=True)
     mail_id = fields.Many2one(
         comodel_name='mail.mail', readonly=True, index='btree_not_null', ondelete='set null'
     )
+    email_formatted = fields.Char(compute='_compute_email_formatted')
+    text_direction = fields.Char(compute='_compute_text_direction')
+
+    @api.depends('email', 'partner_id.name')
+    def _compute_email_formatted(self):
+        for sending in self:
+            sending.email_formatted = formataddr((sending.partner_id.name, sending.email))
+
+    @api.depends('partner_id.lang')
+    def _compute_text_direction(self):
+        languages = self.env['res.lang']
+        for sending in self:
+            sending.text_direction = languages._lang_get(sending.partner_id.lang).direction
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        raise UserError(self.env._("What was sent by e-mail cannot be deleted."))
+
+    # -------------------------------------------------------------------------
+    # QUEUEING
+    # -------------------------------------------------------------------------
+
+    def _prepare_values(self, cards, partner, layout):
+        """Return the values of the e-mail with these cards.
+
+        :param refill.card cards: of one issuer.
+        :param res.partner partner: the customer.
+        :param refill.card.layout layout: the face of the cards.
+        """
+        numbers = cards.mapped('number')
+        exports = self.env['refill.card.export']
+        name = exports._get_file_name(cards.series_id, min(numbers), max(numbers))
+        return {
+            'name': f'{name}.pdf',
+            'partner_id': partner.id,
+            'email': partner.email_normalized,
+            'company_id': cards.series_id.company_id.id,
+            'layout_id': layout.id,
+            'card_count': len(cards),
+        }
+
+    def _queue(self):
+        """Put the e-mails into Odoo's queue, without the cards.
+
+        :raise UserError: when a card does not fit on the layout.
+        """
+        for sending in self:
+            sending._draw()  # to refuse now what cannot be printed
+        # sudo: what the template may show is decided by who may send
+        template_sudo = self.env.ref('refill_cards.mail_template_refill_card_sending').sudo()
+        mails = template_sudo.send_mail_batch(
+            self.ids,
+            email_values={
+                # Nobody shall be shown the message as one of a document that they see.
+                'model': False,
+                'res_id': False,
+                # Codes go to the customer alone, whatever the template says.
+                'recipient_ids': False,
+                'email_cc': False,
+                'auto_delete': True,
+            },
+        )
+        for sending_sudo, mail in zip(self.sudo(), mails, strict=True):
+            mail.email_to = sending_sudo.email_formatted
+            sending_sudo.mail_id = mail
+        self._record_events(self.env._("Queued to be sent by e-mail"))
+        self._trigger_queue()
+
+    @api.model
+    def _trigger_queue(self):
+        # sudo: anybody may have e-mails sent
+        self.env.ref('mail.ir_cron_mail_scheduler_action').sudo()._trigger()
+
+    def _replace(self):
+        """Take back e-mails all of whose cards are in later ones.
+
+        :raise UserError: when one of them is just going out.
+        """
+        sendings_sudo = self.sudo()  # sudo: nobody writes what was sent by hand
+        try:
+            sendings_sudo.lock_for_update()
+        except LockError:
+            raise UserError(
+                self.env._(
+                    "An e-mail with one of these cards is just going out. Please try again in a"
+                    " minute."
+                )
+            ) from None
+        empty = sendings_sudo.filtered(lambda sending: not sending.card_ids)
+        empty.filtered(lambda sending: sending.state == 'queued').write(
+            {'state': 'failed', 'problem': self.env._("Another e-mail took its place.")}
+        )
+        empty.activity_unlink(['mail.mail_activity_data_warning'])
+        empty.mail_id.unlink()
+
+    # -------------------------------------------------------------------------
+    # HANDING OVER TO THE MAIL SERVER
+    # -------------------------------------------------------------------------
+
+    def _start(self, commit):
+        """Write down that the e-mail is going out, and return whether it may.
+
+        :param bool commit: whether a crash must find that written down.
+        """
+        self.ensure_one()
+        if not self.try_lock_for_update():
+            return False  # it is going out elsewhere
+        if self.is_started and self.state == 'queued':
+            self._fail(
+                self.env._(
+                    "The server stopped while the e-mail went out: it may have arrived. Ask the"
+                    " customer before you send it again."
+                )
+            )
+            return False
+        self.write({'is_started': True, 'state': 'queued', 'problem': False})
+        if commit:
+            self.env.cr.commit()  # pylint: disable=invalid-commit
+            self.invalidate_recordset()
+            return bool(self.try_lock_for_update()) and self.state == 'queued'
+        return True
+
+    def _prepare_attachment(self, addresses):
+        """Return the cards as the attachment of the e-mail that is going out.
+
+        :param list[str] addresses: where the e-mail goes.
+        :rtype: tuple[str, bytes, str]
+        :raise UserError: when they may not be sent any more.
+        """
+        self.ensure_one()
+        sender = self.create_uid
+        cards = self.card_ids.with_user(sender).with_context(
+            allowed_company_ids=self.company_id.ids, lang=sender.lang, tz=sender.tz
+        )
+        cards.series_id._check_may_export()
+        if addresses != [self.email]:
+            raise UserError(cards.env._("The address of the e-mail was changed meanwhile."))
+        if len(cards) != self.card_count:
+            raise UserError(
+                cards.env._("Some of the cards were deleted, or sent by another e-mail meanwhile.")
+            )
+        cards._check_sendable()
+        return (self.name, self._draw(), 'application/pdf')
+
+    def _draw(self):
+        """Return the cards as PDF, each on a page of its own size.
+
+        :rtype: bytes
+        :raise UserError: when a card does not fit on the layout.
+        """
+        cards = self.card_ids
+        layout = self.layout_id.with_context(lang=self.partner_id.lang or self.env.lang)
+        parts = []
+        for currency in cards.currency_id:
+            same = cards.filtered(lambda card, currency=currency: card.currency_id == currency)
+            batches = cards._iterate_rows(Domain('id', 'in', same.ids), len(same))
+            part = BytesIO()
+            rows = chain.from_iterable(batches)
+            layout._write_pdf(rows, self.company_id, currency, part, single=True)
+            parts.append(part)
+        if len(parts) == 1:
+            return parts[0].getvalue()
+        writer, whole = pypdf.PdfWriter(), BytesIO()
+        for part in parts:
+            writer.append(part)
+        writer.write(whole)
+        return whole.getvalue()
+
+    def _finish(self):
+        """Note that the mail server took the e-mail."""
+        self.write({'state': 'sent', 'sent_on': fields.Datetime.now(), 'problem': False})
+        self.activity_unlink(['mail.mail_activity_data_warning'])
+        self._record_events(self.env._("Sent by e-mail"))
+
+    def _fail(self, problem, is_started=True):
+        """Note that an e-mail was not sent, and tell whoever sent it.
+
+        :param str problem: why, in the words of the mail server if it said anything.
+        :param bool is_started: whether it may have arrived all the same.
+        """
+        for sending in self:
+            sender = sending.create_uid
+            sending = sending.with_context(lang=sender.lang, mail_activity_quick_update=True)
+            sending.write({'state': 'failed', 'problem': problem, 'is_started': is_started})
+            if sending.mail_id.state == 'outgoing':
+                sending.mail_id.write({'state': 'exception', 'failure_reason': problem})
+            sending._record_events(sending.env._("Not sent by e-mail"))
+            sending.activity_schedule(
+                'mail.mail_activity_data_warning',
+                user_id=sender.id,
+                summary=sending.env._("The e-mail with refill cards was not sent"),
+                note=escape(problem),
+            )
+
+    def _record_events(self, note):
+        for sending in self:
+            cards = sending.card_ids.with_user(sending.create_uid)
+            cards._record_events(None, channel='backend', note=note)
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_send_again(self):
+        """Open the window that sends the cards again."""
+        return self.card_ids.action_send()

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import UserError
 
-# Each card is a PDF of its own, made while the user waits.
+# The cards are drawn while the user waits.
 MAXIMUM = 500
 
 
@@ -13,7 +13,23 @@ class RefillCardSend(models.TransientModel):
     card_ids = fields.Many2many(comodel_name='refill.card')
     card_count = fields.Integer(string="Number of Cards", compute='_compute_card_count')
     serials = fields.Char(string="Cards", compute='_compute_card_count')
-    partner_ids = fields.Many2many(comodel_name='res.partner', string="Customers")
+    partner_ids = fields.Many2many(
+        comodel_name='res.partner',
+        string="Customers",
+        compute='_compute_partner_ids',
+        store=True,
+        readonly=False,
+    )
+    layout_id = fields.Many2one(
+        comodel_name='refill.card.layout',
+        compute='_compute_layout_id',
+        store=True,
+        readonly=False,
+    )
+    address = fields.Char(compute='_compute_address')
+    address_warning = fields.Char(compute='_compute_address')
+    sent_before = fields.Text(compute='_compute_sent_before')
+    send_again = fields.Boolean()
 
     @api.depends('card_ids')
     def _compute_card_count(self):
@@ -22,6 +38,35 @@ class RefillCardSend(models.TransientModel):
             wizard.card_count = len(names)
             ends = f'{names[0]} … {names[-1]}' if len(names) > 1 else ''.join(names)
             wizard.serials = ends
+
+    @api.depends('card_ids')
+    def _compute_partner_ids(self):
+        """Propose the customer whom an e-mail with these cards did not reach."""
+        for wizard in self:
+            cards = wizard.card_ids
+            failed = all(card.sent_state == 'failed' for card in cards)
+            if failed and len(cards.sent_to_id) == 1:
+                wizard.partner_ids = cards.sent_to_id
+
+    @api.depends('card_ids')
+    def _compute_layout_id(self):
+        for wizard in self:
+            series = wizard.card_ids.series_id
+            wizard.layout_id = series.layout_id[:1] or self.env['refill.card.layout'].search(
+                [], limit=1
+            )
+
+    @api.depends('card_ids')
+    def _compute_address(self):
+        for wizard in self:
+            company = wizard.card_ids.series_id.company_id[:1]
+            wizard.address = company and company._get_refill_card_address()
+            wizard.address_warning = company and company._get_refill_card_address_warning()
+
+    @api.depends('card_ids')
+    def _compute_sent_before(self):
+        for wizard in self:
+            wizard.sent_before = wizard.card_ids._origin._get_sent()._describe_sent()
 
     @check_identity
     def action_send(self):
@@ -35,7 +80,7 @@ class RefillCardSend(models.TransientModel):
         cards = self.card_ids.sorted('name')
         self._check_sendable(cards)
         partners = list(self.partner_ids)
-        cards._send(partners * len(cards) if len(partners) == 1 else partners)
+        cards._send(partners * len(cards) if len(partners) == 1 else partners, self.layout_id)
         message = self.env._(
             "On the way to %(customers)s: %(serials)s",
             customers=', '.join(self.partner_ids[:3].mapped('display_name')),
@@ -62,11 +107,10 @@ class RefillCardSend(models.TransientModel):
                 self.env._("Up to %(maximum)s cards are sent at a time.", maximum=MAXIMUM)
             )
         cards.series_id._check_may_export()
-        for card in cards:
-            if not card.is_redeemable:
-                raise UserError(
-                    self.env._("Card %(serial)s cannot be redeemed any more.", serial=card.name)
-                )
+        cards._lock_to_send()
+        cards._check_sendable()
+        if not self.layout_id:
+            raise UserError(self.env._("Choose the layout of the cards."))
         if len(self.partner_ids) not in (1, len(cards)):
             raise UserError(
                 self.env._(
@@ -81,3 +125,11 @@ class RefillCardSend(models.TransientModel):
                         "%(customer)s has no valid e-mail address.", customer=partner.display_name
                     )
                 )
+        if not self.send_again and (sent := cards._get_sent()):
+            raise UserError(
+                self.env._(
+                    "Some of these cards were sent before. Tick “Send Again” if they shall be"
+                    " sent once more.\n%(sent)s",
+                    sent=sent._describe_sent(),
+                )
+            )
