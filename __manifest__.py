@@ -61,5 +61,7 @@
     'demo': [
         'refill_cards/demo/refill_cards_demo.xml',
     ],
+    'pre_init_hook': 'pre_init_hook',
+    'uninstall_hook': 'uninstall_hook',
     'application': True,
 }

@@ -5,6 +5,7 @@ from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import file_open
 
+from ..refill_cards.hooks import pre_init_hook, uninstall_hook
 from ..refill_cards.models.res_company import CUSTOMER_ADVANCES
 from .common import RefillCardCommon
 
@@ -170,3 +171,18 @@ class TestCompany(RefillCardCommon):
         self.assertEqual(payment.journal_id.company_id, self.other_company)
         self.assertEqual(self._balance(company=self.company), 0)
         self.assertNotEqual(self._balance(company=self.other_company), 0)
+
+    def test_serial_numbers_go_on_after_a_new_installation(self):
+        self._generate_card()
+        sequence = self.env.ref('refill_cards.sequence_refill_card_series')
+        method = self.env.ref('refill_cards.account_payment_method_refill_card')
+        uninstall_hook(self.env)
+        owned = self.env['ir.model.data'].search([('module', '=', 'refill_cards')])
+        for kept in (sequence, method):
+            with self.subTest(kept._name):
+                self.assertNotIn((kept._name, kept.id), owned.mapped(lambda x: (x.model, x.res_id)))
+        number = sequence.number_next_actual
+        pre_init_hook(self.env)
+        self.assertEqual(self.env.ref('refill_cards.sequence_refill_card_series'), sequence)
+        self.assertEqual(self.env.ref('refill_cards.account_payment_method_refill_card'), method)
+        self.assertEqual(sequence.number_next_actual, number)
