@@ -20,6 +20,7 @@ from . import (
     test_redeem,
     test_rights,
     test_send,
+    test_send_concurrency,
     test_series,
     test_sheet,
     test_translations,
