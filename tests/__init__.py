@@ -10,6 +10,7 @@ from . import (
     test_generate_background,
     test_guessing,
     test_guessing_portal,
+    test_identity,
     test_life,
     test_life_machine,
     test_life_tour,
