@@ -30,7 +30,8 @@ LOCK_TIMEOUT = 10
 KEYS = ('refill_cards.key', 'refill_cards.key_check')
 
 
-class ConcurrencyCase(BaseCase):
+@tagged('post_install', '-at_install')
+class TestConcurrency(BaseCase):
     """A company with a chart of accounts, its accountant and a customer, all of them committed."""
 
     @classmethod
@@ -236,9 +237,6 @@ class ConcurrencyCase(BaseCase):
             self.assertEqual(sorted(attempts.mapped('reason')), sorted(reasons))
             self.assertLessEqual(set(attempts.partner_id.ids), {self.customer_id})
 
-
-@tagged('post_install', '-at_install')
-class TestConcurrency(ConcurrencyCase):
     # -------------------------------------------------------------------------
     # ONE CARD, TWO CARDS
     # -------------------------------------------------------------------------

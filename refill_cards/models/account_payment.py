@@ -146,7 +146,7 @@ class AccountPayment(models.Model):
 
     def _prepare_reversal_values(self):
         return {
-            'date': fields.Date.context_today(self),
+            'date': self.company_id._get_refill_card_day(),
             'ref': self.env._("Reversal of: %(payment)s", payment=self.display_name),
         }
 
@@ -155,81 +155,3 @@ class AccountPayment(models.Model):
         # sudo: an accountant who cancels the payment need not see the card
         for payment in self.sudo().filtered('refill_card_ids'):
             payment.refill_card_ids._release(payment)
-
-    # -------------------------------------------------------------------------
-    # OPEN INVOICES
-    # -------------------------------------------------------------------------
-
-    def _pay_open_invoices(self):
-        """Reconcile the payment with the customer's open invoices, oldest due first."""
-        self.ensure_one()
-        credit = self.move_id.line_ids.filtered(
-            lambda line: line.account_id == self.destination_account_id
-        )
-        invoice_lines = self._get_open_invoice_lines(
-            self.partner_id, self.company_id, self.destination_account_id
-        )
-        if not invoice_lines:
-            return
-        if invoice_lines.currency_id == credit.currency_id:
-            # In one currency a single call goes oldest first too, and is cheaper.
-            (credit + self._get_covered_lines(invoice_lines)).reconcile()
-            return
-        for line in invoice_lines:
-            if credit.reconciled:
-                break
-            (credit + line).reconcile()
-
-    @api.model
-    def _get_open_invoice_lines(self, partner, company, account):
-        """Return the receivable lines of open invoices, oldest due first.
-
-        :param res.partner partner: a commercial partner.
-        :rtype: account.move.line
-        """
-        return self.env['account.move.line'].search(
-            [
-                ('parent_state', '=', 'posted'),
-                ('company_id', '=', company.id),
-                ('account_id', '=', account.id),
-                ('partner_id', '=', partner.id),
-                ('reconciled', '=', False),
-                ('amount_residual', '>', 0),
-                ('move_id.move_type', 'in', ['out_invoice', 'out_receipt']),
-                ('move_id.payment_state', 'in', ['not_paid', 'partial']),
-            ],
-            order='date_maturity, id',
-        )
-
-    def _get_covered_lines(self, invoice_lines):
-        """Return the first lines, up to the payment's amount."""
-        left, covered = self.amount, invoice_lines.browse()
-        for line in invoice_lines:
-            if self.currency_id.compare_amounts(left, 0) <= 0:
-                break
-            covered += line
-            left -= line.amount_residual_currency
-        return covered
-
-    def _prepare_refill_card_result(self):
-        """Return what is told to whoever redeemed; see ``refill.card.redeem_code``."""
-        self.ensure_one()
-        company = self.company_id
-        partials = self.move_id.line_ids.matched_debit_ids
-        return {
-            'serial': self.memo,
-            'amount': self.amount,
-            'currency': self.currency_id.name,
-            'payment': self.name,
-            'payment_id': self.id,
-            'balance': self.partner_id._get_refill_card_balance(company),
-            'balance_currency': company.currency_id.name,
-            'invoices': [
-                {
-                    'name': partial.debit_move_id.move_id.name,
-                    'amount': partial.debit_amount_currency,
-                    'currency': partial.debit_currency_id.name,
-                }
-                for partial in partials
-            ],
-        }

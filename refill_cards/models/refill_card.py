@@ -113,8 +113,9 @@ class RefillCard(models.Model):
     _expiring_idx = models.Index("(valid_till) WHERE state IN ('active', 'inactive')")
 
     @api.depends('state', 'valid_till')
+    @api.depends_context('company')
     def _compute_is_redeemable(self):
-        today = fields.Date.context_today(self)
+        today = self.env.company._get_refill_card_day()
         for card in self:
             card.is_redeemable = card.state == 'active' and (
                 not card.valid_till or card.valid_till >= today
@@ -237,7 +238,7 @@ class RefillCard(models.Model):
 
         :rtype: odoo.fields.Domain
         """
-        today = fields.Date.context_today(self)
+        today = self.env.company._get_refill_card_day()
         return Domain('state', 'in', ['inactive', 'active']) & (
             Domain('valid_till', '=', False) | Domain('valid_till', '>=', today)
         )
@@ -659,7 +660,7 @@ class RefillCard(models.Model):
         :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
             many were typed (``locked_out``).
         """
-        with self.env['refill.card.lockout']._guarding(partner, code):
+        with self.env['refill.card.lockout']._guarding(partner):
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
                 raise self._refusal('typo')
@@ -708,13 +709,15 @@ class RefillCard(models.Model):
         )
         if not used:
             raise self._refusal('busy')
-        payments = self.env['account.payment'].with_context(tracking_disable=True)
+        # In the company's time zone, so that what Odoo books along has the company's day.
+        payments = self.env['account.payment'].with_context(
+            tracking_disable=True, tz=company.sudo().refill_card_zone
+        )
         payment = payments.create(values)
         payment.action_post()
         # Invoices and balance are read with SQL: what is pending is written before, in one go.
         self.env.flush_all()
-        if company.sudo().refill_card_pay_invoices:
-            payment._pay_open_invoices()
+        payment._pay_open_invoices()
         return payment
 
     def _check_redeemable(self, partner, company):
@@ -723,7 +726,7 @@ class RefillCard(models.Model):
             raise self._refusal('used', partner)
         if self.state == 'disabled':
             raise self._refusal('disabled')
-        if self.state == 'expired' or self._is_over(partner):
+        if self.state == 'expired' or self._is_over(partner, company):
             raise self._refusal('expired')
         if self.state == 'inactive':
             raise self._refusal('inactive')
@@ -735,11 +738,9 @@ class RefillCard(models.Model):
         if not self._has_rate(company):
             raise self._refusal('company', company=company)
 
-    def _is_over(self, partner):
-        """Return whether the last day is over in the customer's time zone."""
-        zone = partner.sudo().tz or self.env.user.tz or 'UTC'
-        today = fields.Date.context_today(self.with_context(tz=zone))
-        return bool(self.valid_till and self.valid_till < today)
+    def _is_over(self, partner, company):
+        """Return whether the last day is over where the customer is, else the company."""
+        return bool(self.valid_till) and self.valid_till < company._get_refill_card_day(partner)
 
     def _has_rate(self, company):
         """Return whether the company can book the card's currency.
@@ -754,7 +755,7 @@ class RefillCard(models.Model):
             domain = [
                 ('currency_id', '=', currency.id),
                 ('company_id', 'in', [False, company.root_id.id]),
-                ('name', '<=', fields.Date.context_today(self)),
+                ('name', '<=', company._get_refill_card_day()),
             ]
             return self.env['res.currency.rate'].search_count(domain, limit=1)
 
@@ -839,46 +840,82 @@ class RefillCard(models.Model):
         }
 
     def _get_payment_date(self, journal, company):
-        """Return today, or the day to which a lock moves the entry, so that the payment says so.
+        """Return the company's day, or the one to which a lock moves the entry.
+
+        The payment says so, too.
 
         :param account.journal journal: where the payment is booked.
         :param res.company company: which books it.
         :rtype: datetime.date
         """
-        today = fields.Date.context_today(self)
+        today = company._get_refill_card_day()
         locks = company.sudo()._get_violated_lock_dates(today, False, journal)
         # Only a locked day makes Odoo's answer another than today, and it takes four queries.
-        return journal.with_company(company).accounting_date if locks else today
+        dated = journal.with_company(company).with_context(move_date=today)
+        return dated.accounting_date if locks else today
 
     def _preview_redemption(self, partner, company):
         """Return what redeeming the card would do; without a card, the balance only.
 
         :rtype: dict
-        :return: ``balance`` and ``new_balance`` in the company's currency, and ``invoices``: a list
-            of number, amount in the card's currency and that currency.
+        :return: ``balance`` and ``new_balance`` in the company's currency; ``invoices``, a list of
+            what the card pays: number, amount and currency; ``open``, a list of what stays open
+            for a reason: number, amount, currency and the reason.
         """
-        # sudo: partner users have no right on invoices
-        card_sudo = self.sudo()
-        customer = partner.sudo().with_company(company).commercial_partner_id
+        # A context of our own, as for a redemption. su: partner users have no right on invoices
+        context = {key: self.env.context.get(key) for key in ('lang', 'tz')}
+        card_sudo = self.with_env(self.env(su=True, context=context)).with_company(company)
+        customer = partner.with_env(card_sudo.env).commercial_partner_id
         balance = customer._get_refill_card_balance(company)
-        today = fields.Date.context_today(self)
-        currency = card_sudo.currency_id or company.currency_id
-        value = currency._convert(card_sudo.price, company.currency_id, company, today)
-        invoices = []
-        if self and company.sudo().refill_card_pay_invoices:
-            left = card_sudo.price
-            for line in (
-                self.env['account.payment']
-                .sudo()
-                ._get_open_invoice_lines(customer, company, customer.property_account_receivable_id)
-            ):
-                residual = line.amount_residual_currency
-                paid = min(left, line.currency_id._convert(residual, currency, company, today))
-                if currency.compare_amounts(paid, 0) <= 0:
-                    break
-                invoices.append((line.move_id.name, paid, currency))
-                left -= paid
-        return {'balance': balance, 'new_balance': balance + value, 'invoices': invoices}
+        preview = {'balance': balance, 'new_balance': balance, 'invoices': [], 'open': []}
+        method_line = company._get_refill_card_method_line()
+        if card_sudo and method_line:
+            credit = card_sudo._imagine_credit(customer, company, method_line.journal_id)
+            card_sudo._preview_uses(credit, preview)
+        return preview
+
+    def _imagine_credit(self, customer, company, journal):
+        """Return the credit that redeeming the card would give, which is nowhere in the books.
+
+        :rtype: account.move.line
+        """
+        company = self.env['res.company'].browse(company.id)
+        day = self._get_payment_date(journal, company)
+        value = self.currency_id._convert(self.price, company.currency_id, company, day)
+        return self.env['account.move.line']._imagine_line(
+            company=company,
+            date=day,
+            payment=True,
+            account_id=customer.property_account_receivable_id,
+            partner_id=customer,
+            currency_id=self.currency_id,
+            amount_currency=-self.price,
+            balance=-value,
+        )
+
+    def _preview_uses(self, credit, preview):
+        """Fill in what the credit would do, by the same plan as the redemption."""
+        lines = credit.browse()
+        tree = credit.company_id.root_id
+        preview['new_balance'] -= credit.balance
+        debts = lines._find_refill_card_debts(credit.partner_id)
+        debts = debts.filtered(lambda line: line.company_id.root_id == tree)
+        if not debts:
+            return
+        older = lines._find_refill_card_credits(credit.partner_id)
+        older = older.filtered(lambda line: line.company_id.root_id == tree)
+        plan = (older + credit)._plan_refill_card_credit(debts)
+        preview['new_balance'] += sum(use.change for use in plan.uses)
+        preview['invoices'] = [
+            (use.debt.move_id.name, use.amount, use.debt.currency_id)
+            for use in plan.uses
+            if use.credit == credit
+        ]
+        reasons = {**{debt: reason for (_, debt), reason in plan.troubles.items()}, **plan.kept}
+        preview['open'] = [
+            (debt.move_id.name, debt.amount_residual_currency, debt.currency_id, reason)
+            for debt, reason in reasons.items()
+        ]
 
     def _release(self, payment):
         """Disable used cards whose payment was taken back in the books.
@@ -919,7 +956,9 @@ class RefillCard(models.Model):
             )
         # The card first, so that the payment finds none to disable.
         card_sudo._change_state(
-            'expired' if card_sudo._is_over(card_sudo.partner_id) else 'active',
+            'expired'
+            if card_sudo._is_over(card_sudo.partner_id, card_sudo.company_id)
+            else 'active',
             channel='backend',
             note=note,
             disable_reason=None,
@@ -1003,6 +1042,27 @@ class RefillCard(models.Model):
             'refill_cards.refill_card_undo_action'
         )
         return {**action, 'context': {'default_card_id': self.id}}
+
+    def action_show_code(self):
+        """Show the whole code to a manager of the issuing company, and write that down.
+
+        :raise AccessError: for anybody else.
+        """
+        self.ensure_one()
+        self.check_access('write')
+        self.series_id._mark_codes_left()
+        self._record_events(None, channel='backend', note=self.env._("Code shown"))
+        return {
+            'type': 'ir.actions.client',
+            'tag': 'display_notification',
+            'params': {
+                'type': 'info',
+                'sticky': True,
+                'title': self.env._("Code of %(serial)s", serial=self.name),
+                'message': self.sudo().code,  # sudo: for everybody else it is masked
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
+            },
+        }
 
     def action_edit(self):
         """Open the card's form."""

@@ -325,7 +325,7 @@ class RefillCardSeries(models.Model):
     @api.model
     def _check_day(self, day):
         """:raise ValidationError: when the day has passed."""
-        if day and day < fields.Date.context_today(self):
+        if day and day < self.env.company._get_refill_card_day():
             raise ValidationError(
                 self.env._(
                     "%(day)s has passed. Cards must be valid till today or later.",

@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.fields import Command
 
 JOURNAL_CODE = 'RFC'
@@ -31,11 +31,37 @@ class ResCompany(models.Model):
         help="What customers read in the portal where they redeem a card.",
     )
     refill_card_pay_invoices = fields.Boolean(
-        string="Refill Cards Pay Open Invoices",
+        string="Refill Cards Pay Invoices",
         default=True,
-        help="A redeemed card pays the customer's open invoices, oldest due first. What is left, or"
-        " all of it when this is off, stays on the customer's account.",
+        help="Prepaid credit from refill cards pays the customer's invoices, oldest due first: open"
+        " ones when a card is redeemed, later ones when they are confirmed. What is left, or all of"
+        " it when this is off, stays on the customer's account.",
     )
+
+    # Stored, as each redemption needs it.
+    refill_card_zone = fields.Char(
+        compute='_compute_refill_card_zone',
+        store=True,
+        help="Where the company's days begin: the time zone of its address, else of its working"
+        " hours, else UTC.",
+    )
+
+    @api.depends('partner_id.tz', 'resource_calendar_id.tz')
+    def _compute_refill_card_zone(self):
+        for company in self:
+            company.refill_card_zone = (
+                company.partner_id.tz or company.resource_calendar_id.tz or 'UTC'
+            )
+
+    def _get_refill_card_day(self, partner=None):
+        """Return today's date where the customer is, else where the company is.
+
+        :param res.partner partner: the customer; payments are dated without.
+        :rtype: datetime.date
+        """
+        # sudo: partner users and customers read neither companies nor each other's contacts
+        zone = partner and partner.sudo().tz or self.sudo().refill_card_zone
+        return fields.Date.context_today(self.with_context(tz=zone))
 
     def _setup_refill_cards(self):
         """Give each root company that has accounts the journal that redemption books in.

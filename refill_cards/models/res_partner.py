@@ -10,12 +10,21 @@ class ResPartner(models.Model):
         groups='refill_cards.group_refill_card_user',
         help="What the customer has paid in advance, in the current company.",
     )
+    refill_card_pay_invoices = fields.Boolean(
+        string="Prepaid Credit Pays Invoices",
+        default=True,
+        help="Prepaid credit from refill cards pays the customer's invoices, oldest due first, in"
+        " companies that do so. Otherwise it stays on the customer's account.",
+    )
 
     @api.depends_context('company')
     def _compute_refill_card_credit(self):
         balances = self.commercial_partner_id._get_refill_card_balances(self.env.company)
         for partner in self:
             partner.refill_card_credit = max(balances.get(partner.commercial_partner_id.id, 0), 0)
+
+    def _commercial_fields(self):
+        return [*super()._commercial_fields(), 'refill_card_pay_invoices']
 
     def _get_refill_card_balance(self, company):
         """Return the customer's balance in a company; see :meth:`_get_refill_card_balances`."""

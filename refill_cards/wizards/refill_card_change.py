@@ -301,7 +301,7 @@ class RefillCardChange(models.TransientModel):
         day = SQL(
             "CASE WHEN series.validity_days = 0 THEN card.valid_till"
             " ELSE COALESCE(card.valid_till, %s::date + series.validity_days) END",
-            fields.Date.context_today(self),
+            self.env.company._get_refill_card_day(),
         )
         cards = self.env['refill.card']
         return cards._change_state('active', where=where, valid_till=day, **history)

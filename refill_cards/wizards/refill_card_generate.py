@@ -24,7 +24,7 @@ class RefillCardGenerate(models.TransientModel):
         help="Companies that accept and see these cards. Leave empty for any company.",
     )
     valid_till = fields.Date(
-        default=lambda self: fields.Date.context_today(self) + relativedelta(years=1),
+        default=lambda self: self.env.company._get_refill_card_day() + relativedelta(years=1),
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
     )
     activation_required = fields.Boolean(

@@ -80,8 +80,15 @@ class RefillCardRedeem(models.TransientModel):
             wizard.balance = preview.get('balance', 0)
             wizard.new_balance = preview.get('new_balance', 0)
             wizard.invoices = Markup().join(
-                Markup("<div>%s: %s</div>") % (name, format_amount(self.env, amount, currency))
-                for name, amount, currency in preview.get('invoices', [])
+                [
+                    Markup("<div>%s: %s</div>") % (name, format_amount(self.env, amount, currency))
+                    for name, amount, currency in preview.get('invoices', [])
+                ]
+                + [
+                    Markup("<div>%s</div>")
+                    % self.env._("%(debt)s stays open: %(reason)s", debt=name, reason=reason)
+                    for name, _amount, _currency, reason in preview.get('open', [])
+                ]
             )
 
     def _get_refusal(self):

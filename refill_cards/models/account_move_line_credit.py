@@ -1,0 +1,603 @@
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from odoo import api, models
+from odoo.exceptions import RedirectWarning, UserError
+from odoo.fields import Command, Domain
+from psycopg2 import OperationalError
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CreditUse:
+    """What one prepaid credit pays of one debt."""
+
+    credit: Any  # account.move.line
+    debt: Any  # account.move.line
+    amount: float  # in the debt's currency
+    change: float = 0  # of the customer's balance, in the company's currency
+    # Entries that are posted before, by their values.
+    transfer: Mapping | None = None  # takes the credit to the debt's receivable account
+    discount: Mapping | None = None  # for early payment
+
+
+@dataclass
+class CreditPlan:
+    """Which credits pay which debts, in this order, and what stays open for a reason."""
+
+    uses: list[CreditUse] = field(default_factory=list)
+    # By debt: somebody wants it so.
+    kept: dict[Any, str] = field(default_factory=dict)
+    # By credit and debt: Odoo could not reconcile them.
+    troubles: dict[tuple[Any, Any], str] = field(default_factory=dict)
+
+
+class AccountMoveLine(models.Model):
+    _inherit = 'account.move.line'
+
+    # -------------------------------------------------------------------------
+    # CREDITS AND DEBTS
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _get_refill_card_credits_domain(self):
+        """Return the domain of the credits that refill cards gave and that no debt used yet.
+
+        :rtype: odoo.fields.Domain
+        """
+        method = self.env.ref('refill_cards.account_payment_method_refill_card')
+        return Domain(
+            [
+                ('parent_state', '=', 'posted'),
+                ('payment_id.payment_method_id', '=', method.id),
+                ('account_id.account_type', '=', 'asset_receivable'),
+                ('reconciled', '=', False),
+                ('balance', '<', 0),
+            ]
+        )
+
+    @api.model
+    def _get_refill_card_debts_domain(self):
+        """Return the domain of what prepaid credit may pay; another module may narrow it.
+
+        Invoices, and what was booked on the customer's account without one, such as an opening
+        balance or a sale at the counter. Payments and statement lines are no debts: they were paid
+        out to the customer and wait for the document behind them.
+
+        :rtype: odoo.fields.Domain
+        """
+        invoices = Domain('move_id.move_type', 'in', ['out_invoice', 'out_receipt']) & Domain(
+            'move_id.payment_state', 'in', ['not_paid', 'partial', 'blocked']
+        )
+        entries = Domain(
+            [
+                ('move_id.move_type', '=', 'entry'),
+                ('payment_id', '=', False),
+                ('move_id.statement_line_id', '=', False),
+                '|',
+                ('move_id.reversed_entry_id', '=', False),
+                ('move_id.reversed_entry_id.origin_payment_id', '=', False),
+            ]
+        )
+        return (invoices | entries) & Domain(
+            [
+                ('parent_state', '=', 'posted'),
+                ('account_id.account_type', '=', 'asset_receivable'),
+                ('reconciled', '=', False),
+                ('balance', '>', 0),
+            ]
+        )
+
+    @api.model
+    def _find_refill_card_credits(self, partners):
+        """Return the open credits of customers, oldest first.
+
+        :param res.partner partners: commercial partners.
+        :rtype: account.move.line
+        """
+        domain = self._get_refill_card_credits_domain() & Domain('partner_id', 'in', partners.ids)
+        return self.search(domain, order='date, id')
+
+    @api.model
+    def _find_refill_card_debts(self, partners):
+        """Return the open debts of customers, oldest due first.
+
+        :param res.partner partners: commercial partners.
+        :rtype: account.move.line
+        """
+        domain = self._get_refill_card_debts_domain() & Domain('partner_id', 'in', partners.ids)
+        return self.search(domain).sorted(
+            lambda line: (line.date_maturity or line.date, line.date, line.id)
+        )
+
+    def _get_reason_to_stay_open(self):
+        """Return the sentence that says who wants prepaid credit to leave this debt open.
+
+        :rtype: str | None
+        """
+        if not self.company_id.refill_card_pay_invoices:
+            return self.env._(
+                "%(company)s keeps prepaid credit on the account.", company=self.company_id.name
+            )
+        if not self.partner_id.refill_card_pay_invoices:
+            return self.env._("The customer keeps prepaid credit on the account.")
+        if self.move_id.payment_state == 'blocked':
+            return self.env._("Its payment is blocked.")
+        return None
+
+    # -------------------------------------------------------------------------
+    # THE PLAN
+    # -------------------------------------------------------------------------
+
+    def _plan_refill_card_credit(self, debts, troubles=None):
+        """Decide which of these credits pay which debts: the one rule, also for previews.
+
+        The oldest credit pays the oldest debt. Amounts are Odoo's own, of a reconciliation that
+        is not written.
+
+        :param account.move.line debts: of the same customer in the same tree of companies, oldest
+            first, as the credits are.
+        :param dict troubles: see :class:`CreditPlan`; such a pair is not tried again.
+        :rtype: CreditPlan
+        """
+        plan = CreditPlan(troubles=dict(troubles or {}))
+        credits = self.filtered(lambda line: line.company_id.refill_card_pay_invoices)
+        left = {line: line._get_refill_card_residual() for line in chain(credits, debts)}
+        for debt in debts:
+            if reason := debt._get_reason_to_stay_open():
+                plan.kept[debt] = reason
+                continue
+            discount, left[debt] = credits._plan_discount(debt, left, plan)
+            for credit in credits:
+                if left[debt] and left[credit] and (credit, debt) not in plan.troubles:
+                    use = credit._plan_use(debt, left, plan)
+                    if use and discount:
+                        gained = use.change + discount['gained']
+                        use = replace(use, discount=discount['entry'], change=gained)
+                        discount = None
+                    plan.uses += [use] if use else []
+        return plan
+
+    def _get_refill_card_residual(self):
+        """Return what is left of the line, as Odoo's reconciliation counts it down."""
+        return {
+            'aml': self,
+            'amount_residual': self.amount_residual,
+            'amount_residual_currency': self.amount_residual_currency,
+            'parent_state': 'posted',
+        }
+
+    def _plan_use(self, debt, left, plan):
+        """Return how this credit pays a debt, None when it cannot; count down what is left.
+
+        :rtype: CreditUse | None
+        """
+        trouble = None
+        if debt._lacks_cash_basis_journal():
+            trouble = self.env._(
+                "%(company)s has no journal for cash basis taxes.", company=debt.company_id.name
+            )
+        result = self._reconcile_on_paper(left[debt], left[self])
+        if not result.get('partial_values'):
+            return None
+        transfer, credit_left = None, result['credit_values']
+        if self.account_id != debt.account_id:
+            transfer = self._prepare_transfer_values(debt, left[self], credit_left)
+            moved = self._imagine_line(**self._get_transferred(transfer, debt))
+            result = self._reconcile_on_paper(left[debt], moved._get_refill_card_residual())
+            if not transfer['journal_id']:
+                trouble = debt._get_missing_journal_sentence()
+        exchange = (result.get('exchange_values') or {}).get('move_values', {})
+        trouble = trouble or debt._get_exchange_trouble(exchange)
+        if trouble:
+            plan.troubles[self, debt] = trouble
+            return None
+        left[debt], left[self] = result['debit_values'], credit_left
+        return CreditUse(
+            credit=self,
+            debt=debt,
+            amount=result['partial_values']['debit_amount_currency'],
+            change=self._get_exchange_change(exchange),
+            transfer=transfer,
+        )
+
+    def _reconcile_on_paper(self, debit, credit):
+        """Return what reconciling would do, by Odoo's own arithmetic, without writing.
+
+        :param dict debit: see :meth:`_get_refill_card_residual`.
+        :param dict credit: likewise.
+        """
+        return self._prepare_reconciliation_single_partial(dict(debit), dict(credit))
+
+    @api.model
+    def _imagine_line(self, *, company, date, payment=False, **values):
+        """Return a line that is nowhere in the books, to reconcile it on paper."""
+        move = self.env['account.move'].new(
+            {
+                'move_type': 'entry',
+                'company_id': company,
+                'date': date,
+                'origin_payment_id': self.env['account.payment'].new() if payment else False,
+            }
+        )
+        residual = {
+            'amount_residual': values['balance'],
+            'amount_residual_currency': values['amount_currency'],
+        }
+        shared = {
+            'company_id': company,
+            'company_currency_id': company.currency_id,
+            'date': date,
+            'parent_state': 'posted',
+        }
+        return self.new({**values, **residual, **shared, 'move_id': move})
+
+    # -------------------------------------------------------------------------
+    # TROUBLES
+    # -------------------------------------------------------------------------
+
+    def _lacks_cash_basis_journal(self):
+        """Return whether paying the debt would need a journal that its company does not have."""
+        company = self.company_id
+        if not company.tax_exigibility or company.tax_cash_basis_journal_id:
+            return False
+        return bool(self.move_id._collect_tax_cash_basis_values())
+
+    def _get_exchange_trouble(self, exchange):
+        """Return the sentence about what an exchange difference lacks.
+
+        :param dict exchange: the values of its entry, if any.
+        :rtype: str | None
+        """
+        if not exchange.get('line_ids'):
+            return None
+        journal = self.env['account.journal'].browse(exchange['journal_id'])
+        company = journal.company_id
+        if (
+            company.expense_currency_exchange_account_id
+            and company.income_currency_exchange_account_id
+        ):
+            return None
+        return self.env._(
+            "%(company)s has no journal or accounts for exchange differences.",
+            company=self.company_id.name,
+        )
+
+    def _get_missing_journal_sentence(self):
+        return self.env._(
+            "%(company)s has no journal for miscellaneous operations.", company=self.company_id.name
+        )
+
+    def _get_exchange_change(self, exchange):
+        """Return by how much an exchange difference raises the customer's balance."""
+        receivables = self.env['account.account']
+        lines = [values for _command, _id, values in exchange.get('line_ids', [])]
+        return sum(
+            values['credit'] - values['debit']
+            for values in lines
+            if receivables.browse(values['account_id']).account_type == 'asset_receivable'
+        )
+
+    # -------------------------------------------------------------------------
+    # ANOTHER RECEIVABLE ACCOUNT
+    # -------------------------------------------------------------------------
+
+    def _prepare_transfer_values(self, debt, before, after):
+        """Return the values of the entry that takes a part of this credit to the debt's account.
+
+        :param dict before: what is left of the credit.
+        :param dict after: what will be.
+        :rtype: dict
+        """
+        after = after or {'amount_residual': 0, 'amount_residual_currency': 0}
+        amount = after['amount_residual_currency'] - before['amount_residual_currency']
+        balance = after['amount_residual'] - before['amount_residual']
+        name = self.env._(
+            "Prepaid credit of %(payment)s for %(debt)s",
+            payment=self.move_id.name or '',
+            debt=debt.move_id.name,
+        )
+        return {
+            **debt._prepare_companion_values(max(self.date, debt.date), name),
+            'line_ids': [
+                Command.create(
+                    {
+                        'name': name,
+                        'account_id': account.id,
+                        'partner_id': self.partner_id.id,
+                        'currency_id': self.currency_id.id,
+                        'amount_currency': sign * amount,
+                        'balance': sign * balance,
+                    }
+                )
+                for account, sign in ((self.account_id, 1), (debt.account_id, -1))
+            ],
+        }
+
+    def _prepare_companion_values(self, day, ref):
+        """Return the values of an entry that is made to pay this debt, but for its lines."""
+        company = self.company_id
+        journals = self.env['account.journal']
+        others = company.currency_exchange_journal_id + company.tax_cash_basis_journal_id
+        # The journal in which Odoo's own window moves lines to another account.
+        journal = company.automatic_entry_default_journal_id or journals.search(
+            [
+                *journals._check_company_domain(company),
+                ('type', '=', 'general'),
+                ('id', 'not in', others.ids),
+            ],
+            limit=1,
+        )
+        return {
+            'move_type': 'entry',
+            'company_id': company.id,
+            'journal_id': journal.id,
+            'date': day,
+            'ref': ref,
+            'partner_id': self.partner_id.id,
+        }
+
+    @api.model
+    def _get_transferred(self, transfer, debt):
+        """Return what :meth:`_imagine_line` needs for the transferred credit."""
+        values = transfer['line_ids'][1][2]
+        currency = self.env['res.currency'].browse(values['currency_id'])
+        return {
+            'company': debt.company_id,
+            'date': transfer['date'],
+            'account_id': debt.account_id,
+            'partner_id': debt.partner_id,
+            'currency_id': currency,
+            'amount_currency': values['amount_currency'],
+            'balance': values['balance'],
+        }
+
+    # -------------------------------------------------------------------------
+    # EARLY PAYMENT DISCOUNT
+    # -------------------------------------------------------------------------
+
+    def _plan_discount(self, debt, left, plan):
+        """Return the discount that these credits earn together, and what it leaves of the debt.
+
+        As Odoo's window Register Payment grants it: when what is paid within the days, in the
+        invoice's currency, is all of the rest.
+
+        :rtype: tuple[dict | None, dict]
+        """
+        total, days = 0.0, []
+        for credit in self if debt.discount_date and debt.move_type != 'entry' else ():
+            if not left[credit] or (credit, debt) in plan.troubles:
+                continue
+            if credit.currency_id != debt.currency_id:
+                break
+            total -= left[credit]['amount_residual_currency']
+            days.append(credit.date)
+            if debt.currency_id.compare_amounts(total, debt.discount_amount_currency) >= 0:
+                return self._prepare_discount(debt, left[debt], max(days))
+        return None, left[debt]
+
+    @api.model
+    def _prepare_discount(self, debt, residual, day):
+        """Return a discount for payment on a day, and what it leaves of the debt.
+
+        :return: ``entry`` (its values) and ``gained`` (in the company's currency).
+        :rtype: tuple[dict | None, dict]
+        """
+        company, invoice = debt.company_id, debt.move_id
+        if (
+            not invoice._is_eligible_for_early_payment_discount(debt.currency_id, day)
+            or not company.account_journal_early_pay_discount_loss_account_id
+        ):
+            return None, residual
+        entry = self._prepare_discount_values(debt, day)
+        receivable = entry['line_ids'][-1][2]
+        line = self._imagine_line(
+            company=company,
+            date=entry['date'],
+            account_id=debt.account_id,
+            partner_id=debt.partner_id,
+            currency_id=debt.currency_id,
+            amount_currency=receivable['amount_currency'],
+            balance=receivable['balance'],
+        )
+        result = self._reconcile_on_paper(residual, line._get_refill_card_residual())
+        exchange = (result.get('exchange_values') or {}).get('move_values', {})
+        if not entry['journal_id'] or debt._get_exchange_trouble(exchange):
+            return None, residual
+        gained = self._get_exchange_change(exchange) - receivable['balance']
+        return {'entry': entry, 'gained': gained}, result['debit_values']
+
+    @api.model
+    def _prepare_discount_values(self, debt, day):
+        """Return the values of the entry of the discount; its last line is the receivable.
+
+        The other lines are the write-off of Odoo's window Register Payment: see
+        ``account.payment.register._create_payment_vals_from_wizard``.
+        """
+        company, currency = debt.company_id, debt.currency_id
+        discount = debt.amount_residual_currency - debt.discount_amount_currency
+        paid = {
+            'aml': debt,
+            'amount_currency': -debt.amount_residual_currency,
+            'balance': currency._convert(
+                -debt.amount_residual_currency, company.currency_id, company, day
+            ),
+        }
+        written_off = self.env[
+            'account.move'
+        ]._get_invoice_counterpart_amls_for_early_payment_discount(
+            [paid], currency._convert(discount, company.currency_id, company, day)
+        )
+        lines = list(chain.from_iterable(written_off.values()))
+        name = self.env._("Early payment discount: %(invoice)s", invoice=debt.move_id.name)
+        receivable = {
+            'name': name,
+            'account_id': debt.account_id.id,
+            'partner_id': debt.partner_id.id,
+            'currency_id': currency.id,
+            'amount_currency': -sum(line['amount_currency'] for line in lines),
+            'balance': -sum(line['balance'] for line in lines),
+        }
+        return {
+            **debt._prepare_companion_values(max(day, debt.date), name),
+            'currency_id': currency.id,
+            'line_ids': [Command.create(values) for values in [*lines, receivable]],
+        }
+
+    # -------------------------------------------------------------------------
+    # CARRYING IT OUT
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _use_refill_card_credit(self, credits, debts):
+        """Let credits pay debts, each customer's in each tree of companies.
+
+        What cannot be reconciled stays credit and blocks nothing; the chatter says why.
+
+        :param account.move.line credits: oldest first.
+        :param account.move.line debts: oldest first.
+        """
+        owed = debts.grouped(lambda line: (line.partner_id, line.company_id.root_id))
+        accounts = [
+            (theirs, owed[key])
+            for key, theirs in credits.grouped(
+                lambda line: (line.partner_id, line.company_id.root_id)
+            ).items()
+            if key in owed
+        ]
+        for plan in self._pay_all(accounts):
+            self._tell_what_credit_paid(plan)
+
+    @api.model
+    def _pay_all(self, accounts):
+        """Pay in one go, which is many times faster; where that fails, half by half.
+
+        :param list[tuple] accounts: credits and debts of each customer.
+        :return: what was done.
+        :rtype: list[CreditPlan]
+        """
+        plans = [credits._plan_refill_card_credit(debts) for credits, debts in accounts]
+        uses = [use for plan in plans for use in plan.uses]
+        if not uses:
+            return plans
+        try:
+            with self.env.cr.savepoint():
+                self._carry_out(uses)
+            return plans
+        except (UserError, RedirectWarning):
+            if len(accounts) == 1:
+                return [self._pay_pair_by_pair(*accounts[0])]
+        middle = len(accounts) // 2
+        return [*self._pay_all(accounts[:middle]), *self._pay_all(accounts[middle:])]
+
+    @api.model
+    def _pay_pair_by_pair(self, credits, debts):
+        """Pay what can be paid, where something cannot.
+
+        :return: what was done.
+        :rtype: CreditPlan
+        """
+        done, plan = [], credits._plan_refill_card_credit(debts)
+        while plan.uses:
+            use = plan.uses[0]
+            try:
+                with self.env.cr.savepoint():
+                    self._carry_out([use])
+                done.append(use)
+            except (UserError, RedirectWarning) as error:
+                plan.troubles[use.credit, use.debt] = str(error.args[0])
+            open_debts = debts.filtered(lambda line: not line.reconciled)
+            open_credits = credits.filtered(lambda line: not line.reconciled)
+            plan = open_credits._plan_refill_card_credit(open_debts, plan.troubles)
+        return replace(plan, uses=done)
+
+    @api.model
+    def _carry_out(self, uses):
+        """Reconcile as planned, in one go.
+
+        :param list[CreditUse] uses: in this order.
+        """
+        values = [entry for use in uses for entry in (use.discount, use.transfer) if entry]
+        # As for payments: the lines are complete, taxes and all.
+        entries = self.env['account.move'].with_context(skip_invoice_sync=True).create(values)
+        entries = entries.with_context(skip_invoice_sync=False)
+        if entries:
+            entries._post(soft=False)
+        made, pairs = iter(entries), []
+        for use in uses:
+            if use.discount:
+                pairs.append(next(made).line_ids[-1] + use.debt)
+            if use.transfer:
+                taken, given = next(made).line_ids
+                pairs += [use.credit + taken, given + use.debt]
+            else:
+                pairs.append(use.credit + use.debt)
+        self._reconcile_plan(pairs)
+        made = iter(entries)
+        for use in uses:
+            if use.discount:
+                use.debt.matched_credit_ids.refill_card_move_id = next(made)
+            if use.transfer:
+                entry = next(made)
+                lines = entry.line_ids
+                (lines.matched_debit_ids + lines.matched_credit_ids).refill_card_move_id = entry
+
+    @api.model
+    def _tell_what_credit_paid(self, plan):
+        """Write into the chatters what was paid, and why something was not."""
+        paid = {}
+        for use in plan.uses:
+            paid[use.debt.move_id] = paid.get(use.debt.move_id, 0) + use.amount
+        invoices = self.env['account.move'].union(*paid)
+        invoices._message_log_batch({move.id: move._get_refill_card_sentence() for move in paid})
+        troubled = {}
+        for (credit, debt), reason in plan.troubles.items():
+            sentence = self.env._(
+                "Prepaid credit does not pay %(debt)s: %(reason)s",
+                debt=debt.move_id.name,
+                reason=reason,
+            )
+            troubled.setdefault(credit.payment_id, []).append(sentence)
+            troubled.setdefault(debt.move_id, []).append(sentence)
+        for record, sentences in troubled.items():
+            record._message_log(body=' '.join(dict.fromkeys(sentences)))
+
+    @api.model
+    def _use_open_refill_card_credit(self, partners):
+        """Let what customers have paid in advance pay what they owe.
+
+        :param res.partner partners: commercial partners.
+        """
+        if found := self._find_refill_card_credits(partners):
+            self._use_refill_card_credit(found, self._find_refill_card_debts(found.partner_id))
+
+    @api.model
+    def _use_refill_card_credit_on_commit(self, partners):
+        """Look again once this transaction is certain.
+
+        Somebody who redeems a card and somebody who confirms an invoice at the same time do not see
+        what the other one does. Whoever ends last sees both.
+
+        :param res.partner partners: commercial partners.
+        """
+        postcommit = self.env.cr.postcommit
+        waiting = postcommit.data.setdefault('refill_card_credit', set())
+        if not waiting:
+            postcommit.add(lambda: self._use_refill_card_credit_now(waiting))
+        waiting.update(partners.ids)
+
+    @api.model
+    def _use_refill_card_credit_now(self, partner_ids):
+        """Use credit in a transaction of its own, whose failure takes nothing back."""
+        try:
+            with self.env.registry.cursor() as cr:
+                lines = self.with_env(self.env(cr=cr))
+                partners = lines.env['res.partner'].browse(partner_ids)
+                lines._use_open_refill_card_credit(partners)
+        except OperationalError:
+            _logger.info("Somebody else uses the prepaid credit of partners %s", partner_ids)
+        partner_ids.clear()

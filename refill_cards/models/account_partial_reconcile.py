@@ -1,0 +1,33 @@
+from odoo import fields, models
+
+
+class AccountPartialReconcile(models.Model):
+    _inherit = 'account.partial.reconcile'
+
+    # As Odoo's `exchange_move_id`.
+    refill_card_move_id = fields.Many2one(
+        comodel_name='account.move',
+        string="Entry for Prepaid Credit",
+        index='btree_not_null',
+        help="Made so that prepaid credit could pay: a transfer to the invoice's receivable"
+        " account, or an early payment discount.",
+    )
+
+    def unlink(self):
+        """Take back the entries without which prepaid credit would not have paid."""
+        entries = self.refill_card_move_id.filtered(lambda move: not move.reversal_move_ids)
+        lines = entries.line_ids
+        partials = self | lines.matched_debit_ids | lines.matched_credit_ids
+        res = super(AccountPartialReconcile, partials).unlink()
+        posted = entries.filtered(lambda move: move.state == 'posted')
+        posted._reverse_moves(
+            [
+                {
+                    'date': move._get_accounting_date(move.date, move._affect_tax_report()),
+                    'ref': self.env._("Reversal of: %(entry)s", entry=move.name),
+                }
+                for move in posted
+            ],
+            cancel=True,
+        )
+        return res

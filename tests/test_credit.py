@@ -1,0 +1,634 @@
+from contextlib import contextmanager
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
+from odoo.exceptions import RedirectWarning, UserError
+from odoo.fields import Command
+from odoo.tests import tagged
+from odoo.tools import html2plaintext
+
+from .common import RefillCardCommon
+
+TODAY = fields.Date.today
+
+
+@tagged('post_install', '-at_install')
+class TestCredit(RefillCardCommon):
+    """What was paid in advance pays what becomes due."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.bookkeeper = cls._new_user('bookkeeper', 'account.group_account_invoice')
+
+    def _draft(self, amount, partner=None, **values):
+        """Return an invoice without taxes that is not confirmed yet, as the bookkeeper."""
+        invoices = self.env['account.move'].with_user(self.bookkeeper)
+        return invoices.create(
+            {
+                'move_type': 'out_invoice',
+                'partner_id': (partner or self.customer).id,
+                'invoice_date': TODAY(),
+                'invoice_payment_term_id': False,
+                'invoice_line_ids': [
+                    Command.create({'name': "Month", 'price_unit': amount, 'tax_ids': False})
+                ],
+                **values,
+            }
+        )
+
+    def _confirm(self, amount, partner=None, **values):
+        invoice = self._draft(amount, partner, **values)
+        invoice.action_post()
+        return invoice
+
+    def _residuals(self, *invoices):
+        return [invoice.amount_residual for invoice in invoices]
+
+    def _credit_line(self, card):
+        return card.payment_id.move_id.line_ids.filtered(
+            lambda line: line.account_type == 'asset_receivable'
+        )
+
+    def _entry(self, account, amount, partner=None, **values):
+        """Return a posted entry that debits the customer's account, such as an opening balance."""
+        entry = self.env['account.move'].create(
+            {
+                'move_type': 'entry',
+                'journal_id': self.company_data['default_journal_misc'].id,
+                'date': '2026-01-01',
+                'line_ids': [
+                    Command.create(
+                        {
+                            'account_id': account.id,
+                            'partner_id': (partner or self.customer).id,
+                            'balance': amount,
+                        }
+                    ),
+                    Command.create(
+                        {
+                            'account_id': self.company_data['default_account_revenue'].id,
+                            'balance': -amount,
+                        }
+                    ),
+                ],
+                **values,
+            }
+        )
+        entry.action_post()
+        return entry
+
+    @property
+    def receivable(self):
+        return self.customer.property_account_receivable_id
+
+    # -------------------------------------------------------------------------
+    # CONFIRMING
+    # -------------------------------------------------------------------------
+
+    def test_a_company_that_keeps_credit_leaves_invoices_open(self):
+        self.company.refill_card_pay_invoices = False
+        self._redeem(self._generate_card())
+        self.assertEqual(self._confirm(20).amount_residual, 20)
+
+    def test_a_customer_who_keeps_credit_has_open_invoices(self):
+        self.customer.refill_card_pay_invoices = False
+        before = self._confirm(20)
+        self._redeem(self._generate_card())
+        self.assertEqual(self._residuals(before, self._confirm(20)), [20, 20])
+
+    def test_the_customer_s_switch_is_the_one_of_the_whole_company(self):
+        contact = self.env['res.partner'].create({'name': "Kim", 'parent_id': self.partner_a.id})
+        self.partner_a.refill_card_pay_invoices = False
+        self._redeem(self._generate_card(), partner=contact)
+        self.assertEqual(self._confirm(20, partner=contact).amount_residual, 20)
+
+    def test_nobody_else_s_credit_is_used(self):
+        self._redeem(self._generate_card(), partner=self.stranger)
+        self.assertEqual(self._confirm(20).amount_residual, 20)
+
+    def test_other_payments_in_advance_are_left_alone(self):
+        payment = self.env['account.payment'].create(
+            {'amount': 25, 'partner_id': self.customer.id, 'payment_type': 'inbound'}
+        )
+        payment.action_post()
+        self.assertEqual(self._confirm(20).amount_residual, 20)
+
+    def test_confirming_an_invoice_uses_the_credit(self):
+        card = self._generate_card()
+        self._redeem(card)
+        invoice = self._confirm(20)
+        self.assertEqual(invoice.payment_state, invoice._get_invoice_in_payment_state())
+        self.assertEqual(self._credit_line(card).amount_residual, -5)
+        self.assertEqual(self._balance(), 5)
+
+    def test_credit_pays_in_part(self):
+        self._redeem(self._generate_card())
+        invoice = self._confirm(30)
+        self.assertEqual((invoice.amount_residual, invoice.payment_state), (5, 'partial'))
+
+    def test_the_oldest_card_is_used_first(self):
+        cards = self._generate(3).card_ids
+        for card in cards[1] + cards[2] + cards[0]:
+            self._redeem(card)
+        self._confirm(40)
+        left = [self._credit_line(card).amount_residual for card in cards[1] + cards[2] + cards[0]]
+        self.assertEqual(left, [0, -10, -25])
+
+    def test_invoices_confirmed_together_are_paid_oldest_due_first(self):
+        self._redeem(self._generate_card())
+        days = ['2026-03-01', '2026-02-01', '2026-04-01']
+        invoices = [self._draft(10, invoice_date_due=day) for day in days]
+        self.env['account.move'].union(*invoices).action_post()
+        self.assertEqual(self._residuals(*invoices), [0, 0, 5])
+
+    def test_three_open_invoices_are_paid_oldest_due_first(self):
+        days = ['2026-03-01', '2026-02-01', '2026-04-01']
+        invoices = [self._invoice(20, due=day) for day in days]
+        self._redeem(self._generate_card())
+        self.assertEqual(self._residuals(*invoices), [15, 0, 20])
+
+    def test_receipts_are_paid_and_credit_notes_are_not(self):
+        self._redeem(self._generate_card())
+        self.assertEqual(self._confirm(20, move_type='out_receipt').amount_residual, 0)
+        self.assertEqual(self._confirm(3, move_type='out_refund').amount_residual, 3)
+
+    def test_the_invoice_says_what_credit_paid(self):
+        self._redeem(self._generate_card())
+        invoice = self._confirm(30)
+        bodies = [html2plaintext(body) for body in invoice.message_ids.mapped('body')]
+        self.assertIn("Paid by prepaid credit $\xa025.00, open $\xa05.00", bodies)
+        html, _type = self.env['ir.actions.report']._render_qweb_html(
+            'account.account_invoices', invoice.ids
+        )
+        text = ' '.join(html2plaintext(html.decode()).split())
+        self.assertIn("Paid by prepaid credit $ 25.00, open $ 5.00", text)
+
+    # -------------------------------------------------------------------------
+    # TAKING IT BACK
+    # -------------------------------------------------------------------------
+
+    def test_undoing_the_redemption_opens_the_invoice_again(self):
+        card = self._generate_card()
+        self._redeem(card)
+        invoice = self._confirm(20)
+        self._undo(card)
+        self.assertEqual(invoice.amount_residual, 20)
+        self.assertEqual(self._balance(), -20)
+
+    def test_an_invoice_that_is_reset_and_cancelled_frees_the_credit(self):
+        card = self._generate_card()
+        self._redeem(card)
+        invoice = self._confirm(20)
+        invoice.button_draft()
+        invoice.button_cancel()
+        self.assertEqual(self._credit_line(card).amount_residual, -25)
+        self.assertEqual(self._balance(), 25)
+
+    def test_an_invoice_that_is_reset_and_confirmed_is_paid_again(self):
+        card = self._generate_card()
+        self._redeem(card)
+        invoice = self._confirm(20)
+        invoice.button_draft()
+        invoice.invoice_line_ids.price_unit = 15
+        invoice.action_post()
+        self.assertEqual(invoice.amount_residual, 0)
+        self.assertEqual(self._credit_line(card).amount_residual, -10)
+
+    def test_an_invoice_given_to_another_customer_is_not_paid_by_the_first_one_s_credit(self):
+        card = self._generate_card()
+        self._redeem(card)
+        invoice = self._confirm(20)
+        invoice.button_draft()
+        invoice.partner_id = self.stranger
+        invoice.action_post()
+        self.assertEqual(invoice.amount_residual, 20)
+        self.assertEqual(self._credit_line(card).amount_residual, -25)
+        self.assertEqual((self._balance(), self._balance(self.stranger)), (25, -20))
+
+    def test_a_reversed_invoice_leaves_everything_even(self):
+        self._redeem(self._generate_card())
+        invoice = self._confirm(20)
+        invoice._reverse_moves(cancel=True)
+        self.assertEqual(self._balance(), 25)
+        self.assertEqual(self._confirm(25).amount_residual, 0)
+
+    # -------------------------------------------------------------------------
+    # WHAT THE CUSTOMER OWES
+    # -------------------------------------------------------------------------
+
+    def _branch(self):
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.cr.precommit.run()  # loads the root company's chart of accounts
+        for user in self.clerk + self.bookkeeper + self.accountant + self.env.user:
+            user.company_ids += branch
+        return branch
+
+    def _redeem_in(self, company, partner=None):
+        card = self._generate_card(company_ids=[Command.clear()])
+        cards = self.env['refill.card'].with_user(self.clerk)
+        cards.redeem_code(card.sudo().code, (partner or self.customer).id, company.id)
+        return card
+
+    def test_credit_of_head_office_pays_a_branch_and_the_reverse(self):
+        branch = self._branch()
+        self._redeem_in(self.company)
+        invoice = self._confirm(25, company_id=branch.id)
+        self.assertEqual((invoice.company_id, invoice.amount_residual), (branch, 0))
+        invoice = self._confirm(25)
+        self._redeem_in(branch)
+        self.assertEqual(invoice.amount_residual, 0)
+        self.assertEqual(self._balance(), 0)
+
+    def test_a_branch_that_keeps_credit_is_not_paid(self):
+        branch = self._branch()
+        branch.refill_card_pay_invoices = False
+        self._redeem_in(self.company)
+        invoice = self._confirm(25, company_id=branch.id)
+        self.assertEqual(invoice.amount_residual, 25)
+
+    def test_credit_of_another_company_is_not_used(self):
+        clerk = self._new_user(
+            'other_clerk', 'refill_cards.group_refill_card_user', company_id=self.other_company.id
+        )
+        card = self._generate_card(company_ids=[Command.clear()])
+        self._redeem(card, user=clerk)
+        self.assertEqual(self._confirm(25).amount_residual, 25)
+
+    def _other_receivable(self):
+        return self.receivable.copy({'name': "Customers abroad"})
+
+    def test_an_invoice_on_another_receivable_account_is_paid_when_it_is_confirmed(self):
+        card = self._generate_card()
+        self._redeem(card)
+        self.customer.property_account_receivable_id = self._other_receivable()
+        invoice = self._confirm(20)
+        self.assertEqual(invoice.amount_residual, 0)
+        self.assertEqual(self._credit_line(card).amount_residual, -5)
+        self.assertEqual(self._balance(), 5)
+        self._undo(card)
+        self.assertEqual(invoice.amount_residual, 20)
+        self.assertEqual(self._balance(), -20)
+
+    def test_an_invoice_on_another_receivable_account_is_paid_by_a_new_card(self):
+        account = self.receivable
+        invoice = self._confirm(20)
+        self.customer.property_account_receivable_id = self._other_receivable()
+        card = self._generate_card()
+        preview = self._preview(card)
+        cards = self.env['refill.card'].with_user(self.clerk)
+        result = cards.redeem_code(card.sudo().code, self.customer.id)
+        self.assertEqual(invoice.amount_residual, 0)
+        self._assert_as_previewed(preview, result)
+        self.assertEqual(result['invoices'][0]['name'], invoice.name)
+        # What the accountant unlinks goes back to the card's own account.
+        invoice.line_ids.filtered(lambda line: line.account_id == account).remove_move_reconcile()
+        self.assertEqual(invoice.amount_residual, 20)
+        self.assertEqual(self._credit_line(card).amount_residual, -25)
+
+    def test_an_invoice_on_another_account_is_told_to_be_paid_by_credit(self):
+        self._redeem(self._generate_card())
+        self.customer.property_account_receivable_id = self._other_receivable()
+        self.assertEqual(self._confirm(30)._get_refill_card_paid(), 25)
+
+    def test_an_opening_balance_and_a_sale_at_the_counter_are_paid(self):
+        opening = self._entry(self.receivable, 10)
+        counter = self._entry(self._other_receivable(), 10)
+        self._redeem(self._generate_card())
+        lines = (opening + counter).line_ids
+        owed = lines.filtered(lambda line: line.account_type == 'asset_receivable')
+        self.assertEqual(owed.mapped('reconciled'), [True, True])
+        self.assertEqual(self._balance(), 5)
+
+    def test_what_is_no_debt_is_left_alone(self):
+        account = self.receivable
+        paid_out = self.env['account.payment'].create(
+            {
+                'amount': 10,
+                'partner_id': self.customer.id,
+                'payment_type': 'outbound',
+                'partner_type': 'customer',
+            }
+        )
+        paid_out.action_post()
+        bill = self.init_invoice('in_refund', partner=self.customer, amounts=[10], post=True)
+        note = self._draft(10, move_type='out_refund')
+        note.invoice_line_ids = [
+            Command.create({'name': "Fee", 'price_unit': -4, 'tax_ids': False})
+        ]
+        note.action_post()
+        stranger = self._entry(account, 10, partner=self.stranger)
+        self._redeem(self._generate_card())
+        lines = (paid_out.move_id + bill + note + stranger).line_ids
+        open_lines = lines.filtered(lambda line: line.account_id.reconcile)
+        self.assertTrue(open_lines)
+        self.assertFalse(any(open_lines.mapped('reconciled')))
+        self.assertEqual(open_lines.mapped('amount_residual'), open_lines.mapped('balance'))
+
+    # -------------------------------------------------------------------------
+    # WHAT CANNOT BE PAID
+    # -------------------------------------------------------------------------
+
+    def _preview(self, card, partner=None, company=None):
+        cards = card.with_user(self.clerk)
+        preview = cards._preview_redemption(partner or self.customer, company or self.company)
+        self.env.invalidate_all()
+        return preview
+
+    def _assert_as_previewed(self, preview, result):
+        """Assert that redeeming did what the window said before."""
+        self.assertEqual(
+            [(name, amount, currency.name) for name, amount, currency in preview['invoices']],
+            [
+                (invoice['name'], invoice['amount'], invoice['currency'])
+                for invoice in result['invoices']
+            ],
+        )
+        self.assertAlmostEqual(preview['new_balance'], result['balance'], 2)
+
+    def _redeem_as_previewed(self, card, expected=None):
+        preview = self._preview(card)
+        cards = self.env['refill.card'].with_user(self.clerk)
+        result = cards.redeem_code(card.sudo().code, self.customer.id)
+        self._assert_as_previewed(preview, result)
+        return preview
+
+    def test_without_an_exchange_journal_the_rest_is_paid_and_the_chatter_says_why(self):
+        foreign = self._invoice(10, due='2026-01-01', currency=self.other_currency)
+        self._rate('2026-02-01', 4)
+        later = self._invoice(10, due='2026-02-01')
+        self.company.currency_exchange_journal_id = False
+        card = self._generate_card(currency_id=self.other_currency.id)
+        preview = self._redeem_as_previewed(card)
+        self.assertEqual(card.state, 'used')
+        self.assertEqual(foreign.amount_residual, 10)
+        self.assertLess(later.amount_residual, 10)
+        [(name, amount, _currency, reason)] = preview['open']
+        self.assertEqual((name, amount), (foreign.name, 10))
+        self.assertIn("exchange", reason)
+        for record in (card.payment_id, foreign):
+            self.assertTrue(any("exchange" in body for body in record.message_ids.mapped('body')))
+
+    def _rate(self, day, rate, currency=None, company=None):
+        return self.env['res.currency.rate'].create(
+            {
+                'currency_id': (currency or self.other_currency).id,
+                'company_id': (company or self.company).id,
+                'name': day,
+                'rate': rate,
+            }
+        )
+
+    def test_cash_basis_taxes_without_journal_block_nothing(self):
+        self.company.tax_exigibility = True
+        account = self.company_data['default_account_revenue'].copy({'reconcile': True})
+        tax = self.company_data['default_tax_sale'].copy(
+            {
+                'name': "On payment",
+                'tax_exigibility': 'on_payment',
+                'cash_basis_transition_account_id': account.id,
+            }
+        )
+        cash = self._draft(10, invoice_date_due='2026-01-01')
+        cash.sudo().invoice_line_ids.tax_ids = tax
+        cash.action_post()
+        plain = self._confirm(10)
+        self.company.tax_cash_basis_journal_id = False
+        card = self._generate_card()
+        preview = self._redeem_as_previewed(card)
+        self.assertEqual(cash.amount_residual, cash.amount_total)
+        self.assertEqual(plain.amount_residual, 0)
+        self.assertIn("cash basis", preview['open'][0][-1])
+        again = self._draft(10)
+        again.sudo().invoice_line_ids.tax_ids = tax
+        again.action_post()
+        self.assertEqual((again.state, again.amount_residual), ('posted', again.amount_total))
+
+    def test_a_hard_locked_period_blocks_nothing(self):
+        foreign = self._invoice(10, due='2026-01-01', currency=self.other_currency)
+        plain = self._invoice(10, due='2026-02-01')
+        self._redeem(self._generate_card())
+        self.company.hard_lock_date = TODAY() - timedelta(days=1)
+        card = self._generate_card(currency_id=self.other_currency.id)
+        self._redeem(card)
+        self.assertEqual(card.state, 'used')
+        self.assertEqual(plain.amount_residual + foreign.amount_residual, 0)
+        self.assertEqual(self._confirm(1).state, 'posted')
+
+    @contextmanager
+    def _failing_for(self, invoice, error):
+        """Let Odoo fail to reconcile an invoice."""
+        lines = self.env.registry['account.move.line']
+        reconcile = lines._reconcile_plan
+
+        def fail(records, plan):
+            if invoice.id in records.union(*plan).move_id.ids:
+                raise error
+            return reconcile(records, plan)
+
+        with patch.object(lines, '_reconcile_plan', fail):
+            yield
+
+    def test_what_fails_does_not_keep_others_from_being_paid(self):
+        card, other = self._generate(2).card_ids
+        self._redeem(card)
+        self._redeem(other, partner=self.stranger)
+        for error in (UserError("Not today"), RedirectWarning("Not today", 1, "There")):
+            bad, good = self._draft(10), self._draft(5)
+            theirs = self._draft(10, partner=self.stranger)
+            with self.subTest(error=error), self._failing_for(bad, error):
+                (bad + good + theirs).action_post()
+                self.assertEqual(self._residuals(bad, good, theirs), [10, 0, 0])
+                for record in (bad, card.payment_id):
+                    self.assertIn("Not today", str(record.message_ids.mapped('body')))
+            bad.button_draft()
+            bad.button_cancel()
+
+    def test_an_invoice_that_cannot_be_paid_does_not_keep_a_card_from_being_redeemed(self):
+        bad, good = self._invoice(10, due='2026-01-01'), self._invoice(10, due='2026-02-01')
+        card = self._generate_card()
+        with self._failing_for(bad, UserError("Not today")):
+            self._redeem(card)
+        self.assertEqual(card.state, 'used')
+        self.assertEqual(self._residuals(bad, good), [10, 0])
+        self.assertIn("Not today", str(card.payment_id.message_ids.mapped('body')))
+
+    def test_a_blocked_invoice_stays_open_and_the_window_says_so(self):
+        invoice = self._invoice(10)
+        invoice.payment_state = 'blocked'
+        card = self._generate_card()
+        wizards = self.env['refill.card.redeem'].with_user(self.clerk)
+        wizard = wizards.create({'card_id': card.id, 'partner_id': self.customer.id})
+        self.assertIn(f"{invoice.name} stays open: Its payment is blocked.", wizard.invoices)
+        self._redeem(card)
+        self.assertEqual(invoice.amount_residual, 10)
+
+    # -------------------------------------------------------------------------
+    # THE PREVIEW
+    # -------------------------------------------------------------------------
+
+    def test_the_preview_for_a_company_that_pays_none(self):
+        self._invoice(10)
+        self.company.refill_card_pay_invoices = False
+        preview = self._redeem_as_previewed(self._generate_card())
+        self.assertEqual(preview['invoices'], [])
+        self.assertEqual(preview['new_balance'], 15)
+        self.assertIn("keeps prepaid credit", preview['open'][0][-1])
+
+    def test_the_preview_for_two_invoices(self):
+        first, second = self._invoice(10), self._invoice(20, due='2026-02-01')
+        preview = self._redeem_as_previewed(self._generate_card())
+        amounts = [(name, amount) for name, amount, _currency in preview['invoices']]
+        self.assertEqual(amounts, [(first.name, 10), (second.name, 15)])
+
+    def test_the_preview_for_a_foreign_card_and_foreign_invoices(self):
+        own = self.company.currency_id
+        for card_currency, currencies in (
+            (self.other_currency, (own, self.other_currency)),
+            (own, (self.other_currency, own)),
+        ):
+            with self.subTest(card=card_currency.name):
+                customer = self.customer = self.customer.copy()
+                for number, currency in enumerate(currencies, start=1):
+                    self._invoice(7.77, f'2026-0{number}-01', customer, currency=currency)
+                self._rate(f'2026-03-0{card_currency.id % 9 + 1}', 3.37)
+                preview = self._redeem_as_previewed(
+                    self._generate_card(currency_id=card_currency.id, price=100)
+                )
+                self.assertEqual(len(preview['invoices']), 2)
+
+    def test_the_preview_for_yen_and_an_invoice_of_a_cent(self):
+        yen = self.setup_other_currency('JPY', rounding=1.0, rates=[('2016-01-01', 163.7)])
+        cent = self._invoice(0.01, '2026-01-01', currency=self.other_currency)
+        more = self._invoice(50, '2026-02-01', currency=self.other_currency)
+        preview = self._redeem_as_previewed(self._generate_card(currency_id=yen.id, price=3000))
+        self.assertEqual([name for name, *_ in preview['invoices']], [cent.name, more.name])
+
+    def test_older_credit_goes_first_also_in_the_preview(self):
+        self.customer.refill_card_pay_invoices = False
+        self._redeem(self._generate_card())
+        invoice = self._confirm(30)
+        self.customer.refill_card_pay_invoices = True
+        preview = self._redeem_as_previewed(self._generate_card())
+        self.assertEqual(preview['invoices'][0][1], 5)
+        self.assertEqual(invoice.amount_residual, 0)
+
+    # -------------------------------------------------------------------------
+    # EARLY PAYMENT DISCOUNT
+    # -------------------------------------------------------------------------
+
+    def _term(self, computation='included'):
+        return self.env['account.payment.term'].create(
+            {
+                'name': "2/7 Net 30",
+                'early_discount': True,
+                'discount_days': 7,
+                'discount_percentage': 2,
+                'early_pay_discount_computation': computation,
+                'line_ids': [Command.create({'value': 'percent', 'value_amount': 100})],
+            }
+        )
+
+    def _discounted(self, amount, term, partner=None, **values):
+        tax = self.company_data['default_tax_sale']
+        line = {'name': "Month", 'price_unit': amount, 'tax_ids': [Command.set(tax.ids)]}
+        return self._confirm(
+            amount,
+            partner,
+            invoice_payment_term_id=term.id,
+            invoice_line_ids=[Command.create(line)],
+            **values,
+        )
+
+    def _written_off(self, moves):
+        """Return what a discount was booked on: accounts, amounts, taxes."""
+        lines = moves.line_ids.filtered(
+            lambda line: line.account_type not in ('asset_receivable', 'asset_cash')
+        )
+        return sorted(
+            (
+                line.account_id.code,
+                line.currency_id.name,
+                line.amount_currency,
+                line.balance,
+                sorted(line.tax_ids.ids),
+                line.tax_line_id.id,
+                sorted(line.tax_tag_ids.ids),
+            )
+            for line in lines
+        )
+
+    def test_a_discount_is_granted_as_register_payment_grants_it(self):
+        bank = self.company_data['default_journal_bank']
+        for computation in ('included', 'excluded', 'mixed'):
+            for currency in (self.company.currency_id, self.other_currency):
+                with self.subTest(computation, currency=currency.name):
+                    term = self._term(computation)
+                    values = {'term': term, 'currency_id': currency.id}
+                    theirs = self._discounted(100, partner=self.stranger, **values)
+                    wizards = self.env['account.payment.register'].with_context(
+                        active_model='account.move', active_ids=theirs.ids
+                    )
+                    wizard = wizards.create({'journal_id': bank.id, 'payment_date': TODAY()})
+                    payment = wizard._create_payments()
+                    expected = self._written_off(payment.move_id)
+                    liquidity, _counterpart, _rest = payment._seek_for_lines()
+                    expected = [row for row in expected if row[0] != liquidity.account_id.code]
+
+                    customer = self.customer = self.customer.copy()
+                    ours = self._discounted(100, partner=customer, **values)
+                    card = self._generate_card(price=payment.amount, currency_id=currency.id)
+                    self._redeem_as_previewed(card)
+                    self.assertEqual(ours.amount_residual, 0)
+                    self.assertEqual(self._credit_line(card).amount_residual, 0)
+                    partials = ours.line_ids.matched_credit_ids
+                    [entry] = partials.refill_card_move_id
+                    self.assertEqual(self._written_off(entry), expected)
+
+                    self._undo(card)
+                    self.assertEqual(ours.amount_residual, ours.amount_total)
+
+    def test_a_deposit_earns_the_discount_and_more_is_left(self):
+        for card in self._generate(2, price=60).card_ids:
+            self._redeem(card)
+        invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+        self.assertEqual(invoice.amount_residual, 0)
+        self.assertEqual(self._balance(), 22)
+
+    def test_a_part_or_a_late_payment_earns_no_discount(self):
+        term = self._term()
+        part = self._confirm(100, invoice_payment_term_id=term.id)
+        self._redeem(self._generate_card(price=97))
+        self.assertEqual(part.amount_residual, 3)
+        late = self._confirm(
+            100, partner=self.stranger, invoice_payment_term_id=term.id, invoice_date='2026-01-01'
+        )
+        self._redeem(self._generate_card(price=98), partner=self.stranger)
+        self.assertEqual(late.amount_residual, 2)
+
+    # -------------------------------------------------------------------------
+    # MANY AT ONCE
+    # -------------------------------------------------------------------------
+
+    def _count(self, function):
+        self.env.flush_all()
+        self.env.invalidate_all()
+        before = self.env.cr.sql_log_count
+        function()
+        self.env.flush_all()
+        return self.env.cr.sql_log_count - before
+
+    def _drafts(self, count):
+        drafts = [self._draft(20, partner=self.customer.copy()) for _number in range(count)]
+        return self.env['account.move'].union(*drafts).with_user(self.bookkeeper)
+
+    def _count_without_credit(self, count):
+        drafts = self._drafts(count)
+        with patch.object(self.registry['account.move'], '_use_refill_card_credit'):
+            bare = self._count(self._drafts(count).action_post)
+        return self._count(drafts.action_post) - bare
+
+    def test_confirming_without_credit_takes_no_query_an_invoice(self):
+        self._confirm(1)
+        self.assertLessEqual(self._count_without_credit(8) - self._count_without_credit(2), 2)
