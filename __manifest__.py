@@ -8,7 +8,6 @@
     'depends': ['account', 'portal'],
     'external_dependencies': {
         'python': [
-            'arabic-reshaper',
             'cryptography',
             'pypdf',
             'pypdfium2',
@@ -16,6 +15,7 @@
             'python-stdnum',
             'pyzipper',
             'reportlab',
+            'uharfbuzz',
             'xlsxwriter',
             'zxing-cpp',
         ],

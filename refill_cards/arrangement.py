@@ -34,8 +34,8 @@ STYLES = {
     'title': Style(13, 9, 6, lines=2),
     'price': Style(20, 8, 8, lines=1),
     'text': Style(9.5, 9, 5.5),
-    'code': Style(16, 11, 8, breaks=GROUPS),
-    'instructions': Style(7.5, 7, 5),
+    'code': Style(16, 9, 8, breaks=GROUPS),
+    'instructions': Style(7.5, 7, 6),
     'serial': Style(7, 5, 5, lines=1),
     'valid_till': Style(7, 5, 5, lines=1),
 }

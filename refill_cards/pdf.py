@@ -13,7 +13,7 @@ from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 
 from .arrangement import Box
-from .typesetting import HALF_CAPITAL, LEADING, Fitted, get_font
+from .typesetting import HALF_CAPITAL, LEADING, Fitted, Font, Glyph, Line, get_font
 
 PAGES_A_NODE = 200
 _cutting_fonts = Lock()  # reportlab's fonts are read with one position in the file
@@ -124,15 +124,52 @@ class Sheets(Canvas):
         font, size = get_font(fitted.path), fitted.size
         middle = box.y + box.height / 2 + (len(fitted.lines) - 1) / 2 * LEADING * size
         self._code.append('BT')
+        if fitted.in_one_piece and len(fitted.lines) > 1:
+            self._begin_actual_text(''.join(line.text for line in fitted.lines))
         for line in fitted.lines:
-            x = box.x + align * (box.width - font.stringWidth(line, size))
+            x = box.x + align * (box.width - line.width * size)
             y = middle - HALF_CAPITAL * size
             self._code.append(f'1 0 0 1 {x:.2f} {y:.2f} Tm')
-            for subset, encoded in font.splitString(line, self._doc):
-                name = font.getSubsetInternalName(subset, self._doc)
-                self._code.append(f'{name} {size:g} Tf <{encoded.hex()}> Tj')
+            self._draw_line(line, font, size)
             middle -= LEADING * size
+        if fitted.in_one_piece and len(fitted.lines) > 1:
+            self._code.append('EMC')
         self._code.append('ET')
+
+    def _draw_line(self, line: Line, font: Font, size: float) -> None:
+        if line.runs == (line.text,):
+            self._draw_characters(line.text, font, size)
+            return
+        self._begin_actual_text(line.text)
+        for run in line.runs:
+            if isinstance(run, str):
+                self._draw_characters(run, font, size)
+            else:
+                self._draw_glyphs(run, font, size)
+        self._code.append('EMC')
+
+    def _draw_characters(self, text: str, font: Font, size: float) -> None:
+        for subset, encoded in font.splitString(text, self._doc):
+            name = font.getSubsetInternalName(subset, self._doc)
+            self._code.append(f'{name} {size:g} Tf <{encoded.hex()}> Tj')
+
+    def _draw_glyphs(self, glyphs: tuple[Glyph, ...], font: Font, size: float) -> None:
+        """Draw glyphs where they belong (ISO 32000-1, 9.4.3: ``TJ`` moves to the left)."""
+        for glyph in glyphs:
+            [(subset, encoded)] = font.splitString(glyph.character, self._doc)
+            name = font.getSubsetInternalName(subset, self._doc)
+            shown = f'<{encoded.hex()}>'
+            if glyph.x:
+                shown = f'{-glyph.x:g} {shown}'
+            if rest := glyph.width + glyph.x - glyph.advance:
+                shown = f'{shown} {rest:g}'
+            rise = glyph.y * size / 1000
+            shown = f'{name} {size:g} Tf [{shown}] TJ'
+            self._code.append(f'{rise:.2f} Ts {shown} 0 Ts' if rise else shown)
+
+    def _begin_actual_text(self, text: str) -> None:
+        """Say what is copied instead of the characters that are drawn (ISO 32000-1, 14.9.4)."""
+        self._code.append(f'/Span <</ActualText <FEFF{text.encode("utf-16-be").hex()}>>> BDC')
 
     def draw_symbol(self, symbol: 'Symbol', box: Box) -> None:
         """Draw a symbol as one image mask in black, stretched over the box."""

@@ -168,7 +168,7 @@ def _fill(template: str, layout: Layout, card: Card) -> str:
         if match[1] not in values:
             raise UnknownPlaceholder(match[1])
         value = values[match[1]]
-        plain = value.isascii() and not layout.right_to_left
+        plain = value.isascii() and template.isascii() and not layout.right_to_left
         return value if plain or not value else embed(value, layout.right_to_left)
 
     return PLACEHOLDER.sub(value, template).strip()

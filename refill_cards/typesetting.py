@@ -1,28 +1,42 @@
-"""Texts that fit their place: wrapping, shrinking, and scripts that run from right to left.
+"""Texts that fit their place: wrapping, shrinking, and scripts that join or run from the right.
 
-Pure Python, without Odoo.
+Pure Python, without Odoo. A text is laid out as UAX 9 has it: each paragraph gets its levels first,
+then it is cut into lines, and then each line is put in the order in which it is drawn. HarfBuzz
+chooses and places the glyphs of what is not drawn character by character.
 """
 
+# pylint: disable=bad-builtin-groupby
+# Odoo's own puts together what does not follow each other.
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
-import arabic_reshaper
-from bidi.algorithm import get_display
+import uharfbuzz
+from bidi import algorithm
+from bidi.mirror import MIRRORED
 from reportlab.pdfbase.ttfonts import TTFont
 
 LEADING = 1.28
 HALF_CAPITAL = 0.357  # of the fonts in static/fonts, in ems
 SIZE_STEP = 0.5
-# What stays together on a line, and what is left behind at its end.
-WORDS, GROUPS = re.compile(r'[^ ]+ *'), re.compile(r'[^-]+-*')
-JOINING = re.compile('[\u0600-\u06ff\u0750-\u077f]')
-PRESENTATION_FORMS = re.compile('[\ufb50-\ufdff\ufe70-\ufefc]')
+# What stays together on a line. A code breaks before a dash: behind one, readers of PDFs take it
+# for a hyphen, and leave it out when the code is copied.
+WORDS, GROUPS = re.compile(r'[^ ]+ *'), re.compile(r'-*[^-]+')
+# What HarfBuzz is asked about: joining scripts, scripts from the right, and marks on what is before
+# them. Between such letters, joiners matter.
+_FROM_RIGHT = '\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u200c\u200d'
+_MARKS = '\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f'
+SHAPED = re.compile(f'(?:[{_FROM_RIGHT}]|[^ ][{_MARKS}])[{_FROM_RIGHT}{_MARKS}]*')
+DIGITS = re.compile('[0-9]')
+PRIVATE = 0xE000  # the first character that Unicode leaves to everybody's own use
 LEFT_TO_RIGHT, RIGHT_TO_LEFT, POP = '\u202a\u202b\u202c'
-
-get_font = lru_cache(lambda path: TTFont(path, path))
+CONTROLS = re.compile('[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]')  # of the direction
+INVISIBLE = ('Cf', 'Cc')
 
 
 class Fonts(NamedTuple):
@@ -68,14 +82,82 @@ class Style(NamedTuple):
         return self._replace(largest=scale * self.largest, comfortable=scale * self.comfortable)
 
 
+class Glyph(NamedTuple):
+    """A glyph that HarfBuzz placed; sizes are in thousandths of an em.
+
+    :param str character: stands for the glyph in the font, as reportlab knows it.
+    :param float width: how far the font says that the next glyph is.
+    :param float advance: how far it is.
+    :param float x: from where the glyph would be; likewise ``y``.
+    """
+
+    character: str
+    width: float
+    advance: float
+    x: float
+    y: float
+
+
+class Line(NamedTuple):
+    """What is drawn from left to right.
+
+    :param str text: what it says, as it is read aloud.
+    :param runs: characters, or glyphs where these are not all.
+    :param float width: in ems.
+    """
+
+    text: str
+    runs: tuple[str | tuple[Glyph, ...], ...]
+    width: float
+
+
 class Fitted(NamedTuple):
-    """A text as it is drawn: lines from left to right, and the room that they take, in points."""
+    """A text as it is drawn, and the room that it takes, in points.
+
+    :param bool in_one_piece: the lines belong together without a space between.
+    """
 
     path: str
     size: float
-    lines: tuple[str, ...]
+    lines: tuple[Line, ...]
     width: float
     height: float
+    in_one_piece: bool
+
+
+class Font(TTFont):
+    """A TrueType font, of which HarfBuzz uses any glyph.
+
+    reportlab draws characters. A glyph that is none's gets a character of the private use area.
+
+    :ivar known: the characters that have a glyph.
+    """
+
+    _naming = Lock()
+
+    def __init__(self, path: str):
+        super().__init__(path, path)
+        glyphs = self.face.charToGlyph
+        self.known = frozenset(glyphs)
+        # The plainest character, where there are several.
+        self._characters = {glyphs[code]: code for code in sorted(self.known, reverse=True)}
+        self.shaper = uharfbuzz.Font(uharfbuzz.Face(Path(path).read_bytes()))
+
+    def name_glyph(self, glyph: int, width: float) -> str:
+        """Return the character that stands for a glyph.
+
+        :param float width: of the glyph, in thousandths of an em.
+        """
+        with self._naming:
+            if glyph not in self._characters:
+                code = PRIVATE + len(self._characters)
+                self.face.charToGlyph[code] = glyph
+                self.face.charWidths[code] = width
+                self._characters[glyph] = code
+        return chr(self._characters[glyph])
+
+
+get_font = lru_cache(Font)
 
 
 def fit(
@@ -84,11 +166,14 @@ def fit(
     """Wrap a text, as large as the style and the place allow; None when it cannot fit.
 
     :param str path: of the TrueType font.
-    :param bool right_to_left: the direction of the paragraph; words follow their script's.
+    :param bool right_to_left: the direction of paragraphs without letters of their own.
     :raise MissingCharacters: what the font lacks.
     """
     font = get_font(path)
-    paragraphs = [_measure(line, font, style.breaks) for line in _prepare(text, font).split('\n')]
+    paragraphs = [
+        _Paragraph(line, font, style.breaks, right_to_left)
+        for line in _prepare(text, font).split('\n')
+    ]
     attempts = [(size, 1) for size in _sizes(style.largest, style.comfortable)]
     attempts += [(size, style.lines) for size in _sizes(style.largest, style.smallest)]
     for size, most_lines in attempts:
@@ -97,9 +182,9 @@ def fit(
         if lines and len(lines) <= most_lines and taken <= height + 0.01:
             if style.breaks is GROUPS:
                 lines = _balance(paragraphs, lines)
-            drawn = tuple(_visual(line.rstrip(' '), right_to_left) for line, _width in lines)
-            widest = max(font.stringWidth(line, size) for line in drawn)
-            return Fitted(path, size, drawn, widest, taken)
+            drawn = tuple(paragraph.draw(start, end) for paragraph, start, end, _width in lines)
+            widest = max(line.width for line in drawn) * size
+            return Fitted(path, size, drawn, widest, taken, style.breaks is GROUPS)
     return None
 
 
@@ -108,74 +193,215 @@ def embed(text: str, right_to_left: bool) -> str:
 
     :param bool right_to_left: the direction of a text without letters.
     """
-    directions = (unicodedata.bidirectional(character) for character in text)
-    own = next((direction for direction in directions if direction in ('L', 'R', 'AL')), None)
-    right_to_left = right_to_left if own is None else own != 'L'
+    own = _get_direction(text)
+    right_to_left = right_to_left if own is None else own
     return f'{RIGHT_TO_LEFT if right_to_left else LEFT_TO_RIGHT}{text}{POP}'
+
+
+def _get_direction(text: str) -> bool | None:
+    """Return whether a text runs from right to left; None when it has no letters of its own.
+
+    Those of embedded texts are not its own (UAX 9, P2, where it leaves out isolates).
+    """
+    depth = 0
+    for character in text:
+        if character in (LEFT_TO_RIGHT, RIGHT_TO_LEFT):
+            depth += 1
+        elif character == POP:
+            depth -= 1
+        elif not depth and unicodedata.bidirectional(character) in ('L', 'R', 'AL'):
+            return unicodedata.bidirectional(character) != 'L'
+    return None
 
 
 def _sizes(largest: float, smallest: float) -> list[float]:
     return [largest - i * SIZE_STEP for i in range(int((largest - smallest) / SIZE_STEP) + 1)]
 
 
-def _prepare(text: str, font: TTFont) -> str:
-    """Return the text composed, with its Arabic letters joined and its odd spaces plain."""
+def _prepare(text: str, font: Font) -> str:
+    """Return the text composed, and with its odd spaces plain."""
+    if text.isascii() and text.isprintable() and font.known.issuperset(map(ord, text)):
+        return text
     text = unicodedata.normalize('NFC', '\n'.join(text.splitlines()))
-    if JOINING.search(text):
-        text = arabic_reshaper.reshape(text)
     characters, missing = [], {}
     for character in text:
         category = unicodedata.category(character)
         if category in ('Zs', 'Cc') and character not in ' \n':
             character = '\xa0' if category == 'Zs' else ' '
-        elif category not in ('Cf', 'Cc') and ord(character) not in font.face.charToGlyph:
-            joined = PRESENTATION_FORMS.match(character)
-            missing[unicodedata.normalize('NFKC', character) if joined else character] = True
+        elif category not in INVISIBLE and ord(character) not in font.known:
+            missing[character] = True
         characters.append(character)
     if missing:
         raise MissingCharacters(''.join(missing))
     return ''.join(characters)
 
 
-def _measure(text: str, font: TTFont, breaks: re.Pattern) -> list[tuple[str, float, float]]:
-    """Return the words of a text, each with its width in ems, with and without spaces after it."""
-    widths = font.face.charWidths
-    measured = []
-    for word in breaks.findall(text):
-        bare = sum(widths[ord(c)] for c in word.rstrip(' ') if unicodedata.category(c) != 'Cf')
-        full = bare + widths[ord(' ')] * (len(word) - len(word.rstrip(' ')))
-        measured.append((word, full / 1000, bare / 1000))
-    return measured
+class _Paragraph:
+    """A paragraph, cut where a line may end.
+
+    :ivar words: where each begins and ends, and its width in ems with and without spaces behind it.
+    """
+
+    def __init__(self, text: str, font: Font, breaks: re.Pattern, right_to_left: bool):
+        self.text = text
+        self.font = font
+        own = _get_direction(text)
+        self.right_to_left = right_to_left if own is None else own
+        self.is_plain = text.isascii() and not self.right_to_left
+        self.words = []
+        space = font.face.charWidths[ord(' ')]
+        for word in breaks.finditer(text):
+            bare = self._measure(word[0].rstrip(' '))
+            full = bare + space * (len(word[0]) - len(word[0].rstrip(' ')))
+            self.words.append((word.start(), word.end(), full / 1000, bare / 1000))
+
+    def _measure(self, word: str) -> float:
+        widths = self.font.face.charWidths
+        if word.isascii():
+            return sum(widths[ord(character)] for character in word)
+        width = 0
+        for text, shaped in _cut(word):
+            if shaped:
+                width += sum(glyph.advance for glyph in _shape(self.font.fontName, text, None))
+            else:
+                width += sum(widths[ord(c)] for c in text if not _is_invisible(c))
+        return width
+
+    def draw(self, start: int, end: int) -> Line:
+        """Return a line of the paragraph."""
+        text = self.text[start:end].rstrip(' ')
+        if self.is_plain:
+            return Line(text, (text,), self._measure(text) / 1000)
+        runs = []
+        for level, indexes in self._order(start, start + len(text)):
+            pieces = _cut(self.text[min(indexes) : max(indexes) + 1])
+            for piece, shaped in reversed(pieces) if level % 2 else pieces:
+                if shaped:
+                    runs.append(_shape(self.font.fontName, piece, bool(level % 2)))
+                else:
+                    runs.append(_mirror(piece) if level % 2 else _strip(piece))
+        width = sum(map(self._measure_run, runs))
+        return Line(CONTROLS.sub('', text), tuple(_join_characters(runs)), width / 1000)
+
+    def _measure_run(self, run: str | tuple[Glyph, ...]) -> float:
+        if isinstance(run, str):
+            return sum(self.font.face.charWidths[ord(character)] for character in run)
+        return sum(glyph.advance for glyph in run)
+
+    def _order(self, start: int, end: int) -> list[tuple[int, list[int]]]:
+        """Return the levels and the characters of a line from left to right (UAX 9, L2)."""
+        levels = _get_levels(DIGITS.sub('0', self.text), self.right_to_left)
+        runs = [(k, list(group)) for k, group in groupby(range(start, end), levels.__getitem__)]
+        for least in range(max(levels, default=0), 0, -1):
+            ordered = []
+            for reverse, group in groupby(runs, lambda run, least=least: run[0] >= least):
+                together = list(group)
+                ordered += together[::-1] if reverse else together
+            runs = ordered
+        return runs
 
 
-def _wrap(paragraphs: list, width: float) -> list[tuple[str, float]]:
-    """Return lines of at most this width in ems and how wide they are; none if a word is wider."""
+@lru_cache(4096)
+def _get_levels(text: str, right_to_left: bool) -> list[int]:
+    """Return the level of each character: odd ones run from right to left (UAX 9, X1 to I2).
+
+    All digits of a script have the same, which is why texts of many cards have the same levels.
+    """
+    base = int(right_to_left)
+    storage = {**algorithm.get_empty_storage(), 'base_level': base, 'base_dir': 'LR'[base]}
+    algorithm.get_embedding_levels(text, storage)
+    characters = storage['chars']
+    algorithm.explicit_embed_and_overrides(storage)  # leaves out what is invisible
+    algorithm.resolve_weak_types(storage)
+    algorithm.resolve_neutral_types(storage, False)
+    algorithm.resolve_implicit_levels(storage, False)
+    kept = {id(character) for character in storage['chars']}
+    levels = []
+    for character in characters:
+        before = levels[-1] if levels else base
+        levels.append(character['level'] if id(character) in kept else before)
+    return levels
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in INVISIBLE
+
+
+def _strip(text: str) -> str:
+    return ''.join(character for character in text if not _is_invisible(character))
+
+
+def _mirror(text: str) -> str:
+    """Return characters from left to right that are read from right to left (UAX 9, L4)."""
+    return ''.join(MIRRORED.get(character, character) for character in reversed(_strip(text)))
+
+
+def _join_characters(runs: list) -> Iterator[str | tuple[Glyph, ...]]:
+    """Yield the runs, those of characters that follow each other as one."""
+    for kind, group in groupby(filter(None, runs), type):
+        yield from [''.join(group)] if kind is str else group
+
+
+def _cut(text: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text, and of each whether HarfBuzz is asked about it."""
+    pieces, end = [], 0
+    for match in SHAPED.finditer(text):
+        if match.start() > end:
+            pieces.append((text[end : match.start()], False))
+        pieces.append((match[0], True))
+        end = match.end()
+    if end < len(text):
+        pieces.append((text[end:], False))
+    return pieces
+
+
+@lru_cache(4096)
+def _shape(path: str, text: str, right_to_left: bool | None) -> tuple[Glyph, ...]:
+    """Return the glyphs of a text of one script and direction, from left to right.
+
+    :param bool right_to_left: None to have it follow the script.
+    """
+    font = get_font(path)
+    buffer = uharfbuzz.Buffer()
+    buffer.add_str(text)
+    buffer.flags = uharfbuzz.BufferFlags.REMOVE_DEFAULT_IGNORABLES
+    buffer.guess_segment_properties()
+    if right_to_left is not None:
+        buffer.direction = 'rtl' if right_to_left else 'ltr'
+    uharfbuzz.shape(font.shaper, buffer)
+    scale = 1000 / font.shaper.face.upem
+    glyphs = []
+    for info, place in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
+        width = scale * font.shaper.get_glyph_h_advance(info.codepoint)
+        character = font.name_glyph(info.codepoint, width)
+        sizes = (scale * size for size in (place.x_advance, place.x_offset, place.y_offset))
+        glyphs.append(Glyph(character, width, *sizes))
+    return tuple(glyphs)
+
+
+def _wrap(paragraphs: list[_Paragraph], width: float) -> list[tuple]:
+    """Return lines of at most this width in ems; none if a word is wider.
+
+    :return: the paragraph of each, where it begins and ends there, and how wide it is.
+    """
     lines = []
-    for words in paragraphs:
-        line, used = '', 0.0
-        for word, full, bare in words:
+    for paragraph in paragraphs:
+        begin, used = 0, 0.0
+        for start, _end, full, bare in paragraph.words:
             if bare > width:
                 return []
-            if line and used + bare > width:
-                lines.append((line, used))
-                line, used = '', 0.0
-            line, used = line + word, used + full
-        lines.append((line, used))
+            if start > begin and used + bare > width:
+                lines.append((paragraph, begin, start, used))
+                begin, used = start, 0.0
+            used += full
+        lines.append((paragraph, begin, len(paragraph.text), used))
     return lines
 
 
-def _balance(paragraphs: list, lines: list) -> list:
+def _balance(paragraphs: list[_Paragraph], lines: list[tuple]) -> list[tuple]:
     """Return as many lines, but as narrow as can be."""
     narrower = lines
     while narrower and len(narrower) == len(lines):
         lines = narrower
-        narrower = _wrap(paragraphs, max(width for _line, width in lines) - 0.01)
+        narrower = _wrap(paragraphs, max(line[-1] for line in lines) - 0.01)
     return lines
-
-
-def _visual(line: str, right_to_left: bool) -> str:
-    """Return the characters of a line from left to right (UAX 9), without the invisible ones."""
-    if line.isascii():
-        return line
-    line = get_display(line, base_dir='R' if right_to_left else 'L')
-    return ''.join(character for character in line if unicodedata.category(character) != 'Cf')

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pypdf
 import pypdfium2
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 from odoo.tests import BaseCase
 from PIL import Image
 
-from ..refill_cards import arrangement, sheet, typesetting
+from ..refill_cards import arrangement, pdf, sheet, typesetting
 
 POINTS_A_MM = 72 / 25.4
 DPI = 300
+SPAN = '/Span BMC'
 URL = 'https://portal.example.com/my/refill#'
 CARD = sheet.Card('QUICK-7K2M-9XQ4-R3TZX', '2026-0001-000001', '€ 25.00', '31/12/2027')
 CARD = replace(CARD, url=URL + CARD.code)
@@ -133,7 +135,11 @@ class TestSheet(BaseCase):
         :return: for each card, the text and the symbols in its place, and a picture of it.
         """
         cards = list(cards)
-        content = written(layout, cards)
+        # PDFium only guesses where the characters are that are copied in the place of others.
+        with patch.object(
+            pdf.Sheets, '_begin_actual_text', lambda self, _: self._code.append(SPAN)
+        ):
+            content = written(layout, cards)
         pypdf.PdfReader(io.BytesIO(content), strict=True)
         a_page = 1 if layout.paper in ('cr80', 'roll80') else layout.columns * layout.rows
         found = []
@@ -375,15 +381,23 @@ class TestSheet(BaseCase):
 
     # === TEXTS === #
 
-    def lines(self, text, width=1000, right_to_left=False, style=arrangement.STYLES['text']):
-        path = str(sheet.FONTS.regular)
-        return typesetting.fit(text, path, style, width, 1000, right_to_left).lines
+    def lines(self, text, width=1000, right_to_left=False, font=sheet.FONTS.regular):
+        """Return lines as they are drawn from left to right, with letters for their glyphs."""
+        style = arrangement.STYLES['text']
+        fitted = typesetting.fit(text, str(font), style, width, 1000, right_to_left)
+        return tuple(
+            ''.join(
+                run if isinstance(run, str) else ''.join(glyph.character for glyph in run)
+                for run in line.runs
+            )
+            for line in fitted.lines
+        )
 
     def test_right_to_left_lines_are_drawn_from_the_right(self):
         self.assertEqual(self.lines("אב (גד)", right_to_left=True), ("(דג) בא",))
         self.assertEqual(self.lines("אב 12.50 ₪ גד", right_to_left=True), ("דג ₪ 12.50 בא",))
         self.assertEqual(self.lines("Hotel אב"), ("Hotel בא",))
-        self.assertEqual(self.lines("Hotel אב", right_to_left=True), ("בא Hotel",))
+        self.assertEqual(self.lines("אב Hotel", right_to_left=True), ("Hotel בא",))
 
     def test_embedded_values_keep_their_direction(self):
         company = typesetting.embed("Northwind Inc.", True)
@@ -398,9 +412,46 @@ class TestSheet(BaseCase):
     def test_odd_spaces_are_plain_and_what_is_invisible_is_gone(self):
         self.assertEqual(self.lines("a\tb\u202fc\u200ed\u3000e"), ("a b\xa0cd\xa0e",))
 
-    def test_arabic_letters_join(self):
-        [line] = self.lines("بيت")
-        self.assertEqual(line, '\ufe96\ufef4\ufe91')
+    def test_letters_join_in_every_language_of_arabic_script(self):
+        for language, alone in (
+            ('Arabic', "بيت"),
+            ('Persian', "پگچ"),
+            ('Urdu', "ٹھے"),
+            ('Pashto', "ښځټ"),
+            ('Sorani', "ڵێک"),
+            ('Sindhi', "ڻڳٻ"),
+            ('Jawi', "ڽݢڠ"),
+        ):
+            for font in (sheet.FONTS.regular, sheet.FONTS.bold):
+                [joined] = self.lines(alone, font=font)
+                letters = [self.lines(letter, font=font)[0] for letter in alone]
+                with self.subTest(language=language):
+                    self.assertEqual(len(joined), 3)
+                    self.assertFalse(set(joined) & set(letters))
+
+    def test_letters_that_a_joiner_keeps_apart_do_not_join(self):
+        [joined], [apart] = self.lines("میخ"), self.lines("می\u200cخ")
+        self.assertEqual((len(joined), len(apart)), (3, 3))
+        self.assertNotEqual(joined, apart)
+
+    def test_vowel_marks_are_placed_on_their_letters(self):
+        style = arrangement.STYLES['text']
+        for text in ("بِسْمِ", "שָׁלוֹם", "o\u0304\u0323"):
+            path = str(sheet.FONTS.regular)
+            [line] = typesetting.fit(text, path, style, 1000, 1000, False).lines
+            marks = [g for run in line.runs for g in run if not g.advance]
+            self.assertGreaterEqual(len(marks), sum(map(unicodedata.combining, text)) > 0)
+            self.assertTrue(any(mark.x or mark.y for mark in marks), text)
+
+    def test_a_sentence_keeps_its_punctuation_where_others_run_the_other_way(self):
+        for right_to_left in (False, True):
+            sentence = "Scan it (now), please."
+            self.assertEqual(self.lines(sentence, right_to_left=right_to_left), (sentence,))
+            [line] = self.lines("אב (גד)!", right_to_left=right_to_left)
+            self.assertEqual(line, "!(דג) בא")
+            value = typesetting.embed("Northwind Inc.", right_to_left)
+            [line] = self.lines(f"אב {value}.", right_to_left=right_to_left)
+            self.assertEqual(line, ".Northwind Inc. בא")
 
     def test_wrapped_right_to_left_text_starts_on_the_first_line(self):
         lines = self.lines("אבג דהו", width=20, right_to_left=True)
@@ -410,21 +461,28 @@ class TestSheet(BaseCase):
         style = arrangement.STYLES['code']._replace(largest=10, comfortable=10)
         path = str(sheet.FONTS.code)
         fitted = typesetting.fit(CARD.code, path, style, 100, 1000, False)
-        self.assertEqual(fitted.lines, ("QUICK-7K2M-", "9XQ4-R3TZX"))
+        self.assertEqual([line.text for line in fitted.lines], ["QUICK-7K2M", "-9XQ4-R3TZX"])
 
     @thoroughly
     @given(
         st.lists(st.text('ABC123', min_size=1, max_size=12), min_size=1, max_size=8),
         st.integers(80, 300),
     )
-    def test_codes_only_break_after_a_group(self, groups, width):
+    def test_codes_only_break_before_a_dash(self, groups, width):
         code = '-'.join(groups)
         style = arrangement.STYLES['code']
         fitted = typesetting.fit(code, str(sheet.FONTS.code), style, width, 1000, False)
-        self.assertEqual(''.join(fitted.lines), code)
-        for line in fitted.lines[:-1]:
-            self.assertEqual(line[-1], '-')
+        self.assertEqual(''.join(line.text for line in fitted.lines), code)
+        for line in fitted.lines[1:]:
+            self.assertEqual(line.text[0], '-')
         self.assertLessEqual(fitted.width, width)
+
+    def test_a_code_on_several_lines_is_copied_in_one_piece(self):
+        layout = replace(LAYOUT, paper='cr80', show_qr=False, text='', instructions='')
+        for card in (CARD, LONGEST):
+            with closing(pypdfium2.PdfDocument(written(layout, [card]))) as document:
+                text = document[0].get_textpage().get_text_range()
+            self.assertIn(card.code, text)
 
     # === LONG RUNS === #
 
