@@ -471,11 +471,17 @@ class TestLife(RefillCardCommon):
 
     def test_the_deletion_of_a_series_is_in_the_history(self):
         series = self._generate(2)
-        name, serials = series.name, series.card_ids.mapped('name')
+        name, [first, last] = series.name, series.card_ids.mapped('name')
         series.unlink()
-        events = self.env['refill.card.event'].search([('serial', 'in', [name, *serials])], limit=3)
-        self.assertEqual(len(set(events.mapped('reference'))), 1)
-        self.assertEqual(events.filtered(lambda e: e.serial == name).note, "Series deleted")
+        events = self.env['refill.card.event'].search([('serial', 'in', [name, first, last])])
+        self.assertEqual(events.mapped('new_state'), ['deleted', False], "one line, not one a card")
+        self.assertEqual(
+            events.mapped('summary'),
+            [
+                f"Deleted: $\xa050.00, 2 cards, {first} to {last}",
+                "2 cards generated: $\xa050.00",
+            ],
+        )
 
     # -------------------------------------------------------------------------
     # FINDING A DAMAGED CARD

@@ -26,4 +26,5 @@ from . import (
     res_company_address,
     res_config_settings,
     res_partner,
+    res_users,
 )

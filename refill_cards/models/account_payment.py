@@ -154,4 +154,4 @@ class AccountPayment(models.Model):
         """Disable the cards of payments that no longer count; running it again changes nothing."""
         # sudo: an accountant who cancels the payment need not see the card
         for payment in self.sudo().filtered('refill_card_ids'):
-            payment.refill_card_ids._release(payment)
+            payment.refill_card_ids._release()

@@ -11,6 +11,7 @@ from odoo.tools import SQL, config, format_date, format_datetime
 from .. import code as codes
 from .. import table
 from .refill_card_attempt import REASONS
+from .visible_fields import VisibleMany2one
 
 STATES = [
     ('inactive', "Inactive"),
@@ -52,14 +53,17 @@ class RefillCardRefused(UserError):
 
     :param str message: a sentence for the one who tried; it never holds the code.
     :param str reason: a key of ``refill.card.attempt``'s reasons; JSON-2 answers it in ``context``.
+    :param int card_id: the card, when it is known which one it is.
+    :param context: what else JSON-2 answers.
     """
 
-    def __init__(self, message, reason):
+    def __init__(self, message, reason, card_id=None, **context):
         assert reason in dict(REASONS)
         super().__init__(message)
         self.reason = reason
+        self.card_id = card_id
         self.is_recorded = False
-        self.context = {'reason': reason}
+        self.context = {'reason': reason, **context}
 
 
 class RefillCard(models.Model):
@@ -76,7 +80,7 @@ class RefillCard(models.Model):
     code = fields.Char(compute='_compute_code', search='_search_code')
     state = fields.Selection(selection=STATES, string="Status", required=True, readonly=True)
     valid_till = fields.Date(help="Last day on which the card is accepted.")
-    partner_id = fields.Many2one(
+    partner_id = VisibleMany2one(
         comodel_name='res.partner',
         string="Customer",
         readonly=True,
@@ -84,11 +88,11 @@ class RefillCard(models.Model):
         ondelete='restrict',
     )
     used_on = fields.Datetime(readonly=True)
-    used_by_id = fields.Many2one(comodel_name='res.users', readonly=True)
+    used_by_id = VisibleMany2one(comodel_name='res.users', readonly=True)
     company_id = fields.Many2one(
         comodel_name='res.company', string="Redeemed in", readonly=True, index='btree_not_null'
     )
-    payment_id = fields.Many2one(
+    payment_id = VisibleMany2one(
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
     )
     disable_reason = fields.Selection(
@@ -372,7 +376,7 @@ class RefillCard(models.Model):
     # -------------------------------------------------------------------------
 
     def _change_state(
-        self, state, *, channel, note=None, reference=None, where=None, wait=True, **values
+        self, state, *, channel, note=None, reference=None, event=None, where=None, wait=True, **values
     ):
         """Move cards to another state and write their history: the only way to do so.
 
@@ -382,8 +386,9 @@ class RefillCard(models.Model):
 
         :param str state: the new state.
         :param str channel: see ``refill.card.event``.
-        :param str note: goes into the history; must not hold a code.
+        :param str note: goes into the history; must not hold a code, nor anybody's name.
         :param str reference: what the events of one operation share.
+        :param dict event: further column values of the events.
         :param SQL where: which cards, when they are too many for a recordset.
         :param bool wait: wait for transactions that hold a card; else such cards are left alone.
         :param values: column values to set with it; SQL may name the tables ``card``, ``series``
@@ -418,9 +423,10 @@ class RefillCard(models.Model):
                 ), logged AS (
                     INSERT INTO refill_card_event (card_id, series_id, company_id, serial,
                                                    old_state, new_state, date, user_id, channel,
-                                                   note, reference)
+                                                   note, reference %(event_columns)s)
                     SELECT id, series_id, company_id, name, old_state,
                            %(state)s, %(now)s, %(uid)s, %(channel)s, %(note)s, %(reference)s
+                           %(event_values)s
                       FROM changed
                 )
                 SELECT count(*) FROM changed
@@ -438,6 +444,7 @@ class RefillCard(models.Model):
                 channel=channel,
                 note=note,
                 reference=reference,
+                **self._prepare_event_columns(event),
             )
         )
         if where:
@@ -447,6 +454,32 @@ class RefillCard(models.Model):
         if changed and state in ('inactive', 'active'):
             self._unarchive_series()
         return changed
+
+    @api.model
+    def _prepare_event_columns(self, event):
+        """Return what is added to the SQL that writes history.
+
+        :param dict event: column values; may be None.
+        :rtype: dict[str, SQL]
+        """
+        event = event or {}
+        return {
+            'event_columns': SQL().join(SQL(", %s", SQL.identifier(name)) for name in event),
+            'event_values': SQL().join(SQL(", %s", value) for value in event.values()),
+        }
+
+    def _prepare_use_values(self):
+        """Return what the history tells about the use of the card, besides its change.
+
+        :rtype: dict
+        """
+        return {
+            'partner_id': self.partner_id.id or None,
+            'payment_id': self.payment_id.id or None,
+            'used_company_id': self.company_id.id or None,
+            'amount': self.price,
+            'currency_id': self.currency_id.id,
+        }
 
     @api.model
     def _unarchive_series(self):
@@ -475,29 +508,35 @@ class RefillCard(models.Model):
             )
         )
 
-    def _record_events(self, new_state, *, channel, note=None, reference=None, where=None):
+    def _record_events(
+        self, new_state, *, channel, note=None, reference=None, event=None, where=None
+    ):
         """Write history without changing the cards; set-based as :meth:`_change_state`.
 
         :param str new_state: None for the state that a card has.
+        :param dict event: further column values of the events.
         """
         self.flush_model()
         self.env.cr.execute(
             SQL(
                 """
                 INSERT INTO refill_card_event (card_id, series_id, company_id, serial, old_state,
-                                               new_state, date, user_id, channel, note, reference)
+                                               new_state, date, user_id, channel, note, reference
+                                               %(event_columns)s)
                 SELECT card.id, series_id, series.company_id, card.name, card.state,
-                       COALESCE(%s, card.state), %s, %s, %s, %s, %s
-                  FROM (SELECT * FROM refill_card WHERE %s) card
+                       COALESCE(%(state)s, card.state), %(now)s, %(uid)s, %(channel)s, %(note)s,
+                       %(reference)s %(event_values)s
+                  FROM (SELECT * FROM refill_card WHERE %(where)s) card
                   JOIN refill_card_series series ON series.id = series_id
                 """,
-                new_state,
-                fields.Datetime.now(),
-                self.env.uid,
-                channel,
-                note,
-                reference,
-                where or SQL("id = ANY(%s)", list(self.ids)),
+                state=new_state,
+                now=fields.Datetime.now(),
+                uid=self.env.uid,
+                channel=channel,
+                note=note,
+                reference=reference,
+                where=where or SQL("id = ANY(%s)", list(self.ids)),
+                **self._prepare_event_columns(event),
             )
         )
         self.invalidate_model(['event_ids'])
@@ -647,7 +686,9 @@ class RefillCard(models.Model):
             yield
         except RefillCardRefused as refused:
             if not refused.is_recorded:
-                self.env['refill.card.attempt']._record(refused.reason, partner, company, channel)
+                card = self.browse(refused.card_id)
+                attempts = self.env['refill.card.attempt']
+                attempts._record(refused.reason, partner, company, channel, card)
             raise
 
     @api.model
@@ -698,9 +739,11 @@ class RefillCard(models.Model):
     def _turn_into_payment(self, partner, company, *, channel):
         """Mark the card used, and post its payment; the second half of :meth:`_redeem`."""
         values = self._prepare_payment_values(partner, company)
+        use = {'partner_id': partner.id, 'used_company_id': company.id}
         used = self._change_state(
             'used',
             channel=channel,
+            event={**self._prepare_use_values(), **use},
             wait=False,
             partner_id=partner.id,
             used_on=fields.Datetime.now(),
@@ -715,6 +758,7 @@ class RefillCard(models.Model):
         )
         payment = payments.create(values)
         payment.action_post()
+        self.env['refill.card.event']._name_payment(self, payment)
         # Invoices and balance are read with SQL: what is pending is written before, in one go.
         self.env.flush_all()
         payment._pay_open_invoices()
@@ -801,13 +845,32 @@ class RefillCard(models.Model):
                     "This customer belongs to another company than %(company)s.",
                     company=company.sudo().name,
                 )
-        elif reason == 'used' and partner and self._was_used_by(partner):
-            day = format_datetime(self.env, self.used_on)
-            message = self.env._("This card was already used for this account on %(day)s.", day=day)
-        return RefillCardRefused(message, reason)
+        context = {}
+        if reason == 'used' and partner:
+            context = self._prepare_use_context(partner)
+            if context['used_for_this_customer']:
+                day = format_datetime(self.env, self.used_on)
+                message = self.env._(
+                    "This card was already used for this account on %(day)s.", day=day
+                )
+        return RefillCardRefused(message, reason, card_id=self.id, **context)
+
+    def _prepare_use_context(self, partner):
+        """Return what a caller is told whose answer was lost, and nothing to others.
+
+        :rtype: dict
+        """
+        if not self._was_used_by(partner):
+            return {'used_for_this_customer': False}
+        context = {'used_for_this_customer': True}
+        if self.company_id in self.env.user.company_ids:
+            context['payment'] = self.payment_id.name
+        return context
 
     def _was_used_by(self, partner):
-        return self.partner_id.commercial_partner_id == partner.sudo().commercial_partner_id
+        """Return whether it was redeemed for this customer, wherever the contact belongs now."""
+        customer = self.payment_id.partner_id.commercial_partner_id
+        return self.partner_id == partner or customer == partner.sudo().commercial_partner_id
 
     def _prepare_payment_values(self, partner, company):
         """Return the values of the payment, booked in the company that redeems.
@@ -917,14 +980,14 @@ class RefillCard(models.Model):
             for debt, reason in reasons.items()
         ]
 
-    def _release(self, payment):
-        """Disable used cards whose payment was taken back in the books.
-
-        :param account.payment payment: the payment that no longer counts.
-        """
-        note = self.env._("Payment %(payment)s was taken back", payment=payment.display_name)
+    def _release(self):
+        """Disable a used card whose payment was taken back in the books."""
         self._change_state(
-            'disabled', channel='accounting', note=note, disable_reason='payment', payment_id=None
+            'disabled',
+            channel='accounting',
+            event=self._prepare_use_values(),
+            disable_reason='payment',
+            payment_id=None,
         )
 
     # -------------------------------------------------------------------------
@@ -949,18 +1012,14 @@ class RefillCard(models.Model):
         context = {key: self.env.context.get(key) for key in ('lang', 'tz')}
         card_sudo = self.with_env(self.env(su=True, context=context))
         payment = card_sudo.payment_id.with_company(card_sudo.company_id)
-        note = reason
-        if payment:
-            note = self.env._(
-                "Payment %(payment)s: %(reason)s", payment=payment.display_name, reason=reason
-            )
         # The card first, so that the payment finds none to disable.
         card_sudo._change_state(
             'expired'
             if card_sudo._is_over(card_sudo.partner_id, card_sudo.company_id)
             else 'active',
             channel='backend',
-            note=note,
+            note=reason,
+            event=card_sudo._prepare_use_values(),
             disable_reason=None,
             partner_id=None,
             used_on=None,

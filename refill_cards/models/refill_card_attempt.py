@@ -2,7 +2,10 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.http import request
+from odoo.tools import SQL
 from odoo.tools.constants import GC_UNLINK_LIMIT
+
+from .visible_fields import VisibleMany2one
 
 REASONS = [
     ('typo', "Typing error"),
@@ -24,11 +27,14 @@ class RefillCardAttempt(models.Model):
     _log_access = False
 
     date = fields.Datetime(default=fields.Datetime.now, required=True, index=True)
-    user_id = fields.Many2one(
+    user_id = VisibleMany2one(
         comodel_name='res.users', required=True, index=True, ondelete='cascade'
     )
     company_id = fields.Many2one(comodel_name='res.company', required=True, ondelete='cascade')
-    partner_id = fields.Many2one(comodel_name='res.partner', string="Customer", index=True)
+    partner_id = VisibleMany2one(comodel_name='res.partner', string="Customer", index=True)
+    card_id = VisibleMany2one(
+        comodel_name='refill.card', index='btree_not_null', help="Whose code it was, if any."
+    )
     ip_address = fields.Char(string="IP Address")
     channel = fields.Selection(selection='_selection_channel', required=True)
     reason = fields.Selection(selection=REASONS, required=True)
@@ -38,7 +44,7 @@ class RefillCardAttempt(models.Model):
         return self.env['refill.card.event']._fields['channel']._description_selection(self.env)
 
     @api.model
-    def _record(self, reason, partner, company, channel):
+    def _record(self, reason, partner, company, channel, card):
         """Write down a refusal so that it survives the rollback that follows.
 
         It never holds the code. It is written through a connection of its own.
@@ -47,20 +53,36 @@ class RefillCardAttempt(models.Model):
         :param res.partner partner: the customer; may be empty.
         :param res.company company: where the card was to be redeemed.
         :param str channel: where the card was refused, see ``refill.card.event``.
+        :param refill.card card: which one it was; may be empty.
         """
         with self.env.registry.cursor() as cr:
             attempts = self.with_env(self.env(cr=cr))
             attempts.sudo().create(  # sudo: nobody may write attempts themselves
                 {
                     'user_id': self.env.uid,
-                    # A customer whom the transaction itself created is not there for this one.
+                    # What the transaction itself created is not there for this one.
                     'partner_id': partner.with_env(attempts.env).exists().id,
+                    'card_id': attempts._keep(card),
                     'company_id': company.id,
                     'ip_address': request.httprequest.remote_addr if request else False,
                     'channel': channel,
                     'reason': reason,
                 }
             )
+
+    def _keep(self, card):
+        """Return the id of a card that stays until this transaction ends, False for any other.
+
+        In SQL, because the ORM has no lock that lets others change the card meanwhile. It does not
+        wait for whoever just deletes the card.
+        """
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT id FROM refill_card WHERE id = ANY(%s) FOR KEY SHARE SKIP LOCKED",
+                list(card.ids),
+            )
+        )
+        return rows[0][0] if rows else False
 
     @api.autovacuum
     def _gc_attempts(self):

@@ -1,5 +1,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL, format_amount
+
+from .visible_fields import VisibleChar, VisibleMany2one
 
 
 class RefillCardEvent(models.Model):
@@ -17,7 +20,12 @@ class RefillCardEvent(models.Model):
     )
     serial = fields.Char(string="Serial Number", required=True, index=True)
     date = fields.Datetime(required=True)
-    user_id = fields.Many2one(comodel_name='res.users', required=True)
+    user_id = VisibleMany2one(
+        comodel_name='res.users',
+        index='btree_not_null',
+        ondelete='restrict',
+        help="Empty once a customer's user was deleted.",
+    )
     channel = fields.Selection(
         selection=[
             ('backend', "Backend"),
@@ -30,7 +38,21 @@ class RefillCardEvent(models.Model):
     )
     old_state = fields.Selection(selection='_selection_state', string="From")
     new_state = fields.Selection(selection='_selection_state', string="To")
-    note = fields.Char()
+    # Of a use, or of taking it back: ids only, so that names are told to who may know them.
+    partner_id = VisibleMany2one(
+        comodel_name='res.partner',
+        companies=('company_id', 'used_company_id'),
+        string="Customer",
+        index='btree_not_null',
+    )
+    payment_id = VisibleMany2one(comodel_name='account.payment', index='btree_not_null')
+    used_company_id = fields.Many2one(
+        comodel_name='res.company', string="Redeemed in", ondelete='restrict'
+    )
+    amount = fields.Monetary(string="Value")
+    currency_id = fields.Many2one(comodel_name='res.currency')
+    # It may be what somebody typed: a matter of the company that issued the card.
+    note = VisibleChar(companies=('company_id',))
     reference = fields.Char(
         string="Operation", index='btree_not_null', help="The events of one operation share it."
     )
@@ -38,33 +60,49 @@ class RefillCardEvent(models.Model):
 
     _undone_idx = models.Index("(card_id) WHERE old_state = 'used'")
 
-    @api.depends('old_state', 'new_state', 'note')
+    @api.depends('old_state', 'new_state', 'partner_id', 'payment_id', 'amount', 'note')
+    @api.depends_context('lang', 'uid', 'allowed_company_ids')
     def _compute_summary(self):
-        """Say in words what happened; what left the state alone is in the note."""
+        """Say in words what happened, as far as the reader may know it."""
+        for event in self:
+            change, note = event._describe_change(), event.note
+            details = [
+                event.amount and format_amount(self.env, event.amount, event.currency_id),
+                # sudo: who sees which payment it was need not have a right on payments
+                event.payment_id
+                and self.env._("payment %(number)s", number=event.payment_id.sudo().name),
+            ]
+            if not change:
+                change, note = note, event.partner_id.display_name
+            details = ', '.join(filter(None, [*details, note]))
+            event.summary = ': '.join(filter(None, [change, details]))
+
+    def _describe_change(self):
+        """Return what became of the card in words, False when its state stayed."""
+        old, new = self.old_state, self.new_state
+        if old == new:
+            return False
+        if new == 'used' and self.partner_id:
+            return self.env._("Redeemed for %(customer)s", customer=self.partner_id.display_name)
         by_states = {
             ('inactive', 'active'): self.env._("Activated"),
             ('active', 'inactive'): self.env._("Deactivated"),
             ('used', 'active'): self.env._("Redemption undone"),
             ('used', 'expired'): self.env._("Redemption undone"),
             ('used', 'disabled'): self.env._("Disabled, as its payment was taken back"),
-            ('expired', 'active'): self.env._("Valid again"),
-            ('expired', 'inactive'): self.env._("Valid again"),
+            # The note says how long.
+            ('expired', 'active'): not self.note and self.env._("Valid again"),
+            ('expired', 'inactive'): not self.note and self.env._("Valid again"),
         }
-        by_old_state = {'disabled': self.env._("Enabled again")}
         by_new_state = {
             'used': self.env._("Redeemed"),
             'disabled': self.env._("Disabled"),
             'expired': self.env._("Expired"),
             'deleted': self.env._("Deleted"),
         }
-        for event in self:
-            states = event.old_state, event.new_state
-            change = event.old_state != event.new_state and (
-                by_states.get(states)
-                or by_old_state.get(event.old_state)
-                or by_new_state.get(event.new_state)
-            )
-            event.summary = ': '.join(filter(None, [change, event.note]))
+        if (old, new) in by_states:
+            return by_states[old, new]
+        return self.env._("Enabled again") if old == 'disabled' else by_new_state.get(new)
 
     @api.model
     def _selection_state(self):
@@ -72,6 +110,22 @@ class RefillCardEvent(models.Model):
             *self.env['refill.card']._fields['state']._description_selection(self.env),
             ('deleted', self.env._("Deleted")),
         ]
+
+    @api.model
+    def _name_payment(self, card, payment):
+        """Let the history of a card's use tell by which payment.
+
+        In SQL: history is only added to, and the payment is made once the card is used.
+        """
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card_event SET payment_id = %s"
+                " WHERE card_id = %s AND new_state = 'used' AND payment_id IS NULL",
+                payment.id,
+                card.id,
+            )
+        )
+        self.invalidate_model(['payment_id'], flush=False)
 
     def write(self, vals):  # pylint: disable=method-required-super
         """:raise UserError: always; history is only added to."""

@@ -7,13 +7,15 @@ from odoo.tools import format_datetime, groupby
 
 from .refill_card_sending import STATES
 
+from .visible_fields import VisibleMany2one
+
 MANAGER = 'refill_cards.group_refill_card_manager'
 
 
 class RefillCard(models.Model):
     _inherit = 'refill.card'
 
-    sending_id = fields.Many2one(
+    sending_id = VisibleMany2one(
         comodel_name='refill.card.sending',
         string="Last E-mail",
         readonly=True,

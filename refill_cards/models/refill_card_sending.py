@@ -8,6 +8,8 @@ from odoo.exceptions import LockError, UserError
 from odoo.fields import Domain
 from odoo.tools import formataddr
 
+from .visible_fields import VisibleMany2one
+
 STATES = [('queued', "Queued"), ('sent', "Sent"), ('failed', "Failed")]
 
 
@@ -27,7 +29,7 @@ class RefillCardSending(models.Model):
     _order = 'id desc'
 
     name = fields.Char(string="File Name", required=True, readonly=True)
-    partner_id = fields.Many2one(
+    partner_id = VisibleMany2one(
         comodel_name='res.partner', string="Customer", readonly=True, index='btree_not_null'
     )
     email = fields.Char(string="E-mail", required=True, readonly=True)
@@ -257,7 +259,8 @@ class RefillCardSending(models.Model):
     def _record_events(self, note):
         for sending in self:
             cards = sending.card_ids.with_user(sending.create_uid)
-            cards._record_events(None, channel='backend', note=note)
+            event = {'partner_id': sending.partner_id.id or None}
+            cards._record_events(None, channel='backend', note=note, event=event)
 
     # -------------------------------------------------------------------------
     # ACTIONS

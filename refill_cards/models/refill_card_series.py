@@ -5,7 +5,7 @@ from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError, ValidationError
 from odoo.fields import Command, Domain
-from odoo.tools import SQL, format_amount, format_date
+from odoo.tools import SQL, format_amount, format_date, formatLang
 
 from .. import code as codes
 from .refill_card import STATES
@@ -644,19 +644,33 @@ class RefillCardSeries(models.Model):
         self.check_access('unlink')
         self._lock()
         self._check_unused()
-        cards = self.env['refill.card']
-        reference = cards._next_reference()
-        where = SQL("series_id = ANY(%s)", list(self.ids))
-        cards._record_events('deleted', channel='backend', reference=reference, where=where)
+        reference = self.env['refill.card']._next_reference()
         for series in self:
-            series._record_event(self.env._("Series deleted"), reference)
+            series._record_deletion(reference)
         return super().unlink()
 
-    def _record_event(self, note, reference=None):
+    def _record_deletion(self, reference):
+        """Write down that the series is deleted, and which cards: one line, however many."""
+        # sudo: all of them, wherever the user looks
+        cards_sudo = self.env['refill.card'].sudo()
+        domain = [('series_id', '=', self.id)]
+        [[count]] = cards_sudo._read_group(domain, [], ['__count'])
+        note = self.env._("a series without cards")
+        if count:
+            note = self.env._(
+                "%(count)s cards, %(first)s to %(last)s",
+                count=formatLang(self.env, count, digits=0),
+                first=cards_sudo.search(domain, order='name', limit=1).name,
+                last=cards_sudo.search(domain, order='name desc', limit=1).name,
+            )
+        self._record_event(note, reference, new_state='deleted', amount=count * self.price)
+
+    def _record_event(self, note, reference=None, **values):
         """Write into the history what was done with the whole series.
 
-        :param str note: must not hold a code.
+        :param str note: must not hold a code, nor anybody's name.
         :param str reference: what the events of one operation share.
+        :param values: further ones of the event.
         """
         # sudo: history is only added to, and by nobody by hand
         self.env['refill.card.event'].sudo().create(
@@ -669,6 +683,8 @@ class RefillCardSeries(models.Model):
                 'channel': 'backend',
                 'note': note,
                 'reference': reference,
+                'currency_id': self.currency_id.id,
+                **values,
             }
         )
 

@@ -1,0 +1,23 @@
+from odoo import models
+from odoo.tools import SQL
+
+
+class ResUsers(models.Model):
+    _inherit = 'res.users'
+
+    def unlink(self):
+        """Customers can be erased; the history of cards goes on without their name.
+
+        Of staff it tells who did what: they are archived.
+        """
+        customers = self.filtered('share')
+        self.check_access('unlink')
+        # In SQL: history is only added to, and it is not the one who deletes a user who may see it.
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card_event SET user_id = NULL WHERE user_id = ANY(%s)",
+                list(customers.ids),
+            )
+        )
+        self.env['refill.card.event'].invalidate_model(['user_id'], flush=False)
+        return super().unlink()
