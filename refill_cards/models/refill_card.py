@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
-from odoo.exceptions import AccessError, LockError, MissingError, UserError
+from odoo.exceptions import AccessError, LockError, UserError
 from odoo.fields import Command, Domain
 from odoo.tools import SQL, config, format_date, format_datetime
 
@@ -376,7 +376,16 @@ class RefillCard(models.Model):
     # -------------------------------------------------------------------------
 
     def _change_state(
-        self, state, *, channel, note=None, reference=None, event=None, where=None, wait=True, **values
+        self,
+        state,
+        *,
+        channel,
+        note=None,
+        reference=None,
+        event=None,
+        where=None,
+        wait=True,
+        **values,
     ):
         """Move cards to another state and write their history: the only way to do so.
 
@@ -642,10 +651,7 @@ class RefillCard(models.Model):
             # Read with the user's own contact, whose time zone is needed later.
             ids = [self._check_id(partner_id), partner.id]
             partner = self.env['res.partner'].browse(ids[0]).with_prefetch(ids)
-            try:
-                partner.check_access('read')
-            except MissingError:
-                raise UserError(self.env._("There is no such customer.")) from None
+            partner._check_refill_card_customer()
         company = self.env.company
         if company_id is not None:
             company = self.env['res.company'].browse(self._check_id(company_id))

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import SQL, format_amount
 
+from .erasure import filter_erased
 from .visible_fields import VisibleChar, VisibleMany2one
 
 
@@ -130,6 +131,22 @@ class RefillCardEvent(models.Model):
     def write(self, vals):  # pylint: disable=method-required-super
         """:raise UserError: always; history is only added to."""
         raise UserError(self.env._("The history of refill cards cannot be changed."))
+
+    def unlink(self):
+        """Where a person is erased, history only forgets who it was.
+
+        :raise UserError: in every other case.
+        """
+        erased = filter_erased(self)
+        # In SQL: history is only added to.
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card_event SET partner_id = NULL WHERE id = ANY(%s)",
+                list(erased.ids),
+            )
+        )
+        erased.invalidate_recordset(['partner_id'], flush=False)
+        return super(RefillCardEvent, self - erased).unlink()
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):

@@ -1,4 +1,6 @@
 from odoo import api, fields, models
+from odoo.exceptions import MissingError, UserError
+from odoo.fields import Domain
 
 
 class ResPartner(models.Model):
@@ -45,6 +47,15 @@ class ResPartner(models.Model):
             partner.id: company.currency_id.round(0.0 - partner.credit) for partner in partners_sudo
         }
 
+    def _check_refill_card_customer(self):
+        """:raise UserError: when the user may not see these contacts, or there are none such."""
+        try:
+            is_seen = not self or self.has_access('read')
+        except MissingError:
+            is_seen = False
+        if not is_seen:
+            raise UserError(self.env._("There is no such customer."))
+
     def action_redeem_refill_card(self):
         """Open the window that redeems a card for this customer."""
         self.ensure_one()
@@ -54,8 +65,14 @@ class ResPartner(models.Model):
         return {**action, 'context': {'default_partner_id': self.id}}
 
     def action_open_refill_cards(self):
-        """Open the cards that this customer used."""
+        """Open the cards that this customer used.
+
+        Those whose payment they have, wherever the contact who used one belongs now.
+        """
         self.ensure_one()
+        customer = self.commercial_partner_id
+        # sudo: who sees cards need not have a right on payments
+        paid = self.env['refill.card'].sudo().search([('payment_id.partner_id', '=', customer.id)])
+        unpaid = Domain('payment_id', '=', False) & Domain('partner_id', 'child_of', customer.id)
         action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
-        domain = [('partner_id', 'child_of', self.commercial_partner_id.id)]
-        return {**action, 'domain': domain, 'context': {}}
+        return {**action, 'domain': list(Domain('id', 'in', paid.ids) | unpaid), 'context': {}}

@@ -55,7 +55,7 @@ class _Visible(fields.Field):
         key = ((True,), None) if env.su else env.cache_key(self)
         return env.transaction.field_data[self].setdefault(key, {})
 
-    def write(self, records, value):
+    def write(self, records, value):  # pylint: disable=missing-return
         super().write(records, value)
         # Others read it anew.
         own = self._get_cache(records.env)
@@ -80,7 +80,7 @@ class VisibleMany2one(_Visible, fields.Many2one):
         return conditions
 
     def condition_to_sql(self, field_expr, operator, value, model, alias, query):
-        column = super(_Visible, self).to_sql(model, alias)
+        column = SQL.identifier(alias, self.name, to_flush=self)
         conditions = self._get_conditions(model, alias, column)
         comodel = model.env[self.comodel_name]
         if not conditions or field_expr != self.name:

@@ -21,6 +21,7 @@ class RefillCardChange(models.TransientModel):
     """One window for whatever is done to one card, to some, to a range or to whole series."""
 
     _name = 'refill.card.change'
+    _inherit = 'refill.card.window'
     _description = "Change Refill Cards"
 
     card_ids = fields.Many2many(comodel_name='refill.card', readonly=True)

@@ -6,6 +6,7 @@ from odoo.fields import Command
 
 class RefillCardExportWizard(models.TransientModel):
     _name = 'refill.card.export.wizard'
+    _inherit = 'refill.card.window'
     _description = "Export Refill Cards"
 
     series_ids = fields.Many2many(comodel_name='refill.card.series')

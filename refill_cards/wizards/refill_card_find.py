@@ -10,6 +10,7 @@ BATCH = 20_000
 
 class RefillCardFind(models.TransientModel):
     _name = 'refill.card.find'
+    _inherit = 'refill.card.window'
     _description = "Find a Damaged Refill Card"
 
     series_id = fields.Many2one(comodel_name='refill.card.series')

@@ -8,6 +8,7 @@ from ..models.refill_card import RefillCardRefused
 
 class RefillCardRedeem(models.TransientModel):
     _name = 'refill.card.redeem'
+    _inherit = 'refill.card.window'
     _description = "Redeem a Refill Card"
 
     # Never stored: a code does not reach a table in clear.
@@ -34,17 +35,6 @@ class RefillCardRedeem(models.TransientModel):
 
     def _compute_typed(self):
         self.typed = False
-
-    @api.constrains('card_id')
-    def _check_card_id(self):
-        """:raise AccessError: when the user may not see the card, which the window describes."""
-        self.card_id.sudo(False).check_access('read')  # constraints run as superuser
-
-    def onchange(self, values, field_names, fields_spec):
-        # Odoo describes whatever card the client names, before anything is saved.
-        card_id = values.get('card_id') or self.default_get(['card_id']).get('card_id')
-        self.env['refill.card'].browse(card_id).check_access('read')
-        return super().onchange(values, field_names, fields_spec)
 
     def _inverse_typed(self):
         for wizard in self.filtered('typed'):

@@ -8,6 +8,7 @@ MAXIMUM = 500
 
 class RefillCardSend(models.TransientModel):
     _name = 'refill.card.send'
+    _inherit = 'refill.card.window'
     _description = "Send Refill Cards by E-mail"
 
     card_ids = fields.Many2many(comodel_name='refill.card')

@@ -5,6 +5,7 @@ from odoo.tools import format_amount, format_date
 
 class RefillCardUndo(models.TransientModel):
     _name = 'refill.card.undo'
+    _inherit = 'refill.card.window'
     _description = "Undo the Redemption of a Refill Card"
 
     card_id = fields.Many2one(
@@ -34,7 +35,7 @@ class RefillCardUndo(models.TransientModel):
                 'payment': payment_sudo.display_name,
                 'day': format_date(self.env, payment_sudo.date),
                 'amount': format_amount(self.env, payment_sudo.amount, payment_sudo.currency_id),
-                'customer': payment_sudo.partner_id.display_name,
+                'customer': wizard._describe_customer(payment_sudo.partner_id),
             }
             if payment_sudo._is_entry_closed():
                 wizard.effect = self.env._(
@@ -50,6 +51,10 @@ class RefillCardUndo(models.TransientModel):
                     " again.",
                     **values,
                 )
+
+    def _describe_customer(self, partner_sudo):
+        partner = partner_sudo.sudo(False)
+        return partner.has_access('read') and partner.display_name or self.env._("The customer")
 
     def action_undo(self):
         """Undo the redemption.
