@@ -510,7 +510,7 @@ class TestSend(SendCase):
         self.assertFalse(theirs.search([('sent_to_id', '=', self.customer.id)]))
         self.assertFalse(theirs.search([('sent_state', '=', 'queued')]))
         self.assertIn(theirs, theirs.search([('sent_state', '=', False)]))
-        self.assertNotIn(self.customer.name, ''.join(card.event_ids.mapped('summary')))
+        self.assertNotIn(self.customer.name, ''.join(theirs.event_ids.mapped('summary')))
 
     # -------------------------------------------------------------------------
     # ONCE

@@ -8,7 +8,6 @@ from . import (
     account_payment,
     account_payment_credit,
     account_payment_method,
-    base_partner_merge,
     ir_actions_report,
     ir_attachment,
     mail_mail,

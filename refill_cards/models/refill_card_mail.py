@@ -6,7 +6,6 @@ from odoo.fields import Domain
 from odoo.tools import format_datetime, groupby
 
 from .refill_card_sending import STATES
-
 from .visible_fields import VisibleMany2one
 
 MANAGER = 'refill_cards.group_refill_card_manager'

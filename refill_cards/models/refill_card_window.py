@@ -22,7 +22,7 @@ class RefillCardWindow(models.AbstractModel):
 
     @api.constrains(lambda self: self._get_guarded_names())
     def _check_in_sight(self):
-        """:raise UserError: when a record is named that the user may not see."""
+        """:raise AccessError: when a record is named that the user may not see."""
         for name in self._get_guarded_names():
             # Constraints run as superuser.
             records = self[name]._origin.sudo(False)

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import MissingError, UserError
+from odoo.exceptions import AccessError, MissingError
 from odoo.fields import Domain
 
 
@@ -48,13 +48,13 @@ class ResPartner(models.Model):
         }
 
     def _check_refill_card_customer(self):
-        """:raise UserError: when the user may not see these contacts, or there are none such."""
+        """:raise AccessError: when the user may not see these contacts, or there are none such."""
         try:
             is_seen = not self or self.has_access('read')
         except MissingError:
             is_seen = False
         if not is_seen:
-            raise UserError(self.env._("There is no such customer."))
+            raise AccessError(self.env._("There is no such customer."))
 
     def action_redeem_refill_card(self):
         """Open the window that redeems a card for this customer."""

@@ -1,4 +1,5 @@
 from . import (
+    base_partner_merge,
     refill_card_change,
     refill_card_export_wizard,
     refill_card_find,
