@@ -1,4 +1,5 @@
 from . import (
+    test_acceptance,
     test_accountant_tour,
     test_address,
     test_api,

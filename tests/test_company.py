@@ -17,7 +17,7 @@ class TestCompany(RefillCardCommon):
         company._setup_refill_cards()
         self.assertFalse(company._get_refill_card_method_line())
         self.env.user.company_ids += company
-        self.clerk.company_ids += company
+        (self.clerk + self.accountant).company_ids += company
         card = self._generate_card(company_ids=[Command.clear()])
         cards = self.env['refill.card'].with_user(self.clerk)
         with self.assertRaisesRegex(UserError, "No chart has no journal"):

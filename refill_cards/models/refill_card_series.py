@@ -1,3 +1,4 @@
+from collections import defaultdict
 from datetime import timedelta
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ GENERATED = {
     'card_ids',
     'codes_left_on',
     'former_prefixes',
+    'agreed_company_ids',
 }
 # What a code says, once it was handed out.
 FROZEN = {'prefix', 'price', 'currency_id', 'alphabet', 'code_length'}
@@ -77,7 +79,8 @@ class RefillCardSeries(models.Model):
         comodel_name='res.company',
         string="Available to",
         tracking=True,
-        help="Companies that accept and see these cards. Leave empty for any company.",
+        help="Whom the cards are meant for, with their branches. Leave empty for any company that"
+        " accepts cards of the issuer.",
     )
     # A user sees no other companies than the active ones: an empty list may mislead.
     available_to = fields.Char(compute='_compute_available_to', compute_sudo=True)
@@ -161,25 +164,26 @@ class RefillCardSeries(models.Model):
     @api.depends('company_ids')
     @api.depends_context('allowed_company_ids')
     def _compute_available_to(self):
-        # Grouped in SQL: the cache holds only the companies that the user sees.
-        every = self.with_context(active_test=False)
-        groups = every._read_group([('id', 'in', self.ids)], ['company_ids'], ['id:array_agg'])
+        named = self._get_named_companies()
         for series in self:
-            companies = self.env['res.company'].union(
-                *(company for company, ids in groups if series._origin.id in ids)
-            )
+            companies = named[series._origin]
             series.available_to = ', '.join(companies.mapped('name')) or self.env._("Any company")
             series.has_hidden_companies = bool(companies - self.env.companies)
 
-    def _is_available_to(self, company):
-        """Return whether the company accepts the cards, whoever asks.
+    def _get_named_companies(self):
+        """Return the companies that each series is meant for, also those that the user may not see.
 
-        :rtype: bool
+        :return: by series; empty for any company.
+        :rtype: defaultdict[refill.card.series, res.company]
         """
-        domain = ['|', ('company_ids', '=', False), ('company_ids', 'in', company.ids)]
-        # sudo, and searched, because the cache holds only the companies that the user sees
+        # Grouped in SQL: the cache holds only the companies that the user sees.
         every = self.sudo().with_context(active_test=False)
-        return bool(every.search_count([('id', '=', self.id), *domain], limit=1))
+        groups = every._read_group([('id', 'in', self.ids)], ['company_ids'], ['id:array_agg'])
+        named = defaultdict(self.env['res.company'].sudo().browse)
+        for company, ids in groups:
+            for series in self.browse(ids):
+                named[series] |= company
+        return named
 
     @api.depends('generated', 'quantity')
     def _compute_progress(self):
@@ -346,6 +350,7 @@ class RefillCardSeries(models.Model):
             # Unique, until it is sure that the series is made: refusals burn no number.
             vals['name'] = str(uuid4())
         made = super().create(vals_list)
+        made._agree()
         self.env['refill.card']._get_generating_sealer()
         for series, vals in zip(made, vals_list, strict=True):
             name = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
@@ -412,6 +417,8 @@ class RefillCardSeries(models.Model):
         olds = {series: series._describe(recorded) for series in self}
         prefixes = {series: series.prefix for series in self}
         res = super().write(vals)  # pylint: disable=super-method-mismatch
+        if 'company_ids' in vals:
+            self._agree()
         for series, old in olds.items():
             if series.prefix != prefixes[series] and prefixes[series]:
                 former = {*(series.former_prefixes or '').split(), prefixes[series]}
@@ -543,6 +550,7 @@ class RefillCardSeries(models.Model):
             'state': 'ready',
             'company_ids': series_sudo.company_ids.ids,
             'codes_left_on': series_sudo.codes_left_on,
+            'agreed_company_ids': series_sudo.agreed_company_ids.ids,
         }
         new_sudo = series_sudo.copy(values)
         new = new_sudo.sudo(False)

@@ -20,6 +20,12 @@ class ResConfigSettings(models.TransientModel):
     refill_card_pay_invoices = fields.Boolean(
         related='company_id.refill_card_pay_invoices', readonly=False
     )
+    refill_card_accept_all = fields.Boolean(
+        related='company_id.refill_card_accept_all', readonly=False
+    )
+    refill_card_issuer_ids = fields.Many2many(
+        related='company_id.refill_card_issuer_ids', readonly=False
+    )
     refill_card_export_file_hours = fields.Integer(
         string="Hours until Exported Files are Removed",
         config_parameter='refill_cards.export_file_hours',

@@ -56,7 +56,10 @@ class RefillCardChange(models.TransientModel):
     company_ids = fields.Many2many(
         comodel_name='res.company',
         string="Available to",
-        help="Companies that accept and see these cards. Leave empty for any company.",
+        # All companies that the user works in, not only those ticked in the switcher.
+        context={'allowed_company_ids': [], 'active_test': False},
+        help="Whom the cards are meant for, with their branches. Leave empty for any company that"
+        " accepts cards of the issuer.",
     )
     count = fields.Integer(string="Cards to Change", compute='_compute_preview')
     total = fields.Char(string="Their Value", compute='_compute_preview')

@@ -21,8 +21,19 @@ class RefillCardGenerate(models.TransientModel):
         comodel_name='res.company',
         string="Available to",
         default=lambda self: self.env.company,
-        help="Companies that accept and see these cards. Leave empty for any company.",
+        # All companies that the user works in, not only those ticked in the switcher.
+        context={'allowed_company_ids': [], 'active_test': False},
+        help="Whom the cards are meant for, with their branches. Leave empty for any company that"
+        " accepts cards of the company that issues them.",
     )
+    accepted_by = fields.Char(
+        compute='_compute_accepted_by',
+        compute_sudo=True,
+        help="The companies that redeem the cards, with their branches: of those that they are"
+        " available to, the issuer, those where you may manage cards, and those whose settings"
+        " accept cards of the issuer.",
+    )
+    not_accepted_by = fields.Char(compute='_compute_accepted_by', compute_sudo=True)
     valid_till = fields.Date(
         default=lambda self: self.env.company._get_refill_card_day() + relativedelta(years=1),
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
@@ -63,6 +74,16 @@ class RefillCardGenerate(models.TransientModel):
     def _compute_total(self):
         for wizard in self:
             wizard.total = wizard.quantity * wizard.price
+
+    @api.depends('company_ids')
+    @api.depends_context('uid', 'company')
+    def _compute_accepted_by(self):
+        for wizard in self:
+            named = wizard.company_ids._origin
+            accepting = self.env['refill.card.series']._find_accepting_companies(named)
+            refusing = named.filtered(lambda c, accepting=accepting: c not in accepting)
+            wizard.accepted_by = accepting._name_refill_card_acceptors()
+            wizard.not_accepted_by = ', '.join(refusing.mapped('name'))
 
     @api.depends('alphabet', 'quantity')
     def _compute_code_length(self):
