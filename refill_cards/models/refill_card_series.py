@@ -416,7 +416,12 @@ class RefillCardSeries(models.Model):
         recorded = [fname for fname in RECORDED if fname in vals]
         olds = {series: series._describe(recorded) for series in self}
         prefixes = {series: series.prefix for series in self}
-        res = super().write(vals)  # pylint: disable=super-method-mismatch
+        records = self
+        if 'company_ids' in vals:  # of all those the user works in, ticked in the switcher or not
+            works_in = [*self.env.companies.ids, *self.env.user._get_company_ids()]
+            records = self.with_context(allowed_company_ids=list(dict.fromkeys(works_in)))
+        # pylint: disable-next=super-method-mismatch
+        res = super(RefillCardSeries, records).write(vals)
         if 'company_ids' in vals:
             self._agree()
         for series, old in olds.items():

@@ -17,8 +17,8 @@ class ResCompany(models.Model):
         column1='company_id',
         column2='issuer_id',
         string="Accept Refill Cards of",
-        help="Companies, with their branches, whose cards are redeemed here too. Cards that somebody"
-        " generated who may manage cards here are accepted in any case.",
+        help="Companies, with their branches, whose cards are redeemed here too. Cards of somebody"
+        " who may manage cards here are accepted in any case.",
     )
 
     @api.model_create_multi
