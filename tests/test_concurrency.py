@@ -30,8 +30,7 @@ LOCK_TIMEOUT = 10
 KEYS = ('refill_cards.key', 'refill_cards.key_check')
 
 
-@tagged('post_install', '-at_install')
-class TestConcurrency(BaseCase):
+class ConcurrencyCase(BaseCase):
     """A company with a chart of accounts, its accountant and a customer, all of them committed."""
 
     @classmethod
@@ -237,6 +236,9 @@ class TestConcurrency(BaseCase):
             self.assertEqual(sorted(attempts.mapped('reason')), sorted(reasons))
             self.assertLessEqual(set(attempts.partner_id.ids), {self.customer_id})
 
+
+@tagged('post_install', '-at_install')
+class TestConcurrency(ConcurrencyCase):
     # -------------------------------------------------------------------------
     # ONE CARD, TWO CARDS
     # -------------------------------------------------------------------------

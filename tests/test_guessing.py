@@ -180,6 +180,52 @@ class TestGuessing(GuessingCommon):
         self.env.cr.postcommit.run()
         self.assertEqual(self._get_lockout().guesses, 4)
 
+    def test_the_same_unknown_code_again_counts_once(self):
+        code, other = self._guesses(2)
+        for typed in (code, code.lower(), code.replace('-', ' '), *[code] * 10):
+            self.assertEqual(self._get_reason(typed), 'unknown')
+        for lockout in (self._get_lockout(), self._get_lockout(self.clerk)):
+            self.assertEqual(lockout.guesses, 1)
+            self.assertFalse(lockout.is_locked)
+        self._get_reason(other)
+        self._get_reason(code)
+        self.assertEqual(self._get_lockout().guesses, 3)
+
+    def test_of_an_unknown_code_no_table_holds_more_than_a_keyed_hash(self):
+        [code] = self._guesses(1)
+        self._get_reason(code)
+        self._get_lockout()
+        self.env.cr.execute('SELECT row_to_json(l)::text FROM refill_card_lockout l')
+        rows = self.env.cr.fetchall()
+        self.assertTrue(rows)
+        body = codes.normalize(code)[-13:]
+        seal = self.env['refill.card']._get_sealer().seal(body)
+        for [row] in rows:
+            self.assertNotIn(body[:4], row)
+            self.assertNotIn(seal, row)
+        with self.assertRaises(AccessError):
+            self.lockouts.with_user(self.accountant).search([]).read(['last_unknown'])
+
+    def test_a_redeemed_card_clears_typing_errors(self):
+        self._set(typos=3)
+        for _ in range(2):
+            self._get_reason('QUICK-7K2M')
+        self.assertIsNone(self._get_reason(self.card.sudo().code))
+        self.assertEqual(self._get_lockout().typos, 0)
+        self.assertEqual([self._get_reason('x') for _ in range(3)], ['typo'] * 3)
+
+    def test_a_contact_s_success_clears_the_customer_s_count(self):
+        employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
+        colleague = self._new_user('colleague', 'base.group_portal')
+        (self.customer + colleague.partner_id).parent_id = employer
+        for code in self._guesses(4):
+            self._get_portal_reason(code, colleague)
+        self.assertIsNone(self._get_portal_reason(self.card.sudo().code))
+        lockout = self.lockouts.search([('partner_id', '=', employer.id)])
+        self.assertEqual(lockout.guesses, 0)
+        for code in self._guesses(4):
+            self.assertEqual(self._get_portal_reason(code, colleague), 'unknown')
+
     # -------------------------------------------------------------------------
     # WHO
     # -------------------------------------------------------------------------
@@ -285,14 +331,50 @@ class TestGuessing(GuessingCommon):
             self._lock_out()
             self.assertRegex(
                 self._get_sentence(),
-                r"^Too many wrong codes\. Please try again after 2:50\sPM\.$",
+                r"^Too many wrong codes\. Please try again after 2:50\sPM,"
+                r" or ask a manager of refill cards to unlock it\.$",
             )
 
     def test_the_refusal_names_the_day_when_it_is_another(self):
         self.clerk.tz = 'Asia/Kolkata'
         with freeze_time('2026-03-10 18:20:00'):  # 23:50 there
             self._lock_out()
-            self.assertRegex(self._get_sentence(), r"try again after 03/11/2026 12:05\sAM\.$")
+            self.assertRegex(self._get_sentence(), r"try again after 03/11/2026 12:05\sAM, ")
+
+    def test_the_refusal_says_until_when_in_the_customers_time_zone(self):
+        self.clerk.tz = 'Asia/Kolkata'
+        self.customer.tz = 'America/Los_Angeles'
+        with freeze_time('2026-03-10 03:04:30'):
+            self._lock_out()
+            pattern = r"try again after 8:20\sPM \(America/Los_Angeles\), "
+            self.assertRegex(self._get_sentence(), pattern)
+
+    def test_a_customer_is_told_whom_to_ask(self):
+        self.company.write({'name': "Quick Net", 'phone': "+1 555 0100"})
+        for code in self._guesses(5):
+            self._get_portal_reason(code)
+        cards = self.env['refill.card'].with_user(self.customer_user).sudo()
+        refused = self._assert_refused(
+            'locked_out',
+            cards._redeem_code,
+            'x',
+            self.customer,
+            self.company,
+            channel='portal',
+        )
+        self.assertRegex(str(refused), r"or ask us: Quick Net, \+1 555 0100\.$")
+
+    def test_of_two_locks_the_later_end_is_told(self):
+        self.clerk.tz = self.customer.tz = 'UTC'
+        with freeze_time(NOON):
+            self._lock_out()
+            lockouts = self._get_lockout().sudo(), self._get_lockout(self.clerk).sudo()
+            for earlier, later in (lockouts, lockouts[::-1]):
+                earlier.locked_until = '2026-03-10 12:30:00'
+                later.locked_until = '2026-03-10 12:45:00'
+                earlier.flush_recordset()
+                with self.subTest(later=later.display_name):
+                    self.assertRegex(self._get_sentence(), r"try again after 12:45\sPM")
 
     def test_a_refusal_holds_no_code(self):
         self._lock_out()
@@ -447,6 +529,52 @@ class TestGuessing(GuessingCommon):
             self._lock_out()
             until = self._get_lockout().locked_until
             self.assertEqual(until - fields.Datetime.now(), timedelta(minutes=15))
+
+    def test_whoever_was_unlocked_has_a_whole_window_again(self):
+        with freeze_time(NOON):
+            self.assertEqual(self._guess_for_many(21), ['unknown'] * 20 + ['locked_out'])
+            self._get_lockout(self.clerk).with_user(self.accountant).action_unlock()
+            self.assertEqual(self._guess_for_many(21), ['unknown'] * 20 + ['locked_out'])
+
+    def test_typing_errors_begin_anew_after_an_unlock(self):
+        self._set(typos=3)
+        with freeze_time(NOON):
+            reasons = [self._get_reason('x') for _ in range(4)]
+            self.assertEqual(reasons, ['typo'] * 3 + ['locked_out'])
+            self._get_lockout().with_user(self.accountant).action_unlock()
+            reasons = [self._get_reason('x') for _ in range(4)]
+            self.assertEqual(reasons, ['typo'] * 3 + ['locked_out'])
+
+    def test_no_one_unlocks_themselves(self):
+        second = self._new_user('second_manager', 'account.group_account_manager')
+        with freeze_time(NOON):
+            victims = self.env['res.partner'].create([{'name': "Victim"} for _ in range(20)])
+            for code, victim in zip(self._guesses(20), victims, strict=True):
+                self._get_reason(code, user=self.accountant, partner=victim)
+            own = self._get_lockout(self.accountant)
+            for code in self._guesses(5):
+                self._get_reason(code, partner=self.accountant.partner_id)
+            contact = self.lockouts.search([('partner_id', '=', self.accountant.partner_id.id)])
+            for lockout in (own, contact):
+                self.assertTrue(lockout.is_locked)
+                with (
+                    self.subTest(lockout=lockout.display_name),
+                    self.assertRaisesRegex(UserError, "Nobody unlocks themselves"),
+                ):
+                    lockout.with_user(self.accountant).action_unlock()
+                self.assertTrue(lockout.is_locked)
+                lockout.with_user(second).action_unlock()
+                self.assertFalse(lockout.is_locked)
+
+    def test_unlocking_is_in_the_audit_log(self):
+        self._lock_out()
+        self._get_lockout().with_user(self.accountant).action_unlock()
+        events = self.env['refill.card.event'].with_user(self.accountant)
+        event = events.search([('note', '=like', 'Unlocked%')])
+        self.assertRecordValues(
+            event, [{'user_id': self.accountant.id, 'company_id': self.company.id}]
+        )
+        self.assertIn(str(self.customer.id), event.note)
 
     # -------------------------------------------------------------------------
     # SETTINGS

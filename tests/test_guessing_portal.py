@@ -132,6 +132,20 @@ class TestGuessingPortal(AttackCommon):
             self._post_from('192.0.2.2', self.card.sudo().code, other).status_code, 303
         )
 
+    def test_an_ipv4_address_written_as_ipv6_is_the_same(self):
+        *guessing, other = self._log_in_customers(5)
+        addresses = ('::ffff:192.0.2.1', '192.0.2.1')
+        self._attack([(session, addresses[turn % 2]) for turn in range(5) for session in guessing])
+        for address in (*addresses, '::FFFF:C000:0201'):
+            with self.subTest(address=address):
+                sentence = self._get_sentence(self._post_from(address, self._guess(), other))
+                self.assertIn(LOCKED_OUT, sentence)
+        self.assertIn(
+            UNKNOWN, self._get_sentence(self._post_from('::ffff:192.0.2.2', self._guess(), other))
+        )
+        lockouts = self.env['refill.card.lockout'].search([('address', '!=', False)])
+        self.assertEqual(set(lockouts.mapped('address')), {'192.0.2.1', '192.0.2.2'})
+
     def test_addresses_of_one_ipv6_network_are_one(self):
         *guessing, other = self._log_in_customers(5)
         requests = [(session, f'2001:db8:0:1::{turn}') for turn in range(5) for session in guessing]

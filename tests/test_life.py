@@ -391,7 +391,7 @@ class TestLife(RefillCardCommon):
     def test_whoever_looks_at_a_code_is_written_down(self):
         card = self._generate_card()
         action = card.action_show_code()
-        self.assertEqual(action['params']['message'], card.sudo().code)
+        self.assertEqual(action['params']['code'], card.sudo().code)
         self.assertRecordValues(
             card.event_ids, [{'note': "Code shown", 'user_id': self.accountant.id}]
         )

@@ -42,6 +42,18 @@ class MailServer:
         ]
 
 
+def run_mail_server(test_class):
+    """Run a mail server until the tests of a class are over; return it and its port."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    mail_server = MailServer()
+    controller = Controller(mail_server, hostname='127.0.0.1', port=port)
+    controller.start()
+    test_class.addClassCleanup(controller.stop)
+    return mail_server, port
+
+
 class SendCase(RefillCardCommon):
     """Cards are sent through Odoo's queue to a real mail server."""
 
@@ -51,13 +63,7 @@ class SendCase(RefillCardCommon):
         cls.customer.write({'name': "Cus Tomer", 'email': 'customer@example.com'})
         cls.stranger.email = 'stranger@example.com'
         cls.company.email = 'cards@example.com'
-        cls.mail_server = MailServer()
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            port = free.getsockname()[1]
-        controller = Controller(cls.mail_server, hostname='127.0.0.1', port=port)
-        controller.start()
-        cls.addClassCleanup(controller.stop)
+        cls.mail_server, port = run_mail_server(cls)
         cls.env['ir.mail_server'].search([]).active = False
         cls.smtp = cls.env['ir.mail_server'].create(
             {'name': "Test", 'smtp_host': '127.0.0.1', 'smtp_port': port, 'sequence': 1}

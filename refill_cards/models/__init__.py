@@ -17,6 +17,7 @@ from . import (
     refill_card_export,
     refill_card_export_range,
     refill_card_exported,
+    refill_card_identity,
     refill_card_layout,
     refill_card_lockout,
     refill_card_mail,

@@ -44,22 +44,19 @@ class MailMail(models.Model):
             sendings._trigger_queue()
             return True
         for sending in sendings.sorted('id'):
-            if sending.mail_id.state == 'outgoing' and sending._start(commit=auto_commit):
-                sending.mail_id._send_refill_cards(auto_commit=auto_commit, **kwargs)
+            mail = sending.mail_id
+            if mail.state != 'outgoing' or not sending._start(commit=auto_commit):
+                continue
+            try:
+                super(MailMail, mail)._send(auto_commit=auto_commit, **kwargs)
+            except SMTPServerDisconnected as error:
+                mail.write({'state': 'exception', 'failure_reason': str(error)})
+                sending._fail(str(error))
+                sendings._trigger_queue()  # for the others
+                if auto_commit:
+                    self.env.cr.commit()  # pylint: disable=invalid-commit
+                raise
         return True
-
-    def _send_refill_cards(self, auto_commit, **kwargs):
-        """Send an e-mail; when the connection breaks off, say so and leave the others waiting."""
-        try:
-            super()._send(auto_commit=auto_commit, **kwargs)
-        except SMTPServerDisconnected as error:
-            sendings = self._get_refill_card_sendings()
-            self.write({'state': 'exception', 'failure_reason': str(error)})
-            sendings._fail(str(error))
-            sendings._trigger_queue()
-            if auto_commit:
-                self.env.cr.commit()  # pylint: disable=invalid-commit
-            raise
 
     def _prepare_outgoing_list(self, mail_server=False, doc_to_followers=None):
         """Attach the PDF with the cards, which is nowhere but in memory."""

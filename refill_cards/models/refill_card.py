@@ -707,7 +707,7 @@ class RefillCard(models.Model):
         :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
             many were typed (``locked_out``).
         """
-        with self.env['refill.card.lockout']._guarding(partner):
+        with self.env['refill.card.lockout']._guarding(partner, code):
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
                 raise self._refusal('typo')
@@ -1107,27 +1107,6 @@ class RefillCard(models.Model):
             'refill_cards.refill_card_undo_action'
         )
         return {**action, 'context': {'default_card_id': self.id}}
-
-    def action_show_code(self):
-        """Show the whole code to a manager of the issuing company, and write that down.
-
-        :raise AccessError: for anybody else.
-        """
-        self.ensure_one()
-        self.check_access('write')
-        self.series_id._mark_codes_left()
-        self._record_events(None, channel='backend', note=self.env._("Code shown"))
-        return {
-            'type': 'ir.actions.client',
-            'tag': 'display_notification',
-            'params': {
-                'type': 'info',
-                'sticky': True,
-                'title': self.env._("Code of %(serial)s", serial=self.name),
-                'message': self.sudo().code,  # sudo: for everybody else it is masked
-                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
-            },
-        }
 
     def action_edit(self):
         """Open the card's form."""

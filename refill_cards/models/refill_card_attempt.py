@@ -102,6 +102,7 @@ class RefillCardAttempt(models.Model):
 
         Once: not again until there were fewer for an hour. Who is locked out is dealt with.
         """
+        self.env['refill.card.lockout']._alert_of_persons()
         now = fields.Datetime.now()
         hour_ago = now - timedelta(hours=1)
         count = self.search_count([('date', '>', hour_ago), ('reason', '!=', 'locked_out')])
@@ -114,26 +115,49 @@ class RefillCardAttempt(models.Model):
             self._alert_managers(count)
 
     @api.model
-    def _alert_managers(self, count):
+    def _alert_managers(self, count, person=None):
         """Give each manager an activity, on the contact of their company, and an e-mail.
 
         :param int count: how many codes were refused within the last hour.
+        :param res.users person: who alone looked at, or guessed, as many.
         """
-        template = self.env.ref('refill_cards.mail_template_refused_codes')
+        name = 'shown' if person else 'refused'
+        template = self.env.ref(f'refill_cards.mail_template_{name}_codes')
         managers = self.env.ref('refill_cards.group_refill_card_manager').all_user_ids
         for manager in managers.filtered('active'):
             # Without Odoo's own e-mail about a new activity, which would be the second one.
             company = manager.company_id.with_context(
                 lang=manager.lang, mail_activity_quick_update=True
             )
+            summary, note = self._describe_alert(company.env, count, person)
             company.partner_id.activity_schedule(
                 'mail.mail_activity_data_warning',
                 user_id=manager.id,
-                summary=company.env._("Many refill card codes are refused"),
-                note=company.env._(
-                    "%(count)s codes were refused within an hour: somebody may be guessing. Look"
-                    " at Refill Cards > Refused Codes for who it is and where from.",
+                summary=summary,
+                note=note,
+            )
+            template.with_context(
+                refused_count=count, person_name=person and person.name
+            ).send_mail(manager.id)
+
+    @api.model
+    def _describe_alert(self, env, count, person):
+        """Return the title and the text of an alert, in the language of an environment."""
+        if person:
+            return (
+                env._("Many refill card codes are looked at"),
+                env._(
+                    "%(person)s looked at or guessed %(count)s codes within an hour. Look at Refill"
+                    " Cards > Audit Log and Refused Codes for which.",
+                    person=person.name,
                     count=count,
                 ),
             )
-            template.with_context(refused_count=count).send_mail(manager.id)
+        return (
+            env._("Many refill card codes are refused"),
+            env._(
+                "%(count)s codes were refused within an hour: somebody may be guessing. Look"
+                " at Refill Cards > Refused Codes for who it is and where from.",
+                count=count,
+            ),
+        )

@@ -100,6 +100,12 @@ class RefillCardExport(models.Model):
     def _unlink_never(self):
         raise UserError(self.env._("The record of an export cannot be deleted."))
 
+    def _has_field_access(self, field, operation):
+        """An API key alone opens no file with codes."""
+        if field.name == 'file' and not self.env['refill.card']._is_own_session():
+            return self.env.su
+        return super()._has_field_access(field, operation)
+
     # -------------------------------------------------------------------------
     # WHAT IS EXPORTED
     # -------------------------------------------------------------------------

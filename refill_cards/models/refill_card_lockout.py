@@ -4,13 +4,15 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.http import request
-from odoo.tools import SQL, format_date, format_time
+from odoo.tools import SQL, format_date, format_time, hmac
 from odoo.tools.constants import GC_UNLINK_LIMIT
 from psycopg2 import Error
 from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
+from ..code import normalize
 from .refill_card import RefillCardRefused
 
 _logger = logging.getLogger(__name__)
@@ -26,10 +28,12 @@ NUMBERS = {
     'address_wait': 1,
     'typos': 60,
     'alert': 200,
+    'person_alert': 20,
     'attempt_days': 90,
 }
 HIGHEST_NUMBER = 100_000
 TYPOS_WINDOW = timedelta(hours=1)
+ALERT_WINDOW = timedelta(hours=1)
 
 
 class RefillCardLockout(models.Model):
@@ -63,11 +67,16 @@ class RefillCardLockout(models.Model):
     # When, in UTC, oldest first.
     guessed_at = fields.Json()
     mistyped_at = fields.Json()
+    # Of the last unknown code only a keyed hash: typing the same one again is no other guess.
+    last_unknown = fields.Char(groups=fields.NO_ACCESS)
     counted_on = fields.Datetime(string="Last Wrong Code", required=True, index=True)
     locked_until = fields.Datetime()
     # The lock of which a refusal was written down: one is enough.
     recorded_until = fields.Datetime()
     is_locked = fields.Boolean(compute='_compute_is_locked')
+    # What the alert about a user needs: when they looked at codes, and when managers were told.
+    shown_at = fields.Json()
+    alerted_on = fields.Datetime()
     unlocked_on = fields.Datetime()
     unlocked_by_id = fields.Many2one(comodel_name='res.users', ondelete='set null')
 
@@ -91,7 +100,7 @@ class RefillCardLockout(models.Model):
 
     @api.model
     @contextmanager
-    def _guarding(self, partner):
+    def _guarding(self, partner, typed):
         """Let one code be looked up inside, and count the refusal that is raised there.
 
         The counts are held in a transaction of their own from before the code is looked up until
@@ -99,6 +108,7 @@ class RefillCardLockout(models.Model):
         same time wait for each other: none is looked up before the one before it was counted.
 
         :param res.partner partner: whom the card is for; may be empty.
+        :param typed: the code, as it came.
         :raise RefillCardRefused: when the customer, or whoever types, must wait (``locked_out``).
         """
         if self.env.cr.readonly:
@@ -111,11 +121,11 @@ class RefillCardLockout(models.Model):
         with self.env.registry.cursor() as cr:
             # su: nobody may write counts themselves
             lockouts = self.with_env(self.env(cr=cr, su=True))._hold(*keys)
-            if not (refused := lockouts._refuse_locked()):
+            if not (refused := lockouts._refuse_locked(partner)):
                 try:
                     yield
                 except RefillCardRefused as error:
-                    lockouts._count(error.reason, self.env.company)
+                    lockouts._count(error.reason, self.env.company, typed)
                     refused = error
                 else:
                     cr.rollback()
@@ -189,45 +199,74 @@ class RefillCardLockout(models.Model):
             except SerializationFailure:
                 self.env.cr.rollback()
 
-    def _refuse_locked(self):
+    def _refuse_locked(self, partner):
         """Return the refusal when one of these is locked out, None otherwise.
 
         Whoever goes on typing is written down once a lock.
+
+        :param res.partner partner: whom the card is for; may be empty.
         """
         locked = self.filtered('is_locked')
         if not locked:
             return None
-        # To the next whole minute, which is what is shown.
-        until = max(locked.mapped('locked_until')) + timedelta(seconds=59)
-        time = format_time(self.env, until, time_format='short')
-        day = fields.Datetime.context_timestamp(self.env.user, until).date()
-        if day != fields.Date.context_today(self.env.user):
-            time = f"{format_date(self.env, day)} {time}"
-        refused = RefillCardRefused(
-            self.env._("Too many wrong codes. Please try again after %(time)s.", time=time),
-            'locked_out',
-        )
+        latest = locked.sorted('locked_until')[-1]
+        refused = RefillCardRefused(latest._describe_lock(partner), 'locked_out')
         unrecorded = locked.filtered(lambda lock: lock.recorded_until != lock.locked_until)
         refused.is_recorded = not unrecorded
         for lockout in unrecorded:
             lockout.recorded_until = lockout.locked_until
         return refused
 
+    def _describe_lock(self, partner):
+        """Return the sentence that says how long to wait, and whom to ask.
+
+        :param res.partner partner: whom the card is for; may be empty.
+        """
+        user = self.env.user
+        # sudo: only where the customer's clock stands
+        zone = (self.partner_id and partner.sudo().tz) or user.tz or 'UTC'
+        # To the next whole minute, which is what is shown.
+        until = self.locked_until + timedelta(seconds=59)
+        here = self.with_context(tz=zone)
+        time = format_time(here.env, until, tz=zone, time_format='short')
+        day = fields.Datetime.context_timestamp(here, until).date()
+        if day != fields.Date.context_today(here):
+            time = f"{format_date(self.env, day)} {time}"
+        if zone != user.tz:
+            time = f"{time} ({zone})"
+        if not user.share:
+            return self.env._(
+                "Too many wrong codes. Please try again after %(time)s, or ask a manager of refill"
+                " cards to unlock it.",
+                time=time,
+            )
+        company = self.env.company
+        contact = ', '.join(filter(None, [company.name, company.phone or company.email]))
+        return self.env._(
+            "Too many wrong codes. Please try again after %(time)s, or ask us: %(contact)s.",
+            time=time,
+            contact=contact,
+        )
+
     # -------------------------------------------------------------------------
     # COUNTING
     # -------------------------------------------------------------------------
 
-    def _count(self, reason, company):
+    def _count(self, reason, company, typed):
         """Count a refused code, and lock out whoever has typed too many.
 
         :param str reason: see ``refill.card.attempt``; only some count.
         :param res.company company: where the card was to be redeemed.
+        :param typed: the code, as it came; the same unknown one again is no other guess.
         """
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
         if reason == 'unknown':
-            customer._count_guess(now)
-            (self - customer)._count_guess_of_address(now)
+            seal = hmac(self.env, 'refill_cards-unknown', normalize(typed))
+            guessing = self.filtered(lambda lockout: lockout.last_unknown != seal)
+            (guessing & customer)._count_guess(now)
+            (guessing - customer)._count_guess_of_address(now)
+            guessing.last_unknown = seal
         elif reason == 'typo':
             (customer or self)._count_typo(now)
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
@@ -278,6 +317,54 @@ class RefillCardLockout(models.Model):
         return int(value) if is_number else NUMBERS[name]
 
     # -------------------------------------------------------------------------
+    # WHO LOOKS AT CODES
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _count_shown(self, company):
+        """Count that the user looked at a code, whatever becomes of their transaction.
+
+        :param res.company company: which issued the card.
+        """
+        now = fields.Datetime.now()
+        with self.env.registry.cursor() as cr:
+            # su: nobody may write counts themselves
+            lockouts = self.with_env(self.env(cr=cr, su=True))
+            lockout = lockouts._hold(self.env['res.partner'], self.env.user.login)
+            lockout.shown_at = self._slide(lockout.shown_at, now, ALERT_WINDOW)
+            lockout.company_ids = [Command.link(company.id)]
+
+    @api.model
+    def _alert_of_persons(self):
+        """Tell the managers of each user who got at many codes within an hour.
+
+        Codes shown and unknown codes typed count together, whoever unlocked the user meanwhile.
+        Once: not again until there were fewer for an hour.
+        """
+        now = fields.Datetime.now()
+        hour_ago = now - ALERT_WINDOW
+        oldest = fields.Datetime.to_string(hour_ago)
+        tried = {
+            lockout.address: sum(time > oldest for time in lockout.shown_at)
+            for lockout in self.search([('shown_at', '!=', False)])
+        }
+        attempts = self.env['refill.card.attempt']
+        domain = [
+            ('date', '>', hour_ago),
+            ('reason', '=', 'unknown'),
+            ('user_id.share', '=', False),
+        ]
+        for user, count in attempts._read_group(domain, ['user_id'], ['__count']):
+            tried[user.login] = tried.get(user.login, 0) + count
+        for login, count in tried.items():
+            if count > self._get_number('person_alert'):
+                lockout = self.search([('address', '=', login)])
+                if not lockout.alerted_on or lockout.alerted_on < hour_ago:
+                    user = self.env['res.users'].with_context(active_test=False)
+                    attempts._alert_managers(count, user.search([('login', '=', login)]))
+                lockout.alerted_on = now
+
+    # -------------------------------------------------------------------------
     # FORGETTING
     # -------------------------------------------------------------------------
 
@@ -293,7 +380,8 @@ class RefillCardLockout(models.Model):
         query = SQL(
             """
             UPDATE refill_card_lockout
-               SET guesses = 0, typos = 0, mistyped_at = NULL, locked_until = NULL
+               SET guesses = 0, typos = 0, mistyped_at = NULL, locked_until = NULL,
+                   last_unknown = NULL
              WHERE partner_id = %(partner_id)s AND (guesses > 0 OR typos > 0)
                AND (locked_until IS NULL OR locked_until <= %(now)s)
             """,
@@ -331,16 +419,51 @@ class RefillCardLockout(models.Model):
     # -------------------------------------------------------------------------
 
     def action_unlock(self):
-        """Let them try again at once, from the first code on; managers only."""
+        """Let them try again at once, from the first code on; managers only.
+
+        :raise UserError: when the manager is one of them.
+        """
         self.check_access('read')  # which managers have, and nobody else
-        self.sudo().write(  # sudo: the counts are changed in no other way
+        self._check_not_own()
+        lockouts_sudo = self.sudo()  # sudo: the counts are changed in no other way
+        lockouts_sudo.write(
             {
                 'guesses': 0,
                 'typos': 0,
                 'guessed_at': False,
                 'mistyped_at': False,
+                'last_unknown': False,
                 'locked_until': False,
                 'unlocked_on': fields.Datetime.now(),
                 'unlocked_by_id': self.env.uid,
             }
+        )
+        for lockout in lockouts_sudo:
+            lockout._record_unlocking()
+
+    def _check_not_own(self):
+        """:raise UserError: when the user would unlock themselves."""
+        user = self.env.user
+        own = user.partner_id | user.partner_id.commercial_partner_id
+        for lockout in self.sudo():  # sudo: a contact out of sight may be one's own
+            if lockout.address == user.login or lockout.partner_id in own:
+                raise UserError(
+                    self.env._("Nobody unlocks themselves. Please ask another manager to do it.")
+                )
+
+    def _record_unlocking(self):
+        """Write into the audit log of each company concerned who was unlocked."""
+        who = self.address or self.env._("customer no. %(id)s", id=self.partner_id.id)
+        self.env['refill.card.event'].create(
+            [
+                {
+                    'company_id': company.id,
+                    'serial': '–',
+                    'date': fields.Datetime.now(),
+                    'user_id': self.env.uid,
+                    'channel': 'backend',
+                    'note': self.env._("Unlocked: %(who)s", who=who),
+                }
+                for company in self.company_ids
+            ]
         )

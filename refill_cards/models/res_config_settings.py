@@ -88,6 +88,12 @@ class ResConfigSettings(models.TransientModel):
         default=NUMBERS['alert'],
         help="When as many codes are refused within an hour, somebody may be guessing.",
     )
+    refill_card_person_alert = fields.Integer(
+        string="Codes one user gets at until they are told",
+        config_parameter='refill_cards.person_alert',
+        default=NUMBERS['person_alert'],
+        help="When one user looks at or guesses more codes within an hour, managers are told.",
+    )
     refill_card_attempt_days = fields.Integer(
         string="Keep them for",
         config_parameter='refill_cards.attempt_days',

@@ -1,4 +1,5 @@
 from odoo import fields, models
+from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
@@ -35,7 +36,8 @@ class RefillCardFind(models.TransientModel):
 
         :rtype: refill.card
         :raise AccessError: when the user may not get at the codes of the series.
-        :raise UserError: when that is no part of a code of the series.
+        :raise UserError: when that is no part of a code of the series, or the user did not type
+            their password just now.
         """
         series = self.series_id
         if not series:
@@ -43,6 +45,8 @@ class RefillCardFind(models.TransientModel):
         series.check_access('read')
         if not series._may_see_codes():
             raise AccessError(self.env._("You may not look for the codes of these refill cards."))
+        # What fits a part of a code tells the code, a character at a time.
+        self.env['refill.card']._check_identity()
         try:
             # sudo: the prefix and the alphabet, whoever looks
             pattern = series.sudo()._get_format().pattern(self.typed)
@@ -57,6 +61,8 @@ class RefillCardFind(models.TransientModel):
                 )
             ) from None
         found = self._search_codes(pattern)
+        # sudo: whether or not that company is chosen
+        self.env['refill.card.lockout']._count_shown(series.sudo().company_id)
         note = self.env._("Looked for a damaged card: %(count)s found.", count=len(found))
         if len(found) > MAX_CANDIDATES:
             note = self.env._(
@@ -91,6 +97,11 @@ class RefillCardFind(models.TransientModel):
             last = rows[-1][0]
             found += [card for card, sealed in rows if pattern.fullmatch(sealer.open(sealed))]
         return cards.browse(found[: MAX_CANDIDATES + 1])
+
+    @check_identity
+    def action_open(self):
+        """Open the window."""
+        return self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_find_action')
 
     def action_find(self):
         """Open the list of the cards that it can be.

@@ -173,7 +173,21 @@ registry.category("web_tour.tours").add("refill_card_life", {
             run: "click",
         },
         {
-            trigger: ".o_notification:contains('QUICK-')",
+            content: "The own password is asked for",
+            trigger: ".modal .o_field_widget[name=password] input",
+            run: "edit refill_accountant",
+        },
+        {
+            trigger: ".modal button[name=run_check]",
+            run: "click",
+        },
+        {
+            content: "A window shows it for a while",
+            trigger: ".modal:has(.o_refill_card_code:contains('QUICK-')) .o_clipboard_button",
+        },
+        {
+            trigger: ".modal:contains('closes by itself') footer button:contains('Close')",
+            run: "click",
         },
         {
             trigger: ".o_field_widget[name=event_ids] .o_data_row:first:contains('Code shown')",
