@@ -6,6 +6,7 @@ Pure Python, without Odoo.
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
@@ -16,7 +17,10 @@ import xlsxwriter
 
 # A spreadsheet takes a cell that starts with one of these for a formula:
 # https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r')
+FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠')
+# What Excel takes as the name of a sheet.
+SHEET_NAME_LENGTH = 31
+FORBIDDEN_IN_SHEET_NAMES = re.compile(r'[\[\]:*?/\\]')
 PADDING = 3  # the button of the filter, in characters
 
 
@@ -36,19 +40,42 @@ class Row(NamedTuple):
     state: str
 
 
-def write_csv(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO) -> None:
-    """Write CSV as RFC 4180 has it, in UTF-8 with the mark by which spreadsheets know it.
+class Csv(NamedTuple):
+    """How a CSV file is written.
+
+    :param bool for_spreadsheet: with the mark by which spreadsheets know UTF-8, and so that they
+        take nothing for a formula; a program gets everything as it is.
+    """
+
+    separator: str = ','
+    decimal_point: str = '.'
+    for_spreadsheet: bool = False
+
+
+def spreadsheet(decimal_point: str) -> Csv:
+    """Return how CSV is written for the spreadsheets of people who write numbers so.
+
+    Where the comma is in numbers, Excel separates with semicolons.
+    """
+    return Csv(';' if decimal_point == ',' else ',', decimal_point, True)
+
+
+def write_csv(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, style: Csv) -> None:
+    """Write CSV as RFC 4180 has it, in UTF-8.
 
     :param int decimals: of the prices.
     """
-    file.write(codecs.BOM_UTF8)
+    if style.for_spreadsheet:
+        file.write(codecs.BOM_UTF8)
+    guard = _guard if style.for_spreadsheet else str
     text = io.TextIOWrapper(file, encoding='utf-8', newline='')
-    writer = csv.writer(text)
-    writer.writerow(map(_guard, header))
-    amount = cache(f'{{:.{decimals}f}}'.format)
-    label = cache(_guard)
+    writer = csv.writer(text, delimiter=style.separator)
+    writer.writerow(map(guard, header))
+    plain = f'{{:.{decimals}f}}'.format
+    amount = cache(lambda price: plain(price).replace('.', style.decimal_point))
+    label = cache(guard)
     writer.writerows(
-        [_guard(serial), code, amount(price), currency, valid_till or '', label(state)]
+        [guard(serial), code, amount(price), currency, valid_till or '', label(state)]
         for serial, code, price, currency, valid_till, state in rows
     )
     text.detach()
@@ -59,20 +86,29 @@ def _guard(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO) -> None:
+def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, title: str) -> None:
     """Write an Excel workbook with one sheet: serials and codes as text, money and days as such.
 
+    It prints one page wide, with the names of the columns on each page.
+
     :param int decimals: of the prices.
+    :param str title: of the sheet.
     """
     # Rows wait in a file of their own, which must not stay behind when something goes wrong.
     with TemporaryDirectory() as folder:
         workbook = xlsxwriter.Workbook(file, {'constant_memory': True, 'tmpdir': folder})
-        _fill_workbook(workbook, header, rows, decimals)
+        sheet = workbook.add_worksheet(_name_sheet(title))
+        _fill_sheet(workbook, sheet, header, rows, decimals)
         workbook.close()
 
 
-def _fill_workbook(workbook, header, rows, decimals):
-    sheet = workbook.add_worksheet()
+def _name_sheet(title: str) -> str:
+    """Return the title as Excel takes it for the name of a sheet."""
+    name = FORBIDDEN_IN_SHEET_NAMES.sub('-', title)[:SHEET_NAME_LENGTH]
+    return name.strip("'")
+
+
+def _fill_sheet(workbook, sheet, header, rows, decimals):
     bold = workbook.add_format({'bold': True})
     text = workbook.add_format({'num_format': '@'})
     money = workbook.add_format({'num_format': '#,##0' + ('.' + '0' * decimals) * bool(decimals)})
@@ -93,6 +129,8 @@ def _fill_workbook(workbook, header, rows, decimals):
     for column, width in enumerate(widths):
         sheet.set_column(column, column, width + PADDING)
     sheet.freeze_panes(1, 0)
+    sheet.repeat_rows(0)
+    sheet.fit_to_pages(1, 0)
     sheet.autofilter(0, 0, count, len(header) - 1)
 
 

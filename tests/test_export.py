@@ -16,6 +16,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
+from odoo.tools.translate import code_translations
 
 from ..refill_cards import table
 from ..refill_cards.models import refill_card_export
@@ -52,7 +53,10 @@ class ExportCommon(RefillCardCommon):
         self.env.invalidate_all()
 
     def _get_file(self, export):
-        attachment = (
+        return self._get_attachment(export).raw
+
+    def _get_attachment(self, export):
+        return (
             self.env['ir.attachment']
             .sudo()
             .search(
@@ -63,7 +67,6 @@ class ExportCommon(RefillCardCommon):
                 ]
             )
         )
-        return attachment.raw
 
 
 @tagged('post_install', '-at_install')
@@ -218,6 +221,12 @@ class TestExport(ExportCommon):
         with self.assertRaisesRegex(ValidationError, "between 1 and"):
             self.env['res.config.settings'].create({'refill_card_export_file_hours': 0})
 
+    def test_the_window_shows_the_address_and_what_speaks_against_it(self):
+        self.company.refill_card_address = 'http://cards.example.com'
+        wizard = self._open(self._generate(), file_format='pdf')
+        self.assertEqual(wizard.address, 'http://cards.example.com/my/refill')
+        self.assertIn("https", wizard.address_warning)
+
     # -------------------------------------------------------------------------
     # FILES
     # -------------------------------------------------------------------------
@@ -298,7 +307,100 @@ class TestExport(ExportCommon):
         selection.with_context(lang=french.code).name = '=cmd()'
         self.accountant.lang = french.code
         content = self._get_file(self._export(series)).decode('utf-8-sig')
-        self.assertIn(",'=cmd()\r\n", content)
+        self.assertIn(";'=cmd()\r\n", content)
+
+    def test_every_beginning_of_a_formula_is_guarded_in_a_file_for_spreadsheets(self):
+        starts = ('=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠')
+        for start in starts:
+            cards = [table.Row(f'{start}1', 'QUICK-1', 25, 'USD', None, f'{start}active')]
+            for style in (table.spreadsheet('.'), table.spreadsheet(',')):
+                rows = self._write_csv(cards, style)
+                self.assertEqual((rows[1][0], rows[1][5]), (f"'{start}1", f"'{start}active"))
+            rows = self._write_csv(cards, table.Csv())
+            self.assertEqual(rows[1][0], f'{start}1', "a program gets it as it is")
+        plain = self._write_csv(
+            [table.Row('2026-1', 'QUICK-1', 25, 'USD', None, 'a=b')], table.spreadsheet('.')
+        )
+        self.assertEqual((plain[1][0], plain[1][5]), ('2026-1', 'a=b'))
+
+    def _write_csv(self, cards, style):
+        """Write cards as CSV and read them with an ordinary reader."""
+        file = io.BytesIO()
+        table.write_csv(table.Row(*'abcdef'), cards, 2, file, style)
+        text = io.StringIO(file.getvalue().decode('utf-8-sig'), newline='')
+        return list(csv.reader(text, delimiter=style.separator))
+
+    def test_commas_quotes_and_line_breaks_stay_in_their_cell(self):
+        words = 'a,b;c"d"\ne'
+        for style in (table.spreadsheet('.'), table.spreadsheet(','), table.Csv()):
+            cards = [table.Row(words, 'QUICK-1', 25, 'USD', date(2031, 2, 3), words)]
+            _header, row = self._write_csv(cards, style)
+            price = '25,00' if style.decimal_point == ',' else '25.00'
+            self.assertEqual(row, [words, 'QUICK-1', price, 'USD', '2031-02-03', words])
+
+    def test_a_serial_number_that_looks_like_a_formula_is_guarded(self):
+        sequence = self.env['ir.sequence'].search([('code', '=', 'refill.card.series')])
+        sequence.prefix = '=1+'
+        series = self._generate(quantity=1)
+        content = self._get_file(self._export(series)).decode('utf-8-sig')
+        self.assertIn(f"\r\n'{series.card_ids.name},", content)
+        workbook = self._get_file(self._export(series, file_format='xlsx'))
+        cell = openpyxl.load_workbook(io.BytesIO(workbook)).active['A2']
+        self.assertEqual((cell.value, cell.data_type), (series.card_ids.name, 's'))
+
+    def test_a_german_spreadsheet_gets_german_numbers(self):
+        self.env['res.lang']._activate_lang('de_DE')
+        self.accountant.lang = 'de_DE'
+        series = self._generate(price=1234.5)
+        content = self._get_file(self._export(series))
+        self.assertTrue(content.startswith(b'\xef\xbb\xbf'))
+        rows = list(csv.reader(io.StringIO(content.decode('utf-8-sig')), delimiter=';'))
+        self.assertEqual(rows[1][2:4], ['1234,50', 'USD'])
+
+    def test_a_program_gets_the_same_in_every_language(self):
+        self.env['res.lang']._activate_lang('de_DE')
+        selection = self.env['ir.model.fields.selection'].search(
+            [('field_id.model', '=', 'refill.card'), ('value', '=', 'active')]
+        )
+        selection.with_context(lang='de_DE').name = "Aktiv"
+        series = self._generate(price=1234.5)
+        english = self._get_file(self._export(series, csv_reader='program'))
+        self.accountant.lang = 'de_DE'
+        self.assertEqual(self._get_file(self._export(series, csv_reader='program')), english)
+        header, first, *_others = csv.reader(io.StringIO(english.decode('utf-8')))
+        self.assertEqual(
+            header, ['serial_number', 'code', 'price', 'currency', 'valid_till', 'status']
+        )
+        card = series.card_ids[0]
+        self.assertEqual(
+            first,
+            [card.name, card.sudo().code, '1234.50', 'USD', str(card.valid_till), 'active'],
+        )
+        self.assertIn(";Aktiv\r\n", self._get_file(self._export(series)).decode())
+
+    def test_a_large_file_is_written_as_its_window_said(self):
+        with self._in_background():
+            export = self._export(self._generate(), csv_reader='program')
+        self._run_background_job()
+        self.assertTrue(self._get_file(export).startswith(b'serial_number,code,'))
+
+    def test_a_workbook_prints_one_page_wide_with_its_header_on_each(self):
+        series = self._generate()
+        workbook = openpyxl.load_workbook(
+            io.BytesIO(self._get_file(self._export(series, file_format='xlsx')))
+        )
+        sheet = workbook.active
+        self.assertEqual(sheet.title, series.name)
+        self.assertEqual(sheet.print_title_rows, '$1:$1')
+        self.assertTrue(sheet.sheet_properties.pageSetUpPr.fitToPage)
+        self.assertIn(sheet.page_setup.fitToWidth, (None, 1), "1 is what Excel takes for none")
+        self.assertEqual(sheet.page_setup.fitToHeight, 0, "as many as it takes")
+
+    def test_a_workbook_takes_any_name_of_a_series(self):
+        for title in ("CARD/2026/[7]*?:'", "x" * 40, "'quoted'"):
+            file = io.BytesIO()
+            table.write_xlsx(table.Row(*'abcdef'), [], 2, file, title)
+            self.assertTrue(openpyxl.load_workbook(file).active.title)
 
     # -------------------------------------------------------------------------
     # WHICH CARDS
@@ -339,6 +441,34 @@ class TestExport(ExportCommon):
                     [{'card_count': len(serials), 'amount': 25 * len(serials), 'state': 'ready'}],
                 )
 
+    def test_the_name_of_a_file_tells_which_cards_are_in_it(self):
+        series = self._generate(quantity=12)
+        other = self._generate()
+        cards = series.card_ids
+        for records, values, name in (
+            (series, {}, f'{series.name}_1-12.csv'),
+            (series, {'last_serial': cards[9].name}, f'{series.name}_1-10.csv'),
+            (cards[3:6], {}, f'{series.name}_4-6.csv'),
+            (cards[4], {'file_format': 'xlsx'}, f'{series.name}_5.xlsx'),
+            (series + other, {}, f'{series.name}_{other.name}.csv'),
+        ):
+            self.assertEqual(self._export(records, **values).name, name)
+
+    def test_cards_that_were_exported_can_be_left_out(self):
+        series = self._generate(quantity=5)
+        names = series.card_ids.mapped('name')
+        self._redeem(series.card_ids[4])
+        self._export(series, last_serial=names[1])
+        wizard = self._open(series, scope='new')
+        self.assertEqual((wizard.card_count, wizard.amount), (2, 50))
+        self.assertEqual(self._get_serials(self._export(series, scope='new')), names[2:4])
+        self.assertIn("no such card", self._open(series, scope='new').problem)
+
+    def test_inactive_cards_and_those_on_their_last_day_can_still_be_redeemed(self):
+        today = fields.Date.today()
+        series = self._generate(activation_required=True, valid_till=today)
+        self.assertEqual(self._get_serials(self._export(series)), series.card_ids.mapped('name'))
+
     # -------------------------------------------------------------------------
     # THE RECORD
     # -------------------------------------------------------------------------
@@ -350,7 +480,7 @@ class TestExport(ExportCommon):
             export,
             [
                 {
-                    'name': f'{series.name}.pdf',
+                    'name': f'{series.name}_1-3.pdf',
                     'create_uid': self.accountant.id,
                     'company_id': self.company.id,
                     'series_ids': series.ids,
@@ -361,11 +491,11 @@ class TestExport(ExportCommon):
                 }
             ],
         )
-        self.assertIn(f"{series.name}.pdf, 3 cards", series.message_ids[0].body)
+        self.assertIn(f"{series.name}_1-3.pdf, 3 cards", series.message_ids[0].body)
         self.assertEqual(series.message_ids[0].author_id, self.accountant.partner_id)
         event = self.env['refill.card.event'].search([('series_id', '=', series.id)], limit=1)
         self.assertEqual((event.serial, event.user_id), (series.name, self.accountant))
-        self.assertIn(f"{series.name}.pdf, 3 cards", event.summary)
+        self.assertIn(f"{series.name}_1-3.pdf, 3 cards", event.summary)
 
     def test_a_card_tells_in_which_files_it_is(self):
         series = self._generate(quantity=6)
@@ -437,13 +567,17 @@ class TestExport(ExportCommon):
 
     def test_an_old_file_is_removed_and_the_record_stays(self):
         export = self._export(self._generate())
+        attachment = self._get_attachment(export)
+        path = attachment._full_path(attachment.store_fname)
         with freeze_time(fields.Datetime.now() + timedelta(hours=23)):
             self._run_background_job()
         self.assertEqual(export.state, 'ready')
+        self.assertTrue(os.path.exists(path))
         with freeze_time(fields.Datetime.now() + timedelta(hours=25)):
             self._run_background_job()
         self.assertEqual(export.state, 'removed')
         self.assertFalse(self._get_file(export))
+        self.assertFalse(os.path.exists(path), "gone from the disk, not only from the table")
 
     def test_the_setting_says_how_long_files_stay(self):
         self.env['res.config.settings'].create({'refill_card_export_file_hours': 2}).execute()
@@ -463,11 +597,11 @@ class TestExport(ExportCommon):
         series = self._generate()
         for file_format in ('csv', 'xlsx'):
             export = self._export(series, password='geheim', file_format=file_format)
-            self.assertEqual(export.name, f'{series.name}.{file_format}.zip')
+            self.assertEqual(export.name, f'{series.name}_1-3.{file_format}.zip')
             content = self._get_file(export)
             with pyzipper.AESZipFile(io.BytesIO(content)) as archive:
                 [name] = archive.namelist()
-                self.assertEqual(name, f'{series.name}.{file_format}')
+                self.assertEqual(name, f'{series.name}_1-3.{file_format}')
                 with self.assertRaises(RuntimeError):
                     archive.read(name)
                 archive.setpassword(b'wrong')
@@ -483,8 +617,18 @@ class TestExport(ExportCommon):
         reader = pypdf.PdfReader(io.BytesIO(self._get_file(export)))
         self.assertTrue(reader.is_encrypted)
         self.assertFalse(reader.decrypt('wrong'))
+        encryption = reader.trailer['/Encrypt']
+        self.assertEqual((encryption['/V'], encryption['/R']), (5, 6), "AES-256, ISO 32000-2")
+        self.assertEqual(encryption['/CF']['/StdCF']['/CFM'], '/AESV3')
         self.assertTrue(reader.decrypt('gehäim'))
         self.assertEqual(len(reader.pages), 1)
+
+    def test_a_zip_takes_only_a_password_that_every_program_reads_alike(self):
+        series = self._generate()
+        for file_format in ('csv', 'xlsx'):
+            with self.assertRaisesRegex(UserError, "unaccented Latin letters"):
+                self._export(series, password='gehäim', file_format=file_format)
+        self.assertFalse(self.env['refill.card.export'].search([]))
 
     def test_a_password_is_stored_nowhere(self):
         series = self._generate()
@@ -579,6 +723,7 @@ class TestExport(ExportCommon):
         self.accountant.group_ids = self.env.ref('refill_cards.group_refill_card_user')
         self._run_background_job()
         self.assertEqual(export.sudo().state, 'failed')
+        self.assertIn("may not export the codes", export.sudo().problem)
         self.assertFalse(self._get_file(export))
 
     def test_an_export_that_became_empty_says_so_and_holds_up_nobody(self):
@@ -612,17 +757,50 @@ class TestExport(ExportCommon):
                 self._run_crashing_job(MemoryError)
         self.assertEqual((broken.state, fine.state), ('waiting', 'ready'))
 
-    def test_the_maker_is_told_in_their_language(self):
+    @contextmanager
+    def _in_french(self, sentences):
         self.env['res.lang']._activate_lang('fr_FR')
         self.accountant.lang = 'fr_FR'
-        with self._in_background():
-            export = self._export(self._generate())
+        translations = {('refill_cards', 'fr_FR'): sentences}
+        with patch.dict(code_translations.python_translations, translations):
+            yield
+
+    def test_the_maker_is_told_in_their_language(self):
+        self.accountant.notification_type = 'inbox'
+        series = self._generate()
+        french = {
+            "Your file %(name)s is ready": "Votre fichier %(name)s est prêt",
+            "Download": "Télécharger",
+        }
         told = []
-        with patch.object(
-            type(export), '_tell_maker', lambda export, subject: told.append(export.env.lang)
+        with (
+            self._in_french(french),
+            self._in_background(),
+            patch.object(
+                type(self.env['bus.bus']),
+                '_sendone',
+                lambda _bus, target, kind, message: told.append((target, kind, message)),
+            ),
         ):
+            export = self._export(series)
             self._run_background_job()
-        self.assertEqual(told, ['fr_FR'])
+        sentence = f"Votre fichier {series.name}_1-3.csv est prêt"
+        message = self.env['mail.message'].sudo()
+        message = message.search([('model', '=', export._name), ('res_id', '=', export.id)])
+        self.assertEqual(message.subject, sentence)
+        [(target, done)] = [
+            (target, message) for target, kind, message in told if kind == 'refill_cards/done'
+        ]
+        self.assertEqual(target, self.accountant.partner_id)
+        self.assertEqual(
+            done,
+            {
+                'message': sentence,
+                'type': 'success',
+                'button': "Télécharger",
+                'next': export.action_download(),
+            },
+        )
 
     def test_a_crash_leaves_nothing_in_the_temporary_folder(self):
         def rows():
@@ -631,7 +809,7 @@ class TestExport(ExportCommon):
 
         with TemporaryDirectory() as folder, patch('tempfile.tempdir', folder):
             with self.assertRaises(MemoryError):
-                table.write_xlsx(table.Row(*"abcdef"), rows(), 2, io.BytesIO())
+                table.write_xlsx(table.Row(*"abcdef"), rows(), 2, io.BytesIO(), "2026-0001")
             self.assertFalse(os.listdir(folder))
 
     def test_a_character_that_cannot_be_printed_is_named(self):
@@ -747,7 +925,7 @@ class TestExportDoors(ExportCommon, HttpCase):
         for address in addresses:
             response = self.url_open(address)
             self.assertIn(series.card_ids[0].sudo().code, response.text)
-        self.assertIn(f'{series.name}.csv', response.headers['Content-Disposition'])
+        self.assertIn(f'{series.name}_1-3.csv', response.headers['Content-Disposition'])
         with freeze_time(fields.Datetime.now() + timedelta(hours=25)):
             self._run_background_job()
         for address in addresses:

@@ -1,5 +1,6 @@
 import smtplib
 import threading
+from contextlib import suppress
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
@@ -45,7 +46,7 @@ class TestSendConcurrency(ConcurrencyCase):
             series = env['refill.card.series'].browse(self._generate())
             self.card_id = series.card_ids.id
 
-    def _delete_cards(self, env):
+    def _delete_cards(self, env):  # pylint: disable=missing-return
         sendings = env['refill.card.sending'].search([('company_id', '=', self.company_id)])
         mails = sendings.mail_id
         of_sendings = [('res_model', '=', sendings._name), ('res_id', 'in', sendings.ids)]
@@ -116,11 +117,8 @@ class TestSendConcurrency(ConcurrencyCase):
             send(connection, *args, **kwargs)
             raise Killed
 
-        with patch.object(smtplib.SMTP, 'send_message', send_and_die):
-            try:
-                self._run_queue()
-            except Killed:
-                pass
+        with patch.object(smtplib.SMTP, 'send_message', send_and_die), suppress(Killed):
+            self._run_queue()
         self.assertEqual(len(self.mail_server.taken), 1)
         [sending] = self._get_sendings('state', 'is_started')
         self.assertEqual((sending['state'], sending['is_started']), ('queued', True))
@@ -137,11 +135,11 @@ class TestSendConcurrency(ConcurrencyCase):
     def test_a_crash_before_the_mail_server_hears_of_it_sends_nothing(self):
         self._send_in_a_request()
         sendings = self.registry['refill.card.sending']
-        with patch.object(sendings, '_prepare_attachment', side_effect=Killed):
-            try:
-                self._run_queue()
-            except Killed:
-                pass
+        with (
+            patch.object(sendings, '_prepare_attachment', side_effect=Killed),
+            suppress(Killed),
+        ):
+            self._run_queue()
         self._run_queue()
         self.assertFalse(self.mail_server.taken)
         [sending] = self._get_sendings('state')

@@ -188,7 +188,7 @@ class RefillCard(models.Model):
         return [sealer.seal(body) for body in bodies]
 
     @api.model
-    def _iterate_rows(self, domain, size, on_ids=None):
+    def _iterate_rows(self, domain, size, on_ids=None, in_words=True):
         """Yield cards with their whole codes, in batches.
 
         The caller checks the right to see the codes of their series. The ORM would take four times
@@ -197,12 +197,14 @@ class RefillCard(models.Model):
         :param odoo.fields.Domain domain: which cards.
         :param int size: of a batch.
         :param on_ids: called with the ids of each batch, in ascending order.
+        :param bool in_words: the status as the user reads it, else its key.
         :rtype: Iterator[list[table.Row]]
         """
         # sudo: no one reads sealed codes; who may export a series may export all of its cards
         cards_sudo = self.sudo()
         sealer = self._get_sealer()
-        states = dict(self._fields['state']._description_selection(self.env))
+        words = self._fields['state']._description_selection(self.env)
+        states = {state: word if in_words else state for state, word in words}
         columns = ('id', 'series_id', 'name', 'code_sealed', 'valid_till', 'state')
         self.flush_model(columns[1:])
         last = 0

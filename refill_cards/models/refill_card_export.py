@@ -8,6 +8,7 @@ from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import UserError
 from odoo.fields import Domain
+from odoo.tools.misc import formatLang
 
 from .. import protection, table
 
@@ -20,6 +21,10 @@ MAXIMUM = {'csv': 1_000_000, 'xlsx': 1_000_000, 'pdf': 100_000}
 # After so many cards, which take some seconds, the progress is told.
 BATCHES = {'csv': 20_000, 'xlsx': 20_000, 'pdf': 2_000}
 FORBIDDEN_IN_FILE_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
+# They stay as they are, whatever the language.
+COLUMNS_FOR_PROGRAMS = table.Row(
+    'serial_number', 'code', 'price', 'currency', 'valid_till', 'status'
+)
 MAX_TRIES = 3
 FILE_HOURS = 24
 MIMETYPES = {
@@ -46,6 +51,7 @@ class RefillCardExport(models.Model):
     scope = fields.Selection(
         selection=[
             ('redeemable', "Those that can still be redeemed"),
+            ('new', "Of these, those not exported yet"),
             ('all', "All"),
         ],
         string="Which Cards",
@@ -59,6 +65,15 @@ class RefillCardExport(models.Model):
         string="Format",
         required=True,
         readonly=True,
+    )
+    csv_reader = fields.Selection(
+        selection=[('spreadsheet', "A spreadsheet, such as Excel"), ('program', "A program")],
+        string="Read by",
+        required=True,
+        readonly=True,
+        default='spreadsheet',
+        help="For a spreadsheet, numbers and separators are those of your language. A program gets"
+        " commas, points in prices, English names of columns, and no mark in front.",
     )
     layout_id = fields.Many2one(
         comodel_name='refill.card.layout', readonly=True, ondelete='restrict'
@@ -124,8 +139,10 @@ class RefillCardExport(models.Model):
                 domain &= Domain('name', '>=', self.first_serial)
             if self.last_serial:
                 domain &= Domain('name', '<=', self.last_serial)
-        if self.scope == 'redeemable':
+        if self.scope != 'all':
             domain &= self.env['refill.card']._get_redeemable_domain()
+        if self.scope == 'new':
+            domain &= Domain('is_exported', '=', False)
         return domain
 
     def _check_exportable(self):
@@ -150,7 +167,7 @@ class RefillCardExport(models.Model):
                 self.env._(
                     "A file of this format holds up to %(maximum)s cards. Export one range of"
                     " serial numbers after the other.",
-                    maximum=f'{MAXIMUM[self.file_format]:,}',
+                    maximum=formatLang(self.env, MAXIMUM[self.file_format], 0),
                 )
             )
         if self.is_protected and self.card_count > IMMEDIATE_PROTECTED[self.file_format]:
@@ -159,7 +176,7 @@ class RefillCardExport(models.Model):
                     "A file with a password holds up to %(maximum)s cards, because the password is"
                     " not kept until a larger file is made. Export one range of serial numbers"
                     " after the other.",
-                    maximum=f'{IMMEDIATE_PROTECTED[self.file_format]:,}',
+                    maximum=formatLang(self.env, IMMEDIATE_PROTECTED[self.file_format], 0),
                 )
             )
         if self.file_format == 'pdf' and not self.layout_id:
@@ -179,11 +196,19 @@ class RefillCardExport(models.Model):
         :param int last: the number of the last one.
         :rtype: str
         """
-        names = sorted(series.mapped('name'))
-        name = '_'.join(dict.fromkeys([names[0], names[-1]]))
-        if len(names) == 1:
+        name = self._get_series_name(series)
+        if len(series) == 1:
             name = f'{name}_{first}-{last}' if first != last else f'{name}_{first}'
         return FORBIDDEN_IN_FILE_NAMES.sub('-', name)
+
+    @api.model
+    def _get_series_name(self, series):
+        """Return the name of a series, or of the first and the last of several.
+
+        :rtype: str
+        """
+        names = sorted(series.mapped('name'))
+        return '_'.join(dict.fromkeys([names[0], names[-1]]))
 
     # -------------------------------------------------------------------------
     # MAKING THE FILE
@@ -223,7 +248,8 @@ class RefillCardExport(models.Model):
         export = self.with_user(maker).with_context(
             lang=maker.lang, tz=maker.tz, allowed_company_ids=self.company_id.ids
         )
-        export.series_ids._check_may_export()
+        # sudo: who lost the right to see the export is told that, and not what is missing
+        self.sudo().series_ids.with_env(export.env)._check_may_export()
         with TemporaryFile() as file:
             count, amount = export._write_file(file, on_progress)
             export._check_not_empty(count)
@@ -251,17 +277,28 @@ class RefillCardExport(models.Model):
 
         :rtype: tuple[int, float]
         """
-        size = BATCHES[self.file_format]
         ranges = _Ranges()
         cards = self.env['refill.card']
-        batches = cards._iterate_rows(self._get_cards_domain(), size, ranges.add)
+        for_program = self.file_format == 'csv' and self.csv_reader == 'program'
+        batches = cards._iterate_rows(
+            self._get_cards_domain(),
+            BATCHES[self.file_format],
+            on_ids=ranges.add,
+            in_words=not for_program,
+        )
         rows = _Counted(batches, on_progress)
+        decimals = self.currency_id.decimal_places
         if self.file_format == 'pdf':
             self.layout_id._write_pdf(rows, self.company_id, self.currency_id, file)
+        elif self.file_format == 'xlsx':
+            title = self._get_series_name(self.series_ids)
+            table.write_xlsx(cards._get_row_header(), rows, decimals, file, title)
+        elif for_program:
+            table.write_csv(COLUMNS_FOR_PROGRAMS, rows, decimals, file, table.Csv())
         else:
-            write = table.write_csv if self.file_format == 'csv' else table.write_xlsx
-            header = cards._get_row_header()
-            write(header, rows, self.currency_id.decimal_places, file)
+            language = self.env['res.lang']._lang_get(self.env.lang)
+            style = table.spreadsheet(language.decimal_point)
+            table.write_csv(cards._get_row_header(), rows, decimals, file, style)
         if ranges:
             self.env['refill.card.export.range']._keep(self, ranges)
         return rows.count, self.currency_id.round(rows.amount)
@@ -306,7 +343,7 @@ class RefillCardExport(models.Model):
         note = self.env._(
             "Exported with the codes: %(file)s, %(count)s cards, %(file_format)s",
             file=self.name,
-            count=f'{self.card_count:,}',
+            count=formatLang(self.env, self.card_count, 0),
             file_format=formats[self.file_format],
         )
         for series in self.series_ids:
@@ -349,7 +386,11 @@ class RefillCardExport(models.Model):
             self.env.cr.rollback()
             self._fail(str(refused))
             return
-        self._tell_maker(self.env._("Your file %(name)s is ready", name=self.name))
+        self._tell_maker(
+            self.env._("Your file %(name)s is ready", name=self.name),
+            self.env._("Download"),
+            self.action_download(),
+        )
 
     def _report_progress(self, done):
         before = self.done_count
@@ -359,11 +400,22 @@ class RefillCardExport(models.Model):
 
     def _fail(self, problem):
         self.write({'state': 'failed', 'problem': problem})
-        self._tell_maker(self.env._("Your file %(name)s could not be made", name=self.name))
+        self._tell_maker(
+            self.env._("Your file %(name)s could not be made", name=self.name),
+            self.env._("See Why"),
+            self._get_window_action(),
+        )
 
-    def _tell_maker(self, subject):
-        """Notify whoever asked for the file, as they like to be notified."""
+    def _tell_maker(self, subject, button, action):
+        """Tell whoever asked for the file in Odoo, and as they like to be notified.
+
+        :param str button: what the button in Odoo says.
+        :param dict action: what that opens.
+        """
         self._send_to_windows()
+        self.create_uid._tell_refill_cards_done(
+            subject, button, action, success=self.state == 'ready'
+        )
         self.env['mail.thread'].message_notify(
             model=self._name,
             res_id=self.id,

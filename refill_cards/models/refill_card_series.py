@@ -865,6 +865,8 @@ class RefillCardSeries(models.Model):
             before = series.generated
             series._generate_cards(BATCH)
             made = series.generated - before
+            if series.state == 'ready':
+                series._tell_maker()
             [[quantity, generated]] = self._read_group(
                 waiting, [], ['quantity:sum', 'generated:sum']
             )
@@ -875,6 +877,17 @@ class RefillCardSeries(models.Model):
             # Somebody is just editing the series that are left.
             soon = fields.Datetime.now() + timedelta(minutes=1)
             self.env.ref('refill_cards.ir_cron_generate')._trigger(soon)
+
+    def _tell_maker(self):
+        """Tell whoever generated the series in the background that its cards are there."""
+        maker = self.create_uid
+        series = self.with_user(maker).with_context(lang=maker.lang)
+        message = series.env._(
+            "The %(quantity)s cards of series %(series)s are generated",
+            quantity=formatLang(series.env, self.quantity, 0),
+            series=self.name,
+        )
+        maker._tell_refill_cards_done(message, series.env._("Open"), series.action_open_cards())
 
     # -------------------------------------------------------------------------
     # ACTIONS

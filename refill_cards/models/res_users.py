@@ -21,3 +21,21 @@ class ResUsers(models.Model):
         )
         self.env['refill.card.event'].invalidate_model(['user_id'], flush=False)
         return super().unlink()
+
+    def _tell_refill_cards_done(self, message, button, action, success=True):
+        """Show the user, wherever they are in Odoo, that what they asked for is done.
+
+        :param str message: a sentence in the user's language.
+        :param str button: what the button beside it says.
+        :param dict action: what the button opens.
+        :param bool success: whether it went well.
+        """
+        self._bus_send(
+            'refill_cards/done',
+            {
+                'message': message,
+                'type': 'success' if success else 'danger',
+                'button': button,
+                'next': action,
+            },
+        )

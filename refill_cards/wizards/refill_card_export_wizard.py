@@ -26,12 +26,20 @@ class RefillCardExportWizard(models.TransientModel):
         required=True,
         default='csv',
     )
+    csv_reader = fields.Selection(
+        selection=lambda self: self._get_selection('csv_reader'),
+        string="Read by",
+        required=True,
+        default='spreadsheet',
+    )
     layout_id = fields.Many2one(
         comodel_name='refill.card.layout',
         compute='_compute_layout_id',
         store=True,
         readonly=False,
     )
+    address = fields.Char(compute='_compute_address')
+    address_warning = fields.Char(compute='_compute_address')
     is_protected = fields.Boolean(string="Protect with a Password")
     # Never stored. It comes in the context of the button, as in Odoo's own password windows.
     password = fields.Char(store=False)
@@ -54,6 +62,13 @@ class RefillCardExportWizard(models.TransientModel):
     def _compute_layout_id(self):
         for wizard in self:
             wizard.layout_id = wizard._get_series().layout_id[:1] or wizard.layout_id
+
+    @api.depends('series_ids', 'card_ids', 'first_serial', 'last_serial')
+    def _compute_address(self):
+        for wizard in self:
+            company = wizard._get_series().company_id[:1]
+            wizard.address = company and company._get_refill_card_address()
+            wizard.address_warning = company and company._get_refill_card_address_warning()
 
     @api.depends(
         *('series_ids', 'card_ids', 'scope', 'first_serial', 'last_serial'),
@@ -111,14 +126,17 @@ class RefillCardExportWizard(models.TransientModel):
             'first_serial': first.name,
             'last_serial': last.name,
             'file_format': self.file_format,
+            'csv_reader': self.csv_reader,
             'layout_id': self.layout_id.id if self.file_format == 'pdf' else False,
             'is_protected': self.is_protected,
         }
-        values['name'] = self._get_file_name(series)
         domain = self.env['refill.card.export'].new(values)._get_cards_domain()
-        groups = self.env['refill.card']._read_group(domain, ['series_id'], ['__count'])
-        values['card_count'] = sum(count for _series, count in groups)
-        values['amount'] = sum(series.price * count for series, count in groups)
+        groups = self.env['refill.card']._read_group(
+            domain, ['series_id'], ['__count', 'number:min', 'number:max']
+        )
+        values['name'] = self._get_file_name(series, groups)
+        values['card_count'] = sum(count for _series, count, _first, _last in groups)
+        values['amount'] = sum(series.price * count for series, count, _first, _last in groups)
         return values
 
     def _find_ends(self):
@@ -150,14 +168,16 @@ class RefillCardExportWizard(models.TransientModel):
             raise UserError(self.env._("The first card comes after the last one."))
         return first, last
 
-    def _get_file_name(self, series):
+    def _get_file_name(self, series, groups):
         """Return a name that tells what is in the file.
 
-        :param refill.card.series series: of the cards.
+        :param refill.card.series series: that were chosen.
+        :param list[tuple] groups: of the cards: a series, how many, the first and the last number.
         :rtype: str
         """
-        name = series[0].name if len(series) == 1 else f'{series[-1].name}_{series[0].name}'
-        name = f'{name.replace("/", "-")}.{self.file_format}'
+        first, last = groups[0][2:] if groups else (0, 0)
+        name = self.env['refill.card.export']._get_file_name(series, first, last)
+        name = f'{name}.{self.file_format}'
         return f'{name}.zip' if self.is_protected and self.file_format != 'pdf' else name
 
     # -------------------------------------------------------------------------
@@ -186,8 +206,7 @@ class RefillCardExportWizard(models.TransientModel):
         wizard = self.with_context(file_password=None)
         if not self.is_protected:
             return wizard.action_confirm()
-        if not password:
-            raise UserError(self.env._("Type the password that protects the file."))
+        self._check_password(password)
         action = wizard.action_confirm()
         return wizard._export(password) if action['res_model'] == self._name else action
 
@@ -197,7 +216,21 @@ class RefillCardExportWizard(models.TransientModel):
         self.ensure_one()
         return self._get_window_action() if self.is_protected else self._export()
 
+    def _check_password(self, password):
+        """:raise UserError: when there is none, or one that the programs for zips do not take."""
+        if not password:
+            raise UserError(self.env._("Type the password that protects the file."))
+        if self.file_format != 'pdf' and not password.isascii():
+            raise UserError(
+                self.env._(
+                    "Use only unaccented Latin letters, digits and signs in the password: programs"
+                    " that open zip files disagree about all others."
+                )
+            )
+
     def _export(self, password=None):
         self.check_access('write')
+        if self.is_protected:
+            self._check_password(password)
         exports = self.env['refill.card.export']
         return exports._export(self._prepare_export_values(), password)._get_window_action()

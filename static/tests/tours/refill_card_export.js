@@ -76,6 +76,10 @@ registry.category("web_tour.tours").add("refill_card_export", {
             trigger: ".modal:has(.o_progressbar:contains('100')) button[name=action_download]",
         },
         {
+            content: "A notification says so, wherever one is in Odoo, with the button",
+            trigger: ".o_notification:contains('is ready') button:contains('Download')",
+        },
+        {
             trigger: ".modal footer button:contains('Close')",
             run: "click",
         },
