@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import confirmation
 import export
 import generation
 import life
@@ -24,6 +25,7 @@ def main() -> int:
         generation.beside_coupons(database),
         generation.beside_bare_insert(database),
         *redemption.beside_bare_payment(database),
+        *confirmation.beside_odoo(database),
         export.beside_list_export(database),
         export.beside_qweb(database),
         *export.memory_of_many(database),

@@ -7,6 +7,7 @@ from . import (
     test_company,
     test_concurrency,
     test_credit,
+    test_day,
     test_export,
     test_export_tour,
     test_generate_background,

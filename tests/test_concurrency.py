@@ -354,6 +354,60 @@ class TestConcurrency(ConcurrencyCase):
             )
             self.assertEqual(sorted(paid.mapped('amount')), [5, 25])
 
+    def _draft_invoices(self, *amounts):
+        with self._committing() as env:
+            invoices = env['account.move'].with_company(self.company_id)
+            return invoices.create(
+                [
+                    {
+                        'move_type': 'out_invoice',
+                        'partner_id': self.customer_id,
+                        'invoice_line_ids': [
+                            Command.create({'name': "Month", 'price_unit': amount, 'tax_ids': []})
+                        ],
+                    }
+                    for amount in amounts
+                ]
+            ).ids
+
+    def _confirm(self, invoice_id):
+        return self._request('account.move', 'action_post', [invoice_id])
+
+    def _assert_residuals(self, invoice_ids, residuals):
+        with self._committing() as env:
+            invoices = env['account.move'].browse(invoice_ids)
+            self.assertEqual(invoices.mapped('amount_residual'), residuals)
+
+    def test_two_invoices_confirmed_at_once_share_the_credit(self):
+        self._redeem(self._generate_code())
+        invoices = self._draft_invoices(20, 20)
+        with self._transaction() as first:
+            first['account.move'].browse(invoices[0]).action_post()
+            first.flush_all()
+            with self._in_background(self._confirm, invoices[1]) as second:
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+        second.result()
+        self._assert_residuals(invoices, [0, 15])
+
+    def test_an_invoice_confirmed_while_a_card_is_redeemed_is_paid(self):
+        code, invoices = self._generate_code(), self._draft_invoices(20)
+        with self._transaction() as first:
+            first['refill.card'].redeem_code(code, self.customer_id)
+            self._confirm(invoices[0])
+            self._assert_residuals(invoices, [20])
+            first.cr.commit()
+        self._assert_residuals(invoices, [0])
+
+    def test_an_invoice_is_paid_by_a_card_redeemed_while_it_is_confirmed(self):
+        code, invoices = self._generate_code(), self._draft_invoices(20)
+        with self._transaction() as first:
+            first['account.move'].browse(invoices).action_post()
+            first.flush_all()
+            self._redeem(code)
+            first.cr.commit()
+        self._assert_residuals(invoices, [0])
+
     def test_a_refusal_is_written_down_though_its_transaction_is_rolled_back(self):
         code = self._generate_code()
         with self._transaction() as env:

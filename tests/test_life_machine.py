@@ -20,11 +20,12 @@ CARDS = st.integers(0, 4)
 OPERATIONS = st.sampled_from(
     ['activate', 'deactivate', 'disable', 'enable', 'extend', 'companies', 'disable', 'activate']
 )
-ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['rare']
+ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['bill'] * 3 + ['rare']
 # Mostly somebody who may.
 WHO = st.sampled_from([0, 0, 0, 1, 2, 3])
 MOSTLY = st.sampled_from([True, True, True, False])
 IN_BOOKS = ('cancel', 'draft', 'post', 'delete', 'reverse', 'reject', 'amount', 'draft reversal')
+BILLS = ('confirm', 'confirm', 'reset', 'post', 'give', 'cancel', 'reverse')
 SETTINGS = settings(
     max_examples=20,
     stateful_step_count=25,
@@ -56,6 +57,7 @@ class LifeOfCards(RuleBasedStateMachine):
         self.values = {card.id: card.price for card in self.cards}
         self.born = dict(zip(self.cards.ids, self.cards.mapped('state'), strict=True))
         self.payments = self.env['account.payment']
+        self.invoices = self.env['account.move']
         self.used_before = {}
 
     def teardown(self):
@@ -93,8 +95,11 @@ class LifeOfCards(RuleBasedStateMachine):
         days=st.integers(0, 3),
         steps=st.lists(st.sampled_from(IN_BOOKS), min_size=1, max_size=3),
         what=st.sampled_from(['look', 'delete', 'expire', 'lock', 'open', 'open']),
+        bills=st.lists(st.sampled_from(BILLS), min_size=1, max_size=3),
     )
-    def act(self, action, index, who, likely, customer, operation, reason, days, steps, what):
+    def act(
+        self, action, index, who, likely, customer, operation, reason, days, steps, what, bills
+    ):
         match action:
             case 'redeem':
                 self.redeem(index, who, customer, likely)
@@ -104,6 +109,8 @@ class LifeOfCards(RuleBasedStateMachine):
                 self.undo(index, who, likely)
             case 'books':
                 self.change_the_books(index, steps)
+            case 'bill':
+                self.bill(index, who, customer, bills)
             case 'rare':
                 self.do_what_is_rare(index, who, what)
 
@@ -128,6 +135,36 @@ class LifeOfCards(RuleBasedStateMachine):
     def undo(self, index, who, used):
         if card := self._card(index, *['used'] * used):
             self._try('undo', lambda: self.case._undo(card, user=self.users[who]))
+
+    def bill(self, index, who, customer, steps):
+        """Confirm an invoice in head office, its branch or another company, or change one."""
+        case = self.case
+        company = (case.company, case.branch, case.other_company, case.company)[who]
+        for step in steps:
+            self.invoices = self.invoices.exists()
+            invoice = self.invoices[index % len(self.invoices or [0]) :][:1]
+            if step == 'confirm':
+                amount, payer = 10 + 7 * index, self.customers[customer]
+                self._try(step, lambda a=amount, p=payer: self._confirm(a, p, company))
+            elif invoice:
+                self._try(f'bill {step}', lambda i=invoice, s=step: self._change_bill(i, s))
+
+    def _confirm(self, amount, customer, company):
+        line = Command.create({'name': "Month", 'price_unit': amount, 'tax_ids': False})
+        values = {'move_type': 'out_invoice', 'partner_id': customer.id, 'invoice_line_ids': [line]}
+        invoice = self.env['account.move'].with_company(company).create(values)
+        invoice.action_post()
+        self.invoices += invoice
+
+    def _change_bill(self, invoice, what):
+        [other] = [customer for customer in self.customers if customer != invoice.partner_id]
+        {
+            'reset': invoice.button_draft,
+            'post': invoice.action_post,
+            'give': lambda: invoice.write({'partner_id': other.id}),
+            'cancel': invoice.button_cancel,
+            'reverse': lambda: invoice._reverse_moves(cancel=True),
+        }[what]()
 
     def do_what_is_rare(self, index, who, what):
         card, company = self._card(index).with_user(self.users[who]), self.case.company
@@ -195,12 +232,29 @@ class LifeOfCards(RuleBasedStateMachine):
                         card.partner_id == c and card.company_id == b
                     )
                 )
-                assert case._balance(customer, company) == sum(theirs.mapped('price'))
+                billed = self._get_billed(customer, company)
+                assert case._balance(customer, company) == sum(theirs.mapped('price')) - billed
             account = company._get_refill_card_method_line().payment_account_id
             domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
             [[balance]] = self.env['account.move.line']._read_group(domain, [], ['balance:sum'])
             booked = used.filtered(lambda card, b=company: card.company_id == b)
             assert (balance or 0) == sum(booked.mapped('price'))
+
+    def _get_billed(self, customer, company):
+        domain = [
+            ('partner_id', '=', customer.id),
+            ('company_id', 'child_of', company.id),
+            ('move_type', 'in', ['out_invoice', 'out_refund']),
+            ('state', '=', 'posted'),
+        ]
+        return sum(self.env['account.move'].search(domain).mapped('amount_total_signed'))
+
+    @invariant()
+    def credit_pays_its_own_customer(self):
+        posted = self.invoices.exists().filtered(lambda invoice: invoice.state == 'posted')
+        for invoice in posted:
+            payers = invoice.line_ids.matched_credit_ids.credit_move_id.partner_id
+            assert payers <= invoice.partner_id
 
     @invariant()
     def every_state_is_told_by_the_history(self):
@@ -242,10 +296,14 @@ class TestLifeMachine(RefillCardCommon):
         group = 'account.group_account_manager'
         self.daughter_manager = self._new_user('daughter_manager', group, **company)
 
+        self.branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.cr.precommit.run()  # loads the root company's chart of accounts
+
         class Machine(LifeOfCards):
             case = self
             successes = Counter()
 
         run_state_machine_as_test(Machine, settings=SETTINGS)
-        expected = {'redeem', 'undo', 'disable', 'enable', 'extend', 'books'}
+        expected = {'redeem', 'undo', 'disable', 'enable', 'extend', 'books', 'confirm'}
+        expected |= {f'bill {step}' for step in set(BILLS) - {'confirm'}}
         self.assertFalse(expected - Machine.successes.keys(), "never succeeded")
