@@ -44,6 +44,7 @@
         'refill_cards/views/refill_card_lockout_views.xml',
         'refill_cards/views/res_config_settings_views.xml',
         'refill_cards/views/res_partner_views.xml',
+        'refill_cards/views/account_payment_views.xml',
         'refill_cards/views/refill_cards_menus.xml',
         'refill_cards/views/account_move_templates.xml',
         'refill_cards/views/portal_templates.xml',

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -34,6 +35,8 @@ MINUS = '\N{MINUS SIGN}'
 VISIBLE = 4
 MASK = '•'
 TYPED_LENGTH = 128
+LINK_LENGTH = 2048
+FULL_STOPS = '.\N{FULLWIDTH FULL STOP}\N{IDEOGRAPHIC FULL STOP}\N{ARABIC FULL STOP}'
 UNREADABLE = '?'
 # How much of a damaged code must be readable to look for it.
 READABLE = 4
@@ -151,13 +154,12 @@ class Format:
             the prefix may be left out.
         :raise Typo: when it does not fit this format, or too little of it is readable.
         """
-        characters = normalize(text)
+        characters = normalize(unwrap(text))
         body = characters[-self.length - 1 :]
         prefix = characters[: -self.length - 1]
         readable = body.replace(UNREADABLE, '')
         if (
-            len(text) > TYPED_LENGTH
-            or len(body) <= self.length
+            len(body) <= self.length
             or len(readable) < READABLE
             or not set(readable) <= set(self.characters)
             or prefix
@@ -200,6 +202,44 @@ def normalize(text: str) -> str:
     return ''.join(characters).translate(LOOK_ALIKES)
 
 
+def unwrap(text: str) -> str:
+    """Return the code or the serial number in what was typed, pasted or scanned.
+
+    The link on a card has the code in its fragment; scheme, host and path do not matter. The full
+    stop behind it ended a sentence.
+
+    :raise Typo: when it is too long for either.
+    """
+    if len(text) > LINK_LENGTH:
+        raise Typo
+    _address, hash_mark, fragment = text.partition('#')
+    typed = (unquote(fragment) if hash_mark else text).strip().rstrip(FULL_STOPS)
+    if len(typed) > TYPED_LENGTH:
+        raise Typo
+    return typed
+
+
+def read_serial(text: str, lengths: Iterable[int]) -> list[tuple[str, str]]:
+    """Return the stems and numbers that a typed serial number can consist of; often none.
+
+    A company's serial numbers may have the character that begins a link's fragment.
+
+    :param str text: what was typed, pasted or scanned.
+    :param lengths: how many digits the number at the end can have.
+    """
+    try:
+        typed = {stem(unwrap(text)), stem(text)}
+    except Typo:
+        return []
+    cut = [(each[:-length], each[-length:]) for each in typed for length in lengths]
+    return [(start, number) for start, number in cut if start and number.isdecimal()]
+
+
+def stem(name: str) -> str:
+    """Return what identifies a series' name however it is typed: its letters and digits."""
+    return ''.join(filter(str.isalnum, normalize(name)))
+
+
 def read(text: str, formats: Iterable[Format]) -> set[str]:
     """Return the bodies that a typed code can stand for; several formats can fit the same text.
 
@@ -207,9 +247,7 @@ def read(text: str, formats: Iterable[Format]) -> set[str]:
     :param formats: the formats of all series in use.
     :raise Typo: when no format fits.
     """
-    if len(text) > TYPED_LENGTH:
-        raise Typo
-    characters = normalize(text)
+    characters = normalize(unwrap(text))
     bodies = {body for fmt in formats if (body := fmt.match(characters))}
     if not bodies:
         raise Typo

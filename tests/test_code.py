@@ -130,6 +130,83 @@ class TestReading(BaseCase):
         for prefix in ('OIL0', 'oilo', '0110', 'O1L0', 'OLIO', 'ｏｉｌ０'):
             self.assertEqual(code.read(f'{prefix}-{body}', [fmt]), {body}, prefix)
 
+    def test_of_a_link_only_the_fragment_is_read(self):
+        fmt = code.Format('base32', 12, 'QUICK')
+        [body] = fmt.generate(1)
+        printed = fmt.display(body)
+        for link in (
+            f'https://example.com/my/refill#{printed}',
+            f'HTTP://EXAMPLE.COM:8069/MY/REFILL#{printed.lower()}',
+            f'example.com/my/refill#{printed}',
+            f'/my/refill?db=one&lang=de#{printed}',
+            f'https://{"very-" * 50}long.example.com/my/refill#{printed}',
+            f'https://example.com/my/refill#{"".join(f"%{ord(each):02X}" for each in printed)}',
+            f'#{printed}',
+            f' https://example.com/my/refill#{printed}. ',
+        ):
+            with self.subTest(link=link):
+                self.assertEqual(code.read(link, [fmt]), {body})
+                self.assertTrue(fmt.pattern(link).fullmatch(body))
+
+    def test_a_link_without_a_code_or_with_another_one_is_a_typo(self):
+        fmt = code.Format('base32', 12, 'QUICK')
+        [body] = fmt.generate(1)
+        for link in (
+            'https://example.com/my/refill',
+            'https://example.com/my/refill#',
+            'https://example.com/my/refill#%',
+            f'https://example.com/my/refill/{body}',
+            f'https://example.com/my/refill#code={body}',
+            f'https://example.com/#{body}#{body}',
+            f'https://example.com/my/refill#{body[1:]}',
+            f'https://{"very-" * 500}long.example.com/my/refill#{body}',
+        ):
+            with self.subTest(link=link), self.assertRaises(code.Typo):
+                code.read(link, [fmt])
+
+    def test_a_full_stop_behind_is_no_part_of_a_code(self):
+        fmt = code.Format('base32', 12, 'QUICK')
+        [body] = fmt.generate(1)
+        for end in ('.', '. ', '...', '\u3002', '\u06d4', '\uff0e'):
+            with self.subTest(end=end):
+                self.assertEqual(code.read(fmt.display(body) + end, [fmt]), {body})
+        with self.assertRaises(code.Typo):
+            code.read(f'.{body}', [fmt])
+
+    def test_a_serial_number_is_cut_into_its_series_and_its_number_however_it_is_typed(self):
+        for text in (
+            '2026-0001-000123',
+            ' 2026-0001-000123. ',
+            '20260001000123',
+            '2026 0001 000123',
+            '2026\u20130001\u2014000123',
+            '2026/0001/000123',
+            '\u0662\u0660\u0662\u0666-\u0660\u0660\u0660\u0661-\u0660\u0660\u0660\u0661\u0662\u0663',
+            'https://example.com/my/refill#2026-0001-000123',
+        ):
+            with self.subTest(text=text):
+                self.assertIn(('20260001', '000123'), code.read_serial(text, [6]))
+        self.assertEqual(
+            code.read_serial('lot 7/a-1000000', [6, 7]),
+            [('10T7A1', '000000'), ('10T7A', '1000000')],
+        )
+        self.assertIn(('10T7', '000001'), code.read_serial('Lot #7-000001', [6]))
+
+    def test_what_cannot_be_a_serial_number_is_cut_into_nothing(self):
+        for text in (
+            '',
+            '.',
+            '000123',
+            'TOUR',
+            '2026-0001-00012X',
+            '#',
+            '1' * 129,
+            '1#' * 2_000,
+            '🃏' * 300,
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(code.read_serial(text, [6]), [])
+
     def test_a_code_that_fits_two_formats_is_read_as_both(self):
         # A zero in front adds nothing to the check sum, so both readings are valid.
         long, short = code.Format('digits', 15), code.Format('digits', 14, '0')

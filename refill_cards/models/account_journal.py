@@ -29,3 +29,14 @@ class AccountJournal(models.Model):
     def _is_refill_card_journal(self):
         self.ensure_one()
         return 'refill_card' in self.inbound_payment_method_line_ids.mapped('code')
+
+    def _without_refill_cards(self):
+        """Return the journals in which somebody can register a payment by hand.
+
+        :rtype: account.journal
+        """
+        return self.filtered(
+            lambda journal: (
+                set(journal.inbound_payment_method_line_ids.mapped('code')) != {'refill_card'}
+            )
+        )

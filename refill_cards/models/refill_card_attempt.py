@@ -5,6 +5,7 @@ from odoo.http import request
 from odoo.tools import SQL
 from odoo.tools.constants import GC_UNLINK_LIMIT
 
+from ..wording import format_count
 from .visible_fields import VisibleMany2one
 
 REASONS = [
@@ -148,9 +149,9 @@ class RefillCardAttempt(models.Model):
                 env._("Many refill card codes are looked at"),
                 env._(
                     "%(person)s looked at or guessed %(count)s codes within an hour. Look at Refill"
-                    " Cards > Audit Log and Refused Codes for which.",
+                    " Cards > History and Refused Codes for which.",
                     person=person.name,
-                    count=count,
+                    count=format_count(env, count),
                 ),
             )
         return (
@@ -158,6 +159,6 @@ class RefillCardAttempt(models.Model):
             env._(
                 "%(count)s codes were refused within an hour: somebody may be guessing. Look"
                 " at Refill Cards > Refused Codes for who it is and where from.",
-                count=count,
+                count=format_count(env, count),
             ),
         )

@@ -8,9 +8,9 @@ from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools.misc import formatLang
 
 from .. import protection, table
+from ..wording import format_count
 
 # What is made while the user waits, for about two seconds; more is made in the background.
 IMMEDIATE = {'csv': 20_000, 'xlsx': 20_000, 'pdf': 2_000}
@@ -167,7 +167,7 @@ class RefillCardExport(models.Model):
                 self.env._(
                     "A file of this format holds up to %(maximum)s cards. Export one range of"
                     " serial numbers after the other.",
-                    maximum=formatLang(self.env, MAXIMUM[self.file_format], 0),
+                    maximum=format_count(self.env, MAXIMUM[self.file_format]),
                 )
             )
         if self.is_protected and self.card_count > IMMEDIATE_PROTECTED[self.file_format]:
@@ -176,7 +176,7 @@ class RefillCardExport(models.Model):
                     "A file with a password holds up to %(maximum)s cards, because the password is"
                     " not kept until a larger file is made. Export one range of serial numbers"
                     " after the other.",
-                    maximum=formatLang(self.env, IMMEDIATE_PROTECTED[self.file_format], 0),
+                    maximum=format_count(self.env, IMMEDIATE_PROTECTED[self.file_format]),
                 )
             )
         if self.file_format == 'pdf' and not self.layout_id:
@@ -343,7 +343,7 @@ class RefillCardExport(models.Model):
         note = self.env._(
             "Exported with the codes: %(file)s, %(count)s cards, %(file_format)s",
             file=self.name,
-            count=formatLang(self.env, self.card_count, 0),
+            count=format_count(self.env, self.card_count),
             file_format=formats[self.file_format],
         )
         for series in self.series_ids:

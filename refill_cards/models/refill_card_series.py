@@ -6,12 +6,15 @@ from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError, ValidationError
 from odoo.fields import Command, Domain
-from odoo.tools import SQL, format_amount, format_date, formatLang
+from odoo.tools import SQL, format_amount, format_date
 
 from .. import code as codes
+from ..wording import format_count
 from .refill_card import STATES
 
 MAX_QUANTITY = 1_000_000
+# Digits of a card's number in its serial number, which sort as texts.
+NUMBER_DIGITS = 6
 # Up to here the user waits, for about a second; more are generated in the background.
 IMMEDIATE_QUANTITY = 20_000
 BATCH = 20_000
@@ -56,6 +59,8 @@ class RefillCardSeries(models.Model):
     _order = 'id desc'
 
     name = fields.Char(string="Reference", required=True, readonly=True, copy=False)
+    # Finds the series of a serial number that is typed without dashes, whatever its format.
+    stem = fields.Char(compute='_compute_stem', store=True, index=True)
     active = fields.Boolean(string="In Use", default=True, copy=False, tracking=True)
     prefix = fields.Char(
         tracking=True, help="Letters and digits printed in front of each code; may be left out."
@@ -105,6 +110,7 @@ class RefillCardSeries(models.Model):
         help="Digits only suits keypads and phone menus, at the cost of longer codes.",
     )
     code_length = fields.Integer(
+        string="Random Characters",
         required=True,
         readonly=True,
         default=codes.DEFAULT_LENGTHS['base32'],
@@ -160,6 +166,11 @@ class RefillCardSeries(models.Model):
     # -------------------------------------------------------------------------
     # COMPUTE
     # -------------------------------------------------------------------------
+
+    @api.depends('name')
+    def _compute_stem(self):
+        for series in self:
+            series.stem = codes.stem(series.name or '')
 
     @api.depends('company_ids')
     @api.depends_context('allowed_company_ids')
@@ -248,7 +259,8 @@ class RefillCardSeries(models.Model):
             if not 1 <= series.quantity <= MAX_QUANTITY:
                 raise ValidationError(
                     self.env._(
-                        "A series has between 1 and %(maximum)s cards.", maximum=f'{MAX_QUANTITY:,}'
+                        "A series has between 1 and %(maximum)s cards.",
+                        maximum=format_count(self.env, MAX_QUANTITY),
                     )
                 )
 
@@ -364,7 +376,7 @@ class RefillCardSeries(models.Model):
         details = [f'{label}: {value}' for label, value in self._describe(fnames).items()]
         generated = self.env._(
             "Generated: %(count)s cards of %(price)s",
-            count=self.quantity,
+            count=format_count(self.env, self.quantity),
             price=format_amount(self.env, self.price, self.currency_id),
         )
         return '. '.join([generated, *details])
@@ -571,7 +583,7 @@ class RefillCardSeries(models.Model):
 
     def _log_move(self, old, new, count, reference):
         """Say in the chatter and in the history that cards moved to another series."""
-        names = {'count': count, 'old': old.name, 'new': new.name}
+        names = {'count': format_count(self.env, count), 'old': old.name, 'new': new.name}
         self._record_event(
             self.env._("%(count)s cards moved from series %(old)s to %(new)s", **names), reference
         )
@@ -672,7 +684,7 @@ class RefillCardSeries(models.Model):
         if count:
             note = self.env._(
                 "%(count)s cards, %(first)s to %(last)s",
-                count=formatLang(self.env, count, digits=0),
+                count=format_count(self.env, count),
                 first=cards_sudo.search(domain, order='name', limit=1).name,
                 last=cards_sudo.search(domain, order='name desc', limit=1).name,
             )
@@ -707,7 +719,7 @@ class RefillCardSeries(models.Model):
         self.message_post(
             body=self.env._(
                 "%(count)s cards deleted, between %(first)s and %(last)s (%(reference)s).",
-                count=len(cards),
+                count=format_count(self.env, len(cards)),
                 first=serials[0],
                 last=serials[-1],
                 reference=reference,
@@ -825,7 +837,7 @@ class RefillCardSeries(models.Model):
                 """,
                 series=self.id,
                 name=self.name,
-                digits=max(6, len(str(self.quantity))),
+                digits=max(NUMBER_DIGITS, len(str(self.quantity))),
                 state='inactive' if self.activation_required else 'active',
                 valid_till=self.valid_till or None,
                 now=fields.Datetime.now(),
@@ -884,7 +896,7 @@ class RefillCardSeries(models.Model):
         series = self.with_user(maker).with_context(lang=maker.lang)
         message = series.env._(
             "The %(quantity)s cards of series %(series)s are generated",
-            quantity=formatLang(series.env, self.quantity, 0),
+            quantity=format_count(series.env, self.quantity),
             series=self.name,
         )
         maker._tell_refill_cards_done(message, series.env._("Open"), series.action_open_cards())

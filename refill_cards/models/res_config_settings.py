@@ -1,6 +1,7 @@
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from ..wording import format_count
 from .refill_card_export import FILE_HOURS
 from .refill_card_lockout import HIGHEST_NUMBER, NUMBERS
 
@@ -120,6 +121,6 @@ class ResConfigSettings(models.TransientModel):
                     self.env._(
                         "“%(setting)s” is a whole number between 1 and %(highest)s.",
                         setting=self._fields[fname]._description_string(self.env),
-                        highest=f'{HIGHEST_NUMBER:,}',
+                        highest=format_count(self.env, HIGHEST_NUMBER),
                     )
                 )

@@ -1,4 +1,5 @@
 from . import (
+    account_payment_register,
     base_partner_merge,
     refill_card_change,
     refill_card_export_wizard,

@@ -1,10 +1,13 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import SQL, format_amount
+from odoo.tools import SQL, format_amount, format_date
 from odoo.tools.sql import escape_psql
 
-from ..models.refill_card import DISABLE_REASONS
+from ..models.refill_card import DISABLE_REASONS, RefillCardRefused
+from ..wording import format_count
 
 # What can be done, and to cards in which states. Used cards are never touched.
 OPERATIONS = {
@@ -22,7 +25,7 @@ class RefillCardChange(models.TransientModel):
 
     _name = 'refill.card.change'
     _inherit = 'refill.card.window'
-    _description = "Change Refill Cards"
+    _description = "Change Cards"
 
     card_ids = fields.Many2many(comodel_name='refill.card', readonly=True)
     series_ids = fields.Many2many(
@@ -43,9 +46,9 @@ class RefillCardChange(models.TransientModel):
             ('activate', "Activate"),
             ('deactivate', "Deactivate"),
             ('disable', "Disable"),
-            ('enable', "Enable again"),
-            ('extend', "Change the validity"),
-            ('companies', "Change the companies"),
+            ('enable', "Enable Again"),
+            ('extend', "Change the Validity"),
+            ('companies', "Change the Companies"),
         ]
     )
     reason = fields.Selection(selection=DISABLE_REASONS)
@@ -64,6 +67,8 @@ class RefillCardChange(models.TransientModel):
     count = fields.Integer(string="Cards to Change", compute='_compute_preview')
     total = fields.Char(string="Their Value", compute='_compute_preview')
     skipped = fields.Char(compute='_compute_preview')
+    last_days = fields.Char(string="Valid till", compute='_compute_last_days')
+    problem = fields.Char(compute='_compute_problem')
 
     # -------------------------------------------------------------------------
     # WHICH CARDS
@@ -78,28 +83,40 @@ class RefillCardChange(models.TransientModel):
             for typed, found in (('first', 'first_id'), ('last', 'last_id')):
                 if wizard[typed]:
                     wizard[found] = wizard._find_card(wizard[typed])
-                    if not wizard[found]:
-                        raise UserError(
-                            self.env._(
-                                "No card has the serial number that was typed or scanned as the"
-                                " first or the last one. Please check it."
-                            )
-                        )
 
     @api.onchange('first')
     def _onchange_first(self):
-        if self.first:
-            self.first_id = self._find_card(self.first)
+        return self._look_up('first', 'first_id')
 
     @api.onchange('last')
     def _onchange_last(self):
-        if self.last:
-            self.last_id = self._find_card(self.last)
+        return self._look_up('last', 'last_id')
+
+    def _look_up(self, typed, found):
+        """Show the card that was typed or scanned, or say why there is none."""
+        if not self[typed]:
+            return None
+        try:
+            self[found] = self._find_card(self[typed])
+        except UserError as refused:
+            self[found] = False
+            title = self.env._("No card was found")
+            return {'warning': {'title': title, 'message': str(refused), 'type': 'notification'}}
 
     def _find_card(self, text):
-        """Return the card with this serial number or code, empty when the user sees none."""
-        cards = self.env['refill.card']
-        return cards.search([('name', '=', text.strip())]) or cards.search([('code', '=', text)])
+        cards, nobody = self.env['refill.card'], self.env['res.partner']
+        try:
+            with cards._recording_refusals(nobody, self.env.company, channel='backend'):
+                return cards._find(text, nobody)
+        except RefillCardRefused as refused:
+            if refused.reason != 'typo':
+                raise
+            raise UserError(
+                self.env._(
+                    "No card has the serial number that was typed or scanned as the first or the"
+                    " last one. Please check it."
+                )
+            ) from None
 
     @api.depends('card_ids', 'series_ids')
     def _compute_scope(self):
@@ -112,7 +129,9 @@ class RefillCardChange(models.TransientModel):
                 wizard.scope = wizard.card_ids.name
             elif wizard.card_ids:
                 count = len(wizard.card_ids)
-                wizard.scope = self.env._("%(count)s selected cards", count=count)
+                wizard.scope = self.env._(
+                    "%(count)s selected cards", count=format_count(self.env, count)
+                )
 
     def _get_scope_domain(self):
         """Return which cards are meant, whether or not they can be changed."""
@@ -180,6 +199,34 @@ class RefillCardChange(models.TransientModel):
             if wizard.operation:
                 wizard.count, wizard.total, wizard.skipped = wizard._preview()
 
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id', 'operation')
+    def _compute_last_days(self):
+        """Name the last day that cards get which count their days from now on."""
+        for wizard in self:
+            groups = []
+            if wizard.operation == 'activate':
+                dayless = wizard._get_domain() & Domain('valid_till', '=', False)
+                groups = self.env['refill.card']._read_group(dayless, ['series_id'])
+            days = {series.validity_days for [series] in groups} - {0}
+            today = fields.Date.context_today(self)
+            wizard.last_days = ', '.join(
+                format_date(self.env, today + timedelta(days=count)) for count in sorted(days)
+            )
+
+    @api.depends('first_id', 'last_id')
+    def _compute_problem(self):
+        for wizard in self:
+            wizard.problem = False
+            if wizard.first_id and wizard.last_id and not wizard._is_range():
+                wizard.problem = wizard._get_other_series_sentence()
+
+    @api.model
+    def _get_other_series_sentence(self):
+        return self.env._(
+            "The first and the last card are not of one series. Change the cards of each series by"
+            " themselves."
+        )
+
     def _preview(self):
         """Return how many cards will be changed, their value, and what is left alone and why.
 
@@ -203,9 +250,15 @@ class RefillCardChange(models.TransientModel):
                 skipped[state, reason] = skipped.get((state, reason), 0) + count
         reasons = [self._describe_skipped(*group) for group in skipped.items()]
         if late := cards.search_count(scope & writable & over):
-            reasons.append(self.env._("%(count)s past their last day", count=late))
+            reasons.append(
+                self.env._("%(count)s past their last day", count=format_count(self.env, late))
+            )
         if foreign := cards.search_count(scope & ~writable):
-            reasons.append(self.env._("%(count)s issued by another company", count=foreign))
+            reasons.append(
+                self.env._(
+                    "%(count)s issued by another company", count=format_count(self.env, foreign)
+                )
+            )
         amounts = [format_amount(self.env, amount, currency) for currency, amount in totals.items()]
         return changed, ', '.join(amounts), ', '.join(reasons)
 
@@ -218,7 +271,7 @@ class RefillCardChange(models.TransientModel):
         label = labels['state'][state].lower()
         if reason:
             label = f'{label} ({labels["disable_reason"][reason].lower()})'
-        return f'{count:,} {label}'
+        return f'{format_count(self.env, count)} {label}'
 
     # -------------------------------------------------------------------------
     # DOING IT
@@ -244,7 +297,9 @@ class RefillCardChange(models.TransientModel):
             )
         changed = self._apply()
         message = self.env._(
-            "Cards changed: %(count)s, worth %(total)s.", count=f'{changed:,}', total=total
+            "Cards changed: %(count)s, worth %(total)s.",
+            count=format_count(self.env, changed),
+            total=total,
         )
         if skipped:
             message += ' ' + self.env._("Left alone: %(skipped)s.", skipped=skipped)
@@ -256,7 +311,7 @@ class RefillCardChange(models.TransientModel):
                 'sticky': bool(skipped),
                 'title': label,
                 'message': message,
-                'next': {'type': 'ir.actions.act_window_close'},
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
             },
         }
 
@@ -267,7 +322,7 @@ class RefillCardChange(models.TransientModel):
         if not (self.series_ids or self.card_ids or self.first_id and self.last_id):
             raise UserError(self.env._("Type or scan the first and the last card of the range."))
         if not (self.series_ids or self.card_ids or self._is_range()):
-            raise UserError(self.env._("The first and the last card are not of one series."))
+            raise UserError(self._get_other_series_sentence())
         if any(series.state != 'ready' for series in self._get_series()):
             raise UserError(self.env._("The cards are still being generated."))
         if self.operation == 'disable':
@@ -345,4 +400,14 @@ class RefillCardChange(models.TransientModel):
         action = self.env['ir.actions.act_window']._for_xml_id(
             'refill_cards.refill_card_change_action'
         )
-        return {**action, 'res_id': self.id}
+        action['res_id'] = self.id
+        if self.operation:
+            # Opened by a button for one operation: the window is called as the button.
+            action['name'] = self._get_operation_label()
+            action['context'] = {'is_operation_chosen': True}
+        return action
+
+    def _get_operation_label(self):
+        if self.operation == 'disable' and self.reason == 'cancelled':
+            return self.env._("Cancel the Rest")
+        return dict(self._fields['operation']._description_selection(self.env))[self.operation]

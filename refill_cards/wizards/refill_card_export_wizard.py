@@ -190,9 +190,10 @@ class RefillCardExportWizard(models.TransientModel):
         return self.create(values)._get_window_action()
 
     def _get_window_action(self):
+        is_print = self.file_format == 'pdf'
         return {
             **self._get_records_action(target='new', context={'dialog_size': 'large'}),
-            'name': self.env._("Export Refill Cards"),
+            'name': self.env._("Print") if is_print else self.env._("Export"),
         }
 
     def action_export(self):

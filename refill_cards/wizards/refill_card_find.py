@@ -4,6 +4,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
 from .. import code as codes
+from ..wording import format_count
 
 MAX_CANDIDATES = 100
 BATCH = 20_000
@@ -63,7 +64,9 @@ class RefillCardFind(models.TransientModel):
         found = self._search_codes(pattern)
         # sudo: whether or not that company is chosen
         self.env['refill.card.lockout']._count_shown(series.sudo().company_id)
-        note = self.env._("Looked for a damaged card: %(count)s found.", count=len(found))
+        note = self.env._(
+            "Looked for a damaged card: %(count)s found.", count=format_count(self.env, len(found))
+        )
         if len(found) > MAX_CANDIDATES:
             note = self.env._(
                 "Looked for a damaged card: more than %(maximum)s found.", maximum=MAX_CANDIDATES

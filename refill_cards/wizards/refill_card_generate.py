@@ -2,6 +2,7 @@ from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 
 from .. import code as codes
+from ..wording import format_count
 
 
 class RefillCardGenerate(models.TransientModel):
@@ -106,7 +107,7 @@ class RefillCardGenerate(models.TransientModel):
                 wizard.code_example = fmt.display(fmt.generate(1)[0])
                 wizard.guessable = probability >= codes.MAX_GUESSING_PROBABILITY
                 wizard.guessing_probability = self.env._(
-                    "1 in %(odds)s a year", odds=f'{round(1 / probability):,}'
+                    "1 in %(odds)s a year", odds=format_count(self.env, round(1 / probability))
                 )
 
     def _count_cards(self, length):

@@ -84,7 +84,7 @@ class RefillCardRedeem(models.TransientModel):
     def _get_refusal(self):
         """Return the sentence with which redeeming would be refused now, False without one."""
         try:
-            if self.card_id and self.partner_id:
+            if self.card_id:
                 self.card_id.sudo()._check_redeemable(self.partner_id, self.company_id)
         except RefillCardRefused as refused:
             return str(refused)
@@ -96,18 +96,8 @@ class RefillCardRedeem(models.TransientModel):
         )
 
     def _find_card(self):
-        """Return the card whose serial number or code was typed.
-
-        :raise RefillCardRefused: when there is none, or not one that the user may see.
-        """
-        visible = self.env['refill.card']
-        if card := visible.search([('name', '=', self.typed.strip())]):
-            return card
-        found = visible._find_by_code(self.typed, self.partner_id)
-        if not visible.search_count([('id', '=', found.id)]):
-            reason = 'used' if found.state == 'used' else 'company'
-            raise found._refusal(reason, company=self.company_id)
-        return found.with_env(self.env)
+        cards = self.env['refill.card']
+        return cards._find(self.typed, self.partner_id)
 
     def action_redeem(self):
         """Redeem the card for the customer.
@@ -138,6 +128,6 @@ class RefillCardRedeem(models.TransientModel):
                 'type': 'success',
                 'title': self.env._("Card redeemed"),
                 'message': message,
-                'next': {'type': 'ir.actions.act_window_close'},
+                'next': {'type': 'ir.actions.client', 'tag': 'soft_reload'},
             },
         }

@@ -6,8 +6,11 @@
  * @typedef {{ characters: string, length: number }} Format the length is that of the whole body
  */
 
+import { readCode } from "./refill_card_link";
+
 const GROUP = 4;
 const SEPARATOR = /[\p{Pd}\p{Zs}\p{Zl}\p{Zp}\p{Cc}\p{Cf}\u2212]/u;
+const FULL_STOPS = /[.\uff0e\u3002\u06d4]+$/;
 const LOOK_ALIKES = { O: "0", I: "1", L: "1" };
 
 /** Digits of a script follow each other in Unicode, from zero to nine. */
@@ -24,9 +27,10 @@ function toAscii(character) {
     return String((point - zero) % 10);
 }
 
-/** Return what was typed in capitals, without spaces and dashes. */
+/** Return what was typed or pasted, maybe a link, in capitals, without spaces and dashes. */
 function clean(text) {
-    return Array.from(text.normalize("NFKC").toUpperCase())
+    const typed = readCode(text).trim().replace(FULL_STOPS, "");
+    return Array.from(typed.normalize("NFKC").toUpperCase())
         .filter((character) => !SEPARATOR.test(character))
         .map(toAscii)
         .join("");
@@ -83,6 +87,7 @@ function isGroup(segment) {
  * @param {boolean} [isTyping] whether a dash at the end was just typed
  */
 export function group(text, formats, isTyping = false) {
+    text = readCode(text);
     const characters = clean(text);
     if (!/^[0-9A-Z]+$/.test(characters)) {
         return text;

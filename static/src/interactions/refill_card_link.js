@@ -8,9 +8,13 @@ const KEY = "refill_card_code";
  * Return the code in the address that a card's QR opens. It is in the fragment, which stays out of
  * every server's log.
  *
- * @param {string} address what was scanned; any other text is returned as it is
+ * @param {string} address what was typed, pasted or scanned; without a fragment it is returned as
+ *     it is
  */
 export function readCode(address) {
+    if (!address.includes("#")) {
+        return address;
+    }
     const fragment = address.slice(address.indexOf("#") + 1);
     try {
         return decodeURIComponent(fragment);

@@ -1,0 +1,77 @@
+from odoo import api, models
+from odoo.fields import Domain
+from odoo.tools.sql import escape_psql
+
+from .. import code as codes
+from .refill_card_series import MAX_QUANTITY, NUMBER_DIGITS
+
+
+class RefillCard(models.Model):
+    _inherit = 'refill.card'
+
+    @api.model
+    def _find(self, text, partner):
+        """Return the card that the user sees, by what staff typed or scanned: where every window
+        comes in.
+
+        :param str text: a serial number, a code, or the link on a card.
+        :param res.partner partner: whom the card is for; may be empty.
+        :rtype: refill.card
+        :raise RefillCardRefused: when there is no such card, or not one that the user may see;
+            wrong codes are counted.
+        """
+        if card := self._find_by_serial(text):
+            return card
+        found = self._find_by_code(text, partner)
+        if not self.search_count([('id', '=', found.id)]):
+            reason = 'used' if found.state == 'used' else 'company'
+            raise found._refusal(reason, company=self.env.company)
+        return found.with_env(self.env)
+
+    @api.model
+    def _find_by_serial(self, text):
+        """Return the card that the user sees with this serial number, empty without one.
+
+        :param str text: with dashes of any kind or none, in any case and script of digits.
+        :rtype: refill.card
+        """
+        serials = self._read_serials(text)
+        cards = self.search([('name', 'in', serials)])
+        exact = cards.filtered(lambda card: card.name == serials[0])
+        return exact or (cards if len(cards) == 1 else cards.browse())
+
+    @api.model
+    def _read_serials(self, text):
+        """Return the serial numbers, as they are stored, for which a typed one can stand.
+
+        They are put together anew from the names of the series, whose format is the company's
+        choice, so that the unique index finds the card.
+
+        :return: first what was typed.
+        :rtype: list[str]
+        """
+        lengths = range(NUMBER_DIGITS, len(str(MAX_QUANTITY)) + 1)
+        numbers = dict(codes.read_serial(text, lengths))
+        # sudo: whether or not the series is seen or still there, the card's own rules decide
+        every = self.env['refill.card.series'].sudo().with_context(active_test=False)
+        series = every.search_fetch([('stem', 'in', list(numbers))], ['name', 'stem'])
+        return [text.strip(), *(f'{each.name}-{numbers[each.stem]}' for each in series)]
+
+    @api.model
+    def _search_display_name(self, operator, value):
+        """Find cards by what is typed or scanned into a search box.
+
+        That is a serial number or its beginning, a code, or the link on a card.
+        """
+        texts = [value] if isinstance(value, str) else value
+        if operator not in ('=', 'in', 'like', 'ilike', '=ilike') or not all(
+            isinstance(text, str) and text for text in texts
+        ):
+            return super()._search_display_name(operator, value)
+        return Domain.OR(self._get_typed_domain(text) for text in texts)
+
+    @api.model
+    def _get_typed_domain(self, text):
+        if card := self._find_by_serial(text):
+            return Domain('id', '=', card.id)
+        return Domain('name', '=like', escape_psql(text.strip()) + '%') | Domain('code', '=', text)
