@@ -116,7 +116,7 @@ def write(
 
     :param cards: the first one decides how the space on all of them is divided.
     :param file: gets the bytes in order; need not be seekable.
-    :param single: each card on a page of its own size, without cut marks.
+    :param single: each card on a page of its own size, without cut marks; its QR is a link.
     :raise Unprintable: ``CannotFit``, ``MissingCharacters``, ``UnknownPlaceholder`` or
         ``UnreadablePicture``.
     """
@@ -232,6 +232,7 @@ class _Sheet:
         self.size, self.boxes, self.aligns = (place.width, place.height), place.boxes, place.aligns
         self.typesetter = place.typesetter
         self.cut_marks = layout.cut_marks
+        self.single = single
         if single or layout.paper in ONE_CARD_A_PAGE:
             page, self.positions, self.cut_marks = self.size, [(0, 0)], False
         self.personal = {
@@ -291,6 +292,10 @@ class _Sheet:
         if 'barcode' in self.boxes:
             symbol = code128(card.code.replace('-', ''))
             self.canvas.draw_symbol(symbol, place_barcode(self.boxes['barcode'], symbol.width))
+        if self.single:  # a phone that shows the card cannot scan it
+            box = self.boxes.get('qr', self.boxes['code'])
+            corners = (box.x, box.y, box.x + box.width, box.y + box.height)
+            self.canvas.linkURL(card.url, corners, relative=1)
         self.canvas.restoreState()
 
     def _draw_texts(self, card, templates):

@@ -246,7 +246,12 @@ class TestSend(SendCase):
         self.assertEqual(len(pages), 2)
         for card, page in zip(cards, pages, strict=True):
             self.assertLess(float(page.mediabox.width), 300, "points: a card, not a sheet")
-            self.assertIn(card.name, page.extract_text())
+            lines = page.extract_text().splitlines()
+            code = card.sudo().code
+            self.assertIn(code, lines, "in one line")
+            [link] = page['/Annots']
+            address = self.company._get_refill_card_address()
+            self.assertEqual(link.get_object()['/A']['/URI'], f'{address}#{code}')
 
     def test_the_layout_is_chosen_when_sending(self):
         card = self._generate_card()
@@ -288,13 +293,25 @@ class TestSend(SendCase):
 
     def test_a_mail_in_arabic_runs_from_right_to_left(self):
         self.env['res.lang']._activate_lang('ar_001')
+        template = self.env.ref('refill_cards.mail_template_refill_card_sending')
+        english = template.body_html
+        arabic = english.replace("Dear", "عزيزي")
+        template.with_context(lang='ar_001').body_html = arabic
         self.customer.lang = 'ar_001'
         card = self._generate_card()
         self._send(card, self.customer)
         self._run_mail_queue()
         html = self._get_html()
+        self.assertIn("عزيزي", html)
         self.assertIn('dir="rtl"', html.partition('<p>')[0])
         self.assertRegex(html, rf'<span dir="ltr">\s*{card.name}\s*</span>')
+
+    def test_a_mail_that_is_not_translated_runs_from_left_to_right(self):
+        self.env['res.lang']._activate_lang('ar_001')
+        self.customer.lang = 'ar_001'
+        self._send(self._generate_card(), self.customer)
+        self._run_mail_queue()
+        self.assertIn('dir="ltr"', self._get_html().partition('<p>')[0])
 
     def test_the_text_of_a_template_sends_codes_to_nobody_else(self):
         template = self.env.ref('refill_cards.mail_template_refill_card_sending')

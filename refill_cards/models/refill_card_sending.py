@@ -72,9 +72,19 @@ class RefillCardSending(models.Model):
 
     @api.depends('partner_id.lang')
     def _compute_text_direction(self):
-        languages = self.env['res.lang']
+        """Follow the customer's language, as far as the text of the e-mail is in it."""
+        template_sudo = self._get_template_sudo()
+        english = template_sudo.with_context(lang='en_US').body_html
         for sending in self:
-            sending.text_direction = languages._lang_get(sending.partner_id.lang).direction
+            lang = sending.partner_id.lang
+            is_translated = template_sudo.with_context(lang=lang).body_html != english
+            language = self.env['res.lang']._lang_get(lang)
+            sending.text_direction = is_translated and language.direction or 'ltr'
+
+    @api.model
+    def _get_template_sudo(self):
+        # sudo: what the template may show is decided by who may send
+        return self.env.ref('refill_cards.mail_template_refill_card_sending').sudo()
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
@@ -110,9 +120,7 @@ class RefillCardSending(models.Model):
         """
         for sending in self:
             sending._draw()  # to refuse now what cannot be printed
-        # sudo: what the template may show is decided by who may send
-        template_sudo = self.env.ref('refill_cards.mail_template_refill_card_sending').sudo()
-        mails = template_sudo.send_mail_batch(
+        mails = self._get_template_sudo().send_mail_batch(
             self.ids,
             email_values={
                 # Nobody shall be shown the message as one of a document that they see.
