@@ -1,6 +1,9 @@
-from odoo.exceptions import AccessError
+from odoo.addons.mail.tests.common import MailCase
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
+from odoo.modules.module import load_script
 from odoo.tests import Form, tagged
+from odoo.tools.misc import file_path
 
 from .common import RefillCardCommon
 
@@ -321,3 +324,130 @@ class TestAcceptance(RefillCardCommon):
         self.env.flush_all()
         with self.assertQueryCount(1):
             self.assertTrue(series._is_available_to(self.company))
+
+
+@tagged('post_install', '-at_install')
+class TestUpdate(RefillCardCommon, MailCase):
+    """A database of before is brought up to date."""
+
+    def _migrate(self):
+        path = file_path('refill_cards/migrations/19.0.1.1.0/post-series.py')
+        self.env.flush_all()
+        load_script(path, 'post_series').migrate(self.cr, '19.0.1.0.0')
+
+    def test_what_was_accepted_before_still_is_where_the_maker_manages_both(self):
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        theirs = self._generate(user=manager, company_ids=[Command.clear()])
+        ours = self._generate(company_ids=[Command.clear()])
+        (theirs + ours).sudo().write({'agreed_company_ids': [Command.clear()]})
+        self.assertNotIn(self.other_company, ours.sudo().accepting_company_ids)
+        self._migrate()
+        self.assertEqual(ours.sudo().accepting_company_ids, self.company + self.other_company)
+        self.assertEqual(theirs.sudo().accepting_company_ids, self.other_company)
+
+    def test_series_whose_codes_left_are_frozen_and_their_prefixes_read(self):
+        self.env['res.lang']._activate_lang('fr_FR')
+        kept, exported, shown, other = (self._generate() for _number in range(4))
+        self.env['refill.card.export'].sudo().create(
+            {
+                'name': "cards.csv",
+                'company_id': self.company.id,
+                'currency_id': exported.currency_id.id,
+                'series_ids': [Command.set(exported.ids)],
+                'scope': 'all',
+                'file_format': 'csv',
+            }
+        )
+        self._change(exported.card_ids[0], 'companies', company_ids=self.other_company.ids)
+        moved = exported.search([], limit=1)
+        shown.card_ids[0]._record_events(None, channel='backend', note="Code shown")
+        other.card_ids[0]._record_events(None, channel='backend', note="Valid without end")
+        code = shown.card_ids[0].sudo().code
+        self.flush_tracking()
+        shown.prefix = 'NEW'
+        self.flush_tracking()
+        shown.sudo().former_prefixes = False
+        layout = kept.layout_id.create({'name': "Of before"})
+        self._migrate()
+        self.assertFalse(layout.company_id)
+        series = kept + exported + moved + shown + other
+        self.assertEqual(
+            [bool(each.codes_left_on) for each in series], [False, True, True, True, False]
+        )
+        self.assertEqual(shown.former_prefixes, 'QUICK')
+        found = self.env['refill.card'].with_user(self.accountant).search([('code', '=', code)])
+        self.assertEqual(found, shown.card_ids[0])
+
+
+@tagged('post_install', '-at_install')
+class TestLayoutsOfCompanies(RefillCardCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.manager = cls._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=cls.other_company.id
+        )
+        cls.layouts = cls.env['refill.card.layout'].with_user(cls.accountant)
+        cls.own = cls.layouts.create({'name': "Ours"})
+        cls.shared = cls.env.ref('refill_cards.refill_card_layout_sheet')
+
+    def _assert_untouchable(self, layout):
+        for call in (
+            lambda: layout.write({'name': "Theirs"}),
+            lambda: layout.action_archive(),
+            lambda: layout.unlink(),
+            lambda: layout.write({'company_id': self.other_company.id}),
+        ):
+            with self.assertRaises(AccessError):
+                call()
+        imported = layout.load(['.id', 'name'], [[str(layout.id), "Theirs"]])
+        self.assertTrue(imported['messages'])
+
+    def test_managers_of_another_company_neither_see_nor_change_a_layout(self):
+        self.assertEqual(self.own.company_id, self.company)
+        theirs = self.own.with_user(self.manager)
+        self.assertFalse(theirs.search([('id', '=', theirs.id)]))
+        with self.assertRaises(AccessError):
+            theirs.read(['name'])
+        self._assert_untouchable(theirs)
+        series = self._generate(user=self.manager)
+        with self.assertRaises(UserError):
+            series.layout_id = theirs.id
+        self.assertNotEqual(series.layout_id.id, self.own.id)
+
+    def test_what_all_share_is_changed_by_who_manages_everywhere(self):
+        theirs = self.shared.with_user(self.manager)
+        self.assertTrue(theirs.search([('id', '=', theirs.id)]))
+        self.assertFalse(theirs.is_editable)
+        self._assert_untouchable(theirs)
+        with self.assertRaises(AccessError):
+            theirs.create({'name': "For all", 'company_id': False})
+        copied = theirs.copy()
+        self.assertEqual((copied.company_id, copied.is_editable), (self.other_company, True))
+        self.manager.company_ids = self.env['res.company'].search([])
+        self.assertTrue(theirs.with_context(allowed_company_ids=self.other_company.ids).is_editable)
+        theirs.name = "For all"
+        self._create_company(name="Just founded")
+        with self.assertRaises(AccessError):
+            theirs.name = "For all but one"
+        self.manager.group_ids += self.env.ref('base.group_system')
+        theirs.name = "The administrator's"
+
+    def test_branches_use_the_layouts_of_head_office_and_do_not_change_them(self):
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.manager.write({'company_id': branch.id, 'company_ids': [Command.set(branch.ids)]})
+        theirs = self.own.with_user(self.manager)
+        series = self._generate(user=self.manager)
+        series.layout_id = theirs
+        self.assertFalse(theirs.is_editable)
+        self._assert_untouchable(theirs)
+
+    def test_a_layout_by_which_others_print_stays_theirs(self):
+        self.manager.company_ids += self.company
+        series = self._generate(user=self.manager)
+        series.layout_id = self.shared
+        with self.assertRaisesRegex(UserError, "printed by layout"):
+            self.shared.company_id = self.company
+        self.shared.company_id = self.other_company

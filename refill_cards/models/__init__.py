@@ -22,6 +22,7 @@ from . import (
     refill_card_exported,
     refill_card_identity,
     refill_card_layout,
+    refill_card_layout_company,
     refill_card_lockout,
     refill_card_mail,
     refill_card_search,

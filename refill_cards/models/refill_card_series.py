@@ -57,6 +57,7 @@ class RefillCardSeries(models.Model):
     _description = "Refill Card Series"
     _inherit = ['mail.thread']
     _order = 'id desc'
+    _check_company_auto = True
 
     name = fields.Char(string="Reference", required=True, readonly=True, copy=False)
     # Finds the series of a serial number that is typed without dashes, whatever its format.
@@ -138,8 +139,9 @@ class RefillCardSeries(models.Model):
     progress = fields.Float(compute='_compute_progress', help="Percentage of the cards made.")
     layout_id = fields.Many2one(
         comodel_name='refill.card.layout',
-        default=lambda self: self.env['refill.card.layout'].search([], limit=1),
+        default=lambda self: self.env['refill.card.layout']._get_default(),
         ondelete='set null',
+        check_company=True,
         help="How the cards are printed.",
     )
     card_ids = fields.One2many(comodel_name='refill.card', inverse_name='series_id', string="Cards")

@@ -53,9 +53,7 @@ class RefillCardSend(models.TransientModel):
     def _compute_layout_id(self):
         for wizard in self:
             series = wizard.card_ids.series_id
-            wizard.layout_id = series.layout_id[:1] or self.env['refill.card.layout'].search(
-                [], limit=1
-            )
+            wizard.layout_id = series.layout_id[:1] or self.env['refill.card.layout']._get_default()
 
     @api.depends('card_ids')
     def _compute_address(self):
@@ -110,6 +108,7 @@ class RefillCardSend(models.TransientModel):
         cards.series_id._check_may_export()
         cards._lock_to_send()
         cards._check_sendable()
+        self.layout_id.check_access('read')
         if not self.layout_id:
             raise UserError(self.env._("Choose the layout of the cards."))
         if len(self.partner_ids) not in (1, len(cards)):

@@ -1,0 +1,55 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+
+class RefillCardLayout(models.Model):
+    """Layouts belong to a company, whose branches use them too, or to all companies."""
+
+    _inherit = 'refill.card.layout'
+    _check_company_domain = models.check_company_domain_parent_of
+
+    company_id = fields.Many2one(
+        comodel_name='res.company',
+        index='btree_not_null',
+        ondelete='cascade',
+        default=lambda self: self.env.company,
+        help="Who uses this layout, with the branches. Leave empty for all companies: then only who"
+        " manages refill cards in all of them, or the system, may change it.",
+    )
+    is_editable = fields.Boolean(compute='_compute_is_editable')
+
+    @api.depends('company_id')
+    @api.depends_context('uid', 'allowed_company_ids')
+    def _compute_is_editable(self):
+        writable = self._filtered_access('write')
+        for layout in self:
+            layout.is_editable = not layout.id or layout in writable
+
+    @api.constrains('company_id')
+    def _check_company_of_series(self):
+        """A layout stays with the series that are printed by it."""
+        # sudo: wherever the user looks
+        series_sudo = self.env['refill.card.series'].sudo().with_context(active_test=False)
+        for layout in self.filtered('company_id'):
+            for series in series_sudo.search([('layout_id', '=', layout.id)]):
+                if layout.company_id not in series.company_id.parent_ids:
+                    raise UserError(
+                        self.env._(
+                            "Series of other companies are printed by layout %(layout)s: it stays"
+                            " theirs. Duplicate it instead.",
+                            layout=layout.name,
+                        )
+                    )
+
+    def copy_data(self, default=None):
+        """A copy is the user's company's, unless they may change what is shared by all."""
+        values = super().copy_data(default)
+        for layout, copied in zip(self, values, strict=True):
+            if not layout.is_editable and 'company_id' not in (default or {}):
+                copied['company_id'] = self.env.company.id
+        return values
+
+    @api.model
+    def _get_default(self):
+        """Return the first layout that the current company may use, whoever looks."""
+        return self.search(self._check_company_domain(self.env.company), limit=1)
