@@ -1,4 +1,3 @@
-from odoo.addons.mail.tests.common import MailCase
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.modules.module import load_script
@@ -327,7 +326,7 @@ class TestAcceptance(RefillCardCommon):
 
 
 @tagged('post_install', '-at_install')
-class TestUpdate(RefillCardCommon, MailCase):
+class TestUpdate(RefillCardCommon):
     """A database of before is brought up to date."""
 
     def _migrate(self):
@@ -365,10 +364,16 @@ class TestUpdate(RefillCardCommon, MailCase):
         shown.card_ids[0]._record_events(None, channel='backend', note="Code shown")
         other.card_ids[0]._record_events(None, channel='backend', note="Valid without end")
         code = shown.card_ids[0].sudo().code
-        self.flush_tracking()
         shown.prefix = 'NEW'
-        self.flush_tracking()
         shown.sudo().former_prefixes = False
+        self.env['mail.tracking.value'].create(
+            {
+                'mail_message_id': shown.message_post(body="Changed").id,
+                'field_id': self.env['ir.model.fields']._get(shown._name, 'prefix').id,
+                'old_value_char': "QUICK",
+                'new_value_char': "NEW",
+            }
+        )
         layout = kept.layout_id.create({'name': "Of before"})
         self._migrate()
         self.assertFalse(layout.company_id)

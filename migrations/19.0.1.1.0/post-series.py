@@ -67,7 +67,8 @@ def remember_prefixes(env):
             """
             UPDATE refill_card_series series SET former_prefixes = former.prefixes
               FROM (
-                    SELECT message.res_id, string_agg(DISTINCT value.old_value_char, ' ') AS prefixes
+                    SELECT message.res_id,
+                           string_agg(DISTINCT value.old_value_char, ' ') AS prefixes
                       FROM mail_tracking_value value
                       JOIN mail_message message ON message.id = value.mail_message_id
                       JOIN ir_model_fields field ON field.id = value.field_id
