@@ -26,6 +26,11 @@ class TestSeries(RefillCardCommon, MailCase):
             ({'quantity': 1_000_001}, "between 1 and 1,000,000"),
             ({'price': 0}, "more than zero"),
             ({'price': -5}, "more than zero"),
+            ({'price': 1e300}, "9,999,999.99 at the most"),
+            ({'price': 10_000_000}, "9,999,999.99 at the most"),
+            ({'valid_till': '9999-12-31'}, "50 years at the most"),
+            ({'valid_till': '2206-01-01'}, "50 years at the most"),
+            ({'activation_required': True, 'validity_days': 10**6}, "50 years at the most"),
             ({'valid_till': yesterday}, "has passed"),
             ({'prefix': 'A-B'}, "letters A to Z"),
             ({'prefix': 'ÄÖ'}, "letters A to Z"),
@@ -36,6 +41,33 @@ class TestSeries(RefillCardCommon, MailCase):
         ):
             with self.subTest(**values), self.assertRaisesRegex(ValidationError, sentence):
                 self._generate(**values)
+
+    def test_limits_hold_for_what_is_changed(self):
+        series = self._generate()
+        for change, sentence in (
+            (lambda: series.write({'price': 1e300}), "at the most"),
+            (lambda: series.sudo().write({'price': 10_000_000}), "at the most"),
+            (lambda: series.write({'valid_till': '2206-01-01'}), "50 years"),
+            (lambda: series.card_ids[0].write({'valid_till': '2206-01-01'}), "50 years"),
+            (lambda: self._change(series, 'extend', valid_till='2206-01-01'), "50 years"),
+        ):
+            with self.assertRaisesRegex(ValidationError, sentence), self.cr.savepoint():
+                change()
+        self._generate(quantity=1, price=9_999_999.99)
+
+    def test_refused_attempts_burn_no_number(self):
+        first = self._generate().name
+        keys = self.env['ir.config_parameter']
+        key = keys.get_param('refill_cards.key')
+        for values in ({'price': 0}, {'quantity': 0}, {'prefix': 'Ä'}, {'code_length': 3}):
+            with self.assertRaises(ValidationError), self.cr.savepoint():
+                self._generate(**values)
+        keys.set_param('refill_cards.key', codes.generate_key())
+        with self.assertRaisesRegex(UserError, "refill_cards_key"), self.cr.savepoint():
+            self._generate()
+        keys.set_param('refill_cards.key', key)
+        stem, _dash, number = first.rpartition('-')
+        self.assertEqual(self._generate().name, f'{stem}-{int(number) + 1:04}')
 
     def test_every_field_has_a_sensible_default(self):
         wizard = self.env['refill.card.generate'].with_user(self.accountant).create({})

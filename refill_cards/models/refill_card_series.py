@@ -2,6 +2,7 @@ from collections import defaultdict
 from datetime import timedelta
 from uuid import uuid4
 
+from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError, ValidationError
@@ -13,6 +14,10 @@ from ..wording import format_count
 from .refill_card import STATES
 
 MAX_QUANTITY = 1_000_000
+# What fits on a card, and times the quantity is still told to the cent.
+MAX_PRICE = 9_999_999.99
+# Later is a typing error.
+MAX_YEARS = 50
 # Digits of a card's number in its serial number, which sort as texts.
 NUMBER_DIGITS = 6
 # Up to here the user waits, for about a second; more are generated in the background.
@@ -271,6 +276,13 @@ class RefillCardSeries(models.Model):
         for series in self:
             if series.currency_id.compare_amounts(series.price, 0) <= 0:
                 raise ValidationError(self.env._("The price of a card must be more than zero."))
+            if series.price > MAX_PRICE:
+                raise ValidationError(
+                    self.env._(
+                        "The price of a card is %(maximum)s at the most.",
+                        maximum=format_amount(self.env, MAX_PRICE, series.currency_id),
+                    )
+                )
 
     @api.constrains('prefix')
     def _check_prefix(self):
@@ -314,6 +326,8 @@ class RefillCardSeries(models.Model):
     @api.constrains('activation_required', 'validity_days', 'valid_till')
     def _check_validity_days(self):
         for series in self.filtered('validity_days'):
+            if series.validity_days > MAX_YEARS * 365:
+                raise ValidationError(self._get_too_long_sentence())
             if series.validity_days < 0:
                 raise ValidationError(
                     self.env._("Cards must be valid for at least a day from their activation.")
@@ -342,7 +356,9 @@ class RefillCardSeries(models.Model):
 
     @api.model
     def _check_day(self, day):
-        """:raise ValidationError: when the day has passed."""
+        """:raise ValidationError: when the day has passed, or is too far away."""
+        if day and day > self.env.company._get_refill_card_day() + relativedelta(years=MAX_YEARS):
+            raise ValidationError(self._get_too_long_sentence())
         if day and day < self.env.company._get_refill_card_day():
             raise ValidationError(
                 self.env._(
@@ -350,6 +366,14 @@ class RefillCardSeries(models.Model):
                     day=format_date(self.env, day),
                 )
             )
+
+    @api.model
+    def _get_too_long_sentence(self):
+        return self.env._(
+            "Cards are valid for %(maximum)s years at the most. Leave the last day empty for cards"
+            " that stay valid.",
+            maximum=MAX_YEARS,
+        )
 
     # -------------------------------------------------------------------------
     # CRUD
