@@ -52,6 +52,23 @@ class TestGenerateInTheBackground(RefillCardCommon):
             self.assertEqual(fmt.display(body), card.sudo().code)
         self.assertEqual(set(cards.mapped('state')), {'active'})
 
+    def test_whoever_generated_is_told_in_odoo_when_the_cards_are_there(self):
+        series = self._generate(quantity=20)
+        told = []
+        with patch.object(
+            type(self.env['bus.bus']),
+            '_sendone',
+            lambda _bus, target, kind, message: told.append((target, kind, message)),
+        ):
+            self._run_cron()
+        [(target, message)] = [
+            (target, message) for target, kind, message in told if kind == 'refill_cards/done'
+        ]
+        self.assertEqual(target, self.accountant.partner_id)
+        sentence = f"The 20 cards of series {series.name} are generated"
+        self.assertEqual((message['message'], message['button']), (sentence, "Open"))
+        self.assertEqual(message['next']['domain'], [('series_id', '=', series.id)])
+
     # -------------------------------------------------------------------------
     # WHO WAITS
     # -------------------------------------------------------------------------
