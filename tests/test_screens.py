@@ -102,6 +102,23 @@ class TestScreens(RefillCardCommon):
         summed = etree.fromstring(view['arch']).xpath("//field[@sum and not(@optional)]/@name")
         self.assertEqual(summed, ['card_count', 'active_count', 'used_count'])
 
+    def test_a_list_with_cards_redeemed_in_another_company_is_exported(self):
+        here, there = self._generate(2, company_ids=[Command.clear()]).card_ids
+        self._redeem(here)
+        clerk = self._new_user(
+            'daughter', 'refill_cards.group_refill_card_user', company_id=self.other_company.id
+        )
+        stranger = self.stranger.copy({'company_id': self.other_company.id})
+        self._redeem(there, partner=stranger, user=clerk)
+        chosen = here.with_context(allowed_company_ids=self.company.ids)
+        paths = [
+            f'{name}/display_name'
+            for name in ('series_id', 'partner_id', 'used_by_id', 'company_id', 'payment_id')
+        ]
+        rows = (chosen + there).export_data(['name', 'state', *paths])['datas']
+        self.assertEqual([row[0] for row in rows], [here.name, there.name])
+        self.assertNotIn(stranger.name, rows[1])
+
     # -------------------------------------------------------------------------
     # CHANGING CARDS
     # -------------------------------------------------------------------------

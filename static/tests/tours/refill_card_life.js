@@ -77,14 +77,15 @@ registry.category("web_tour.tours").add("refill_card_life", {
         {
             content: "Activate the first two cards",
             trigger: ".modal .o_field_widget[name=first] input",
-            run: "edit TOUR-000001 && press Tab",
+            run: "edit TOUR-000001 && press Enter",
         },
         {
             trigger: ".modal .o_field_widget[name=first_id]:contains('TOUR-000001')",
         },
         {
-            trigger: ".modal .o_field_widget[name=last] input",
-            run: "edit TOUR-000002 && press Tab",
+            content: "Enter went to the last one",
+            trigger: ".modal .o_field_widget[name=last] input:focus",
+            run: "edit TOUR-000002 && press Enter",
         },
         {
             trigger: ".modal .o_field_widget[name=last_id]:contains('TOUR-000002')",

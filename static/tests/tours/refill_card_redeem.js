@@ -53,6 +53,13 @@ function redeemSteps() {
         },
         type("tour-000001"),
         {
+            trigger: ".modal .o_field_widget[name=card_id]:contains('TOUR-000001')",
+        },
+        {
+            content: "Enter went to the customer",
+            trigger: ".modal .o_field_widget[name=partner_id] input:focus",
+        },
+        {
             content: "A used card is said before a customer is chosen",
             trigger: ".modal .alert:contains('already used')",
         },
@@ -66,7 +73,6 @@ function redeemSteps() {
                 ".modal:not(:has(.alert)) .o_field_widget[name=card_id]:contains('TOUR-000002')",
         },
         {
-            content: "Enter went to the customer",
             trigger: ".modal .o_field_widget[name=partner_id] input:focus",
             run: "edit refill_customer",
         },
