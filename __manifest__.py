@@ -48,6 +48,7 @@
         'refill_cards/views/refill_cards_menus.xml',
         'refill_cards/views/account_move_templates.xml',
         'refill_cards/views/portal_templates.xml',
+        'refill_cards/views/account_payment_receipt_templates.xml',
     ],
     'assets': {
         'web.assets_backend': [

@@ -129,6 +129,10 @@ class Format:
         """Return the printed code with all but the last four characters of the body hidden."""
         return self.display(MASK * (len(body) - VISIBLE) + body[-VISIBLE:])
 
+    def nothing(self) -> str:
+        """Return what stands for a body that cannot be opened."""
+        return MASK * (self.length + 1)
+
     def guessing_probability(self, cards: int) -> float:
         """Return the chance that an attacker whom the lockout slows down finds a card in a year.
 
@@ -252,6 +256,33 @@ def read(text: str, formats: Iterable[Format]) -> set[str]:
     if not bodies:
         raise Typo
     return bodies
+
+
+def serial_shape(series: str) -> str:
+    """Return how the serial numbers of a series begin, normalized, ``#`` for each counting digit.
+
+    >>> serial_shape('2026-0001')
+    '2026####'
+    """
+    return normalize(re.sub(r'\d+$', lambda digits: '#' * len(digits[0]), series))
+
+
+def is_serial(text: str, shapes: Iterable[str]) -> bool:
+    """Return whether a typed text is a card's serial number.
+
+    :param shapes: see :func:`serial_shape`.
+
+    >>> is_serial('2026 0001 000123', ['2026####'])
+    True
+    """
+    try:
+        characters = normalize(unwrap(text))
+    except Typo:
+        return False
+    return any(
+        re.fullmatch(re.escape(shape).replace(r'\#', r'\d') + r'\d{6,7}', characters)
+        for shape in shapes
+    )
 
 
 class Sealer:

@@ -30,6 +30,7 @@ from . import (
     test_send_concurrency,
     test_series,
     test_sheet,
+    test_storable,
     test_translations,
     test_undo,
 )

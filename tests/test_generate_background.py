@@ -203,9 +203,16 @@ class TestGenerateInTheBackground(RefillCardCommon):
         self._generate()  # the key that sealed these is the right one from now on
         series = self._generate(quantity=11)
         model = self.registry['refill.card']
-        with patch.object(model, '_get_server_key', return_value=codes.generate_key()):
-            self._run_crashing_cron()
+        for key in (codes.generate_key(), 'nonsense', '12', True):
+            with (
+                self.subTest(key=key),
+                patch.object(model, '_get_server_key', return_value=key),
+                self.assertLogs('odoo.addons.refill_cards', 'WARNING'),
+            ):
+                self.assertTrue(self._run_cron())
         self.assertEqual((series.state, series.card_count), ('generating', 0))
+        problems = series.message_ids.filtered(lambda message: "The key for" in message.body)
+        self.assertEqual(len(problems), 1)
         self._run_cron()
         self._assert_complete(series)
 

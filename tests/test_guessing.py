@@ -574,7 +574,10 @@ class TestGuessing(GuessingCommon):
         self.assertRecordValues(
             event, [{'user_id': self.accountant.id, 'company_id': self.company.id}]
         )
-        self.assertIn(str(self.customer.id), event.note)
+        self.assertEqual(event.partner_id, self.customer)
+        self._guess_for_many(20)
+        self._get_lockout(self.clerk).with_user(self.accountant).action_unlock()
+        self.assertEqual(events.search([], limit=1).summary, f"Unlocked: {self.clerk.login}")
 
     # -------------------------------------------------------------------------
     # SETTINGS

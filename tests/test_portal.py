@@ -9,6 +9,7 @@ from odoo import http
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
+from odoo.tools import mute_logger
 
 from ..refill_cards.code import ALPHABETS
 from .common import RefillCardCommon
@@ -106,9 +107,62 @@ class TestPortal(PortalCommon):
 
     def test_there_are_no_pages_until_the_company_turns_them_on(self):
         self.company.refill_card_portal = False
-        for url in ROUTES:
+        for url in ROUTES[1:]:
             with self.subTest(url=url):
                 self.assertEqual(self.url_open(url).status_code, 404)
+
+    def test_the_page_behind_the_qr_says_what_to_do_where_the_portal_is_off(self):
+        self.company.refill_card_portal = False
+        employee, clerk = self.employee, self.clerk
+        for user, sentence in (
+            (self.customer_user, "Nothing was taken from your card."),
+            (employee, "Nothing was taken from your card."),
+            (clerk, "Redeem the card for a customer in Refill Cards"),
+        ):
+            self._log_in(user)
+            with self.subTest(user=user.login):
+                response = self.url_open('/my/refill')
+                self.assertEqual(response.status_code, 200)
+                self.assertIn(sentence, self._get_alert(response))
+
+    def test_staff_are_told_that_a_card_would_top_up_their_own_account(self):
+        self._log_in(self.clerk)
+        response = self.url_open('/my/refill')
+        self.assertIn("You are logged in as staff", self._get_alert(response))
+
+    def test_no_other_site_frames_a_page_and_no_browser_keeps_one(self):
+        payment = self._pay(10)
+        disabled = self._generate_card()
+        self._redeem(disabled).action_cancel()
+        code = disabled.sudo().code
+        calls = [
+            *(lambda url=url: self.url_open(url, allow_redirects=False) for url in ROUTES),
+            lambda: self.url_open(f'/my/payments/{payment.id}/receipt'),
+            lambda: self._post('nonsense', allow_redirects=False),
+            lambda: self._post(code),
+            lambda: self._post(code, is_typed_kept='1'),
+            lambda: self.url_open('/my/refill', data={'code': code}),  # without a token
+        ]
+        self.company.refill_card_portal = True
+        with mute_logger('odoo.http'):
+            responses = [call() for call in calls]
+            self._post(self._generate_card().sudo().code)
+            responses.append(self.url_open('/my/refill/done'))
+            self.company.refill_card_portal = False
+            responses += [self.url_open(url, allow_redirects=False) for url in ROUTES]
+        for response in [step for last in responses for step in (*last.history, last)]:
+            with self.subTest(url=response.url, status=response.status_code):
+                headers = response.headers
+                self.assertEqual(headers.get('Content-Security-Policy'), "frame-ancestors 'self'")
+                self.assertEqual(headers.get('X-Frame-Options'), 'SAMEORIGIN')
+                self.assertIn('no-store', headers.get('Cache-Control', ''))
+
+    def test_the_home_page_has_a_tile_for_the_payments(self):
+        page = html.fromstring(self.url_open('/my').text)
+        [tile] = page.xpath("//a[@href='/my/payments']")
+        self.assertIn("Payments", tile.text_content())
+        self.company.refill_card_portal = False
+        self.assertNotIn('/my/payments', self.url_open('/my').text)
 
     def test_nothing_is_redeemed_until_the_company_turns_it_on(self):
         card = self._generate_card()
@@ -200,6 +254,17 @@ class TestPortal(PortalCommon):
 
     def test_an_empty_field_is_refused(self):
         self._assert_not_redeemed(self._post(''), "This is not a card's code.", '')
+
+    def test_a_serial_number_is_recognized(self):
+        card = self._generate_card()
+        for typed in (card.name, card.name.replace('-', ' '), card.name.replace('-', '')):
+            with self.subTest(typed=typed):
+                response = self._post(typed)
+                self._assert_not_redeemed(response, "This is the card's serial number.", typed)
+                self.assertIn("scratch off", self._get_alert(response))
+        for typed in (card.name[:-3], f'{card.name}12', 'x' + card.name, '1999-0001-000001'):
+            with self.subTest(typed=typed):
+                self._assert_not_redeemed(self._post(typed), "This is not a card's code.", typed)
 
     def test_a_typing_error_is_refused(self):
         code = self._generate_card().sudo().code
@@ -682,8 +747,19 @@ class TestPortalReceipt(PortalCommon):
         payment = card.payment_id
         self.assertIn(f'href="/my/payments/{payment.id}/receipt"', result.text)
         receipt = self._get_receipt(payment).text  # In tests Odoo leaves it as HTML.
-        for part in (payment.name, "25.00", card.name, invoice.name):
+        for part in (payment.name, "25.00", card.name, invoice.name, "15.00", self.customer.name):
             self.assertIn(part, receipt)
+        self.assertIn(self.company.name, receipt)
+
+    def test_the_receipt_without_invoices_has_no_table_of_them(self):
+        card = self._generate_card()
+        self._post(card.sudo().code)
+        page = html.fromstring(self._get_receipt(card.payment_id).text)
+        self.assertFalse(page.xpath("//table[@name='invoices']"))
+        [table] = page.xpath("//table[hasclass('o_refill_card_receipt')]")
+        text = ' '.join(table.text_content().split())
+        self.assertIn(f"Refill card {card.name}", text)
+        self.assertRegex(text, r"Balance on \S+ \$ 25\.00")
 
     def test_the_receipt_is_a_pdf(self):
         payment = self._pay(10)
@@ -747,13 +823,73 @@ class TestPortalCompanies(PortalCommon):
         self.customer.company_id = self.company
         self.assertFalse(self._get_choices())
 
-    def test_a_contact_of_a_company_deals_with_its_branches(self):
+    def _make_branch(self, **values):
+        """Return a branch of the company, with which the customer deals."""
         branch = self.env['res.company'].create(
-            {'name': "Branch", 'parent_id': self.company.id, 'refill_card_portal': True}
+            {'name': "Branch", 'parent_id': self.company.id, 'refill_card_portal': True, **values}
         )
-        self.customer.company_id = self.company
         self.customer_user.company_ids += branch
-        self.assertEqual(self._get_choices(), {self.company.id, branch.id})
+        receivable = self.customer.property_account_receivable_id
+        self.customer.with_company(branch).property_account_receivable_id = receivable
+        return branch
+
+    def _get_balances(self, url='/my/payments'):
+        page = html.fromstring(self.url_open(url).text)
+        return [
+            ' '.join(balance.text_content().split())
+            for balance in page.xpath("//*[contains(@class, 'o_refill_card_balance')]")
+        ]
+
+    def test_head_office_and_branch_are_one_line_and_no_question(self):
+        branch = self._make_branch()
+        self.customer.company_id = self.company
+        self._pay(40)
+        self._pay(30, company=branch)
+        self.assertFalse(self._get_choices())
+        for url in ('/my/payments', '/my/refill'):
+            self.assertEqual(self._get_balances(url), ["Prepaid credit $ 70.00"])
+        card = self._generate_card()
+        self.assertEqual(self._get_alert(self._post(card.sudo().code)), "Your card was redeemed.")
+        self.assertEqual(card.company_id, self.company)
+
+    def test_a_card_that_only_the_branch_accepts_is_redeemed_there_without_a_question(self):
+        branch = self._make_branch()
+        card = self._generate_card(user=self.env.user, company_ids=[Command.set(branch.ids)])
+        self.assertEqual(self._get_alert(self._post(card.sudo().code)), "Your card was redeemed.")
+        self.assertEqual(card.company_id, branch)
+        self.assertEqual(self.env['refill.card.attempt'].search_count([]), 0)
+
+    def test_the_company_of_the_user_is_the_default_of_a_tree(self):
+        branch = self._make_branch()
+        self.customer_user.company_id = branch
+        card = self._generate_card(company_ids=[Command.clear()])
+        self._post(card.sudo().code)
+        self.assertEqual(card.company_id, branch)
+
+    def test_the_money_of_a_branch_without_portal_is_out_everywhere(self):
+        branch = self._make_branch(refill_card_portal=False)
+        self._pay(40)
+        self._pay(30, company=branch)
+        self.assertEqual(self._get_balances(), ["Prepaid credit $ 40.00"])
+        text = self._get_text(self.url_open('/my/payments'))
+        self.assertIn("Paid 40", text)
+        self.assertNotIn("Paid 30", text)
+        branch.refill_card_portal = True
+        self.company.refill_card_portal = False
+        self.assertEqual(self._get_balances(), ["Prepaid credit $ 30.00"])
+        text = self._get_text(self.url_open('/my/payments'))
+        self.assertIn("Paid 30", text)
+        self.assertNotIn("Paid 40", text)
+
+    def test_of_several_trees_each_is_one_line_and_one_is_chosen(self):
+        self._deal_with_both()
+        self._make_branch()
+        self._pay(20)
+        self.assertEqual(len(self._get_balances()), 2)
+        page = html.fromstring(self.url_open('/my/refill').text)
+        self.assertEqual(len(page.xpath("//input[@name='company_id']")), 2)
+        [chosen] = page.xpath("//input[@name='company_id'][@checked]/@value")
+        self.assertEqual(int(chosen), self.company.id)
 
     def test_a_card_that_the_chosen_company_refuses_can_be_tried_in_another(self):
         self._deal_with_both()

@@ -189,6 +189,69 @@ class TestPortalLink(PortalTourCommon):
         self.start_tour(LINK, 'refill_card_link_login')
         self.assertEqual(card.partner_id, self.customer)
 
+    def _visit_with_kept(self, kept, code):
+        """Run a script on the refill page, as if a card had been scanned before the login."""
+        self._run(
+            f"""
+            const linkedEl = document.querySelector(".o_refill_card_linked");
+            const restart = async (kept) => {{
+                sessionStorage.setItem("refill_card_code", JSON.stringify(kept));
+                const interactions = odoo.__WOWL_DEBUG__.root.env.services["public.interactions"];
+                interactions.stopInteractions();
+                await interactions.startInteractions();
+            }};
+            await restart({kept});
+            assert(inputEl.value === "", `The field holds ${{inputEl.value}}`);
+            assert(!sessionStorage.refill_card_code, "The code is still kept.");
+            {code}
+            """
+        )
+
+    def test_a_code_scanned_long_before_the_login_is_gone(self):
+        self._generate_with_body()
+        self._visit_with_kept(
+            '{ code: "QUICK-7K2M-9XQ4-R3TZD", until: Date.now() - 1 }',
+            'assert(linkedEl.classList.contains("d-none"), "It is still offered.");',
+        )
+
+    def test_a_code_scanned_before_the_login_is_dropped_after_two_wrong_endings(self):
+        self._generate_with_body()
+        self._visit_with_kept(
+            '{ code: "QUICK-7K2M-9XQ4-R3TZD", until: Date.now() + 60000 }',
+            """
+            assert(!linkedEl.classList.contains("d-none"), "It is not offered.");
+            assert(!document.body.innerHTML.includes("R3TZD"), "The page shows the code.");
+            for (const wrong of ["2222", "2222"]) {
+                linkedEl.querySelector("input").value = wrong;
+                linkedEl.querySelector("button").click();
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
+            assert(linkedEl.classList.contains("d-none"), "It is still offered.");
+            assert(inputEl.value === "", `The field holds ${inputEl.value}`);
+            """,
+        )
+
+    def test_a_serial_number_is_recognized_and_left_as_it_is_printed(self):
+        serial = self._generate_with_body().name
+        self._run(
+            f"""
+            const typoEl = document.querySelector(".o_refill_card_typo");
+            for (const type of ["insertText", "insertFromPaste"]) {{
+                inputEl.value = "{serial}";
+                const init = {{ bubbles: true, inputType: type }};
+                inputEl.dispatchEvent(new InputEvent("input", init));
+                assert(inputEl.value === "{serial}", `It became ${{inputEl.value}}`);
+            }}
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            assert(typoEl.textContent.includes("serial number"), typoEl.textContent);
+            """
+        )
+
+    def test_whoever_logs_in_by_another_name_than_the_first_gets_no_code(self):
+        card = self._generate_with_body()
+        self.start_tour(LINK, 'refill_card_link_other_login')
+        self.assertEqual(card.state, 'active')
+
     def test_the_code_in_a_link_outlives_sign_up(self):
         parameters = self.env['ir.config_parameter'].sudo()
         parameters.set_param('auth_signup.invitation_scope', 'b2c')

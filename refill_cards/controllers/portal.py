@@ -22,8 +22,10 @@ class RefillCardPortal(CustomerPortal):
     def portal_my_refill(self, **kwargs):
         """Show the form that redeems a card, once with what was refused before.
 
-        :raise werkzeug.exceptions.NotFound: when no company has refill cards in its portal.
+        Where no card can be redeemed, the page behind a card's QR says what to do instead.
         """
+        if not self._get_customer_companies():
+            return self._render_refill_card_unavailable()
         refused = request.session.pop('refill_card_refused', {})
         company = request.env['res.company'].browse(refused.pop('company_id', None))
         return self._render_refill_card_form(company=company, **refused)
@@ -36,7 +38,8 @@ class RefillCardPortal(CustomerPortal):
         """
         # From the body alone: a code must not travel in a URL.
         typed = request.httprequest.form.get('code', '')
-        company = self._get_chosen_company()
+        companies = self._get_chosen_companies()
+        company = companies[:1]
         if not company:
             sentence = request.env._("Please choose the company that the card is for.")
             return self._refuse_refill_card(typed, company, sentence)
@@ -46,7 +49,7 @@ class RefillCardPortal(CustomerPortal):
         except UserError as refused:
             return self._refuse_refill_card(typed, company, str(refused))
         try:
-            payment_sudo = self._redeem_refill_card(typed, company)
+            payment_sudo = self._redeem_refill_card(typed, companies)
         except RefillCardRefused as refused:
             return self._refuse_refill_card(typed, company, str(refused), refused.reason)
         except UserError:
@@ -74,7 +77,10 @@ class RefillCardPortal(CustomerPortal):
         payment_sudo = self._find_payment(request.session.get('refill_card_payment_id'))
         if not payment_sudo:
             return request.redirect('/my/refill')
-        values = self._prepare_refill_card_values('refill_card', payment_sudo.company_id)
+        companies = self._get_refill_card_companies()
+        root = payment_sudo.company_id.root_id
+        companies = companies.filtered(lambda company: company.root_id == root)
+        values = self._prepare_refill_card_values('refill_card', companies)
         values['payment'] = payment_sudo
         values['result'] = result = payment_sudo._prepare_refill_card_result()
         names = [result['currency'], *(invoice['currency'] for invoice in result['invoices'])]
@@ -167,7 +173,6 @@ class RefillCardPortal(CustomerPortal):
             [
                 ('Content-Type', 'application/pdf'),
                 ('Content-Disposition', content_disposition(filename)),
-                ('Cache-Control', 'no-store'),
             ],
         )
 
@@ -197,15 +202,56 @@ class RefillCardPortal(CustomerPortal):
         }
 
     def _prepare_page_values(self, companies):
-        """Return the customer's balance in each company, and what a screen reader needs."""
-        customer = request.env.user.partner_id.commercial_partner_id
+        """Return the customer's balances, and what a screen reader needs.
+
+        A head office and its branches share one balance.
+
+        :param res.company companies: those with refill cards in their portal; what is owed to, or
+            paid in, another one of their tree is left out.
+        :return: ``balances``: a list of root company, amount, and the company that books a card.
+        :rtype: dict
+        """
+        customer_sudo = request.env.user.partner_id.commercial_partner_id
+        # sudo: customers have no right on entries
+        groups = (
+            request.env['account.move.line']
+            .sudo()
+            ._read_group(
+                [
+                    ('partner_id', '=', customer_sudo.id),
+                    ('account_type', '=', 'asset_receivable'),
+                    ('parent_state', '=', 'posted'),
+                    ('company_id', 'in', companies.ids),
+                ],
+                ['company_id'],
+                ['amount_residual:sum'],
+            )
+        )
+        due = {company.id: amount for company, amount in groups}
         return {
             'balances': [
-                (company, customer._get_refill_card_balance(company)) for company in companies
+                (
+                    root,
+                    root.currency_id.round(0.0 - sum(due.get(company.id, 0) for company in tree)),
+                    self._sort_tree(tree)[0],
+                )
+                for root, tree in companies.grouped('root_id').items()
             ],
+            'has_companies': len(companies) > 1,
             # Odoo tells the language only where the module Website is installed.
             'html_data': {'lang': request.env.lang.replace('_', '-')},
         }
+
+    def _sort_tree(self, companies):
+        """Return companies of one tree, first that which books the payment unless it refuses.
+
+        :param res.company companies: which the customer deals with.
+        :rtype: res.company
+        """
+        own = request.env.user.company_id
+        return companies.sorted(
+            lambda company: (company != own, company != company.root_id, company.id)
+        )
 
     def _refuse_refill_card(self, typed, company, refusal, reason=None):
         """Show the form again, with what was refused.
@@ -224,6 +270,16 @@ class RefillCardPortal(CustomerPortal):
         }
         return request.redirect('/my/refill')
 
+    def _render_refill_card_unavailable(self):
+        """Render the page for whoever cannot redeem a card here, with what to do instead."""
+        values = self._prepare_portal_layout_values()
+        values.update(page_name='refill_card_unavailable', is_staff=self._is_staff())
+        values['html_data'] = {'lang': request.env.lang.replace('_', '-')}
+        return request.render('refill_cards.portal_my_refill_unavailable', values)
+
+    def _is_staff(self):
+        return request.env.user.has_group('refill_cards.group_refill_card_user')
+
     def _render_refill_card_form(self, typed='', company=None, refusal=None, reason=None):
         """Render the form.
 
@@ -236,11 +292,17 @@ class RefillCardPortal(CustomerPortal):
         values = self._prepare_refill_card_values('refill_card')
         values.update(
             typed=typed[:TYPED_LENGTH],
-            chosen=company,
             refusal=refusal,
             reason=reason,
+            is_staff=self._is_staff(),
             formats=json.dumps(self._prepare_typo_formats()),
+            serials=json.dumps(request.env['refill.card']._get_serial_shapes()),
+            serial_sentence=request.env['refill.card']._get_serial_sentence(),
         )
+        own_root = request.env.user.company_id.root_id
+        roots = [root for root, _amount, _company in values['balances']]
+        chosen_root = company.root_id if company else own_root if own_root in roots else roots[0]
+        values['chosen_root'] = chosen_root
         return request.render('refill_cards.portal_my_refill', values)
 
     def _prepare_typo_formats(self):
@@ -291,18 +353,23 @@ class RefillCardPortal(CustomerPortal):
             raise request.not_found()
         return companies
 
-    def _get_chosen_company(self):
-        """Return the company that the form names, or the only one; empty when it is no choice.
+    def _get_chosen_companies(self):
+        """Return the companies of one tree in which the card may be redeemed, the wanted one first.
 
+        The form asks only which tree; one of the companies, which the form names, stands for it.
+
+        :return: empty when it is no choice
         :rtype: res.company
         :raise werkzeug.exceptions.NotFound: when the customer has none to choose from.
         """
         companies = self._get_refill_card_companies()
-        chosen = request.httprequest.form.get('company_id')
-        if chosen is not None:
-            companies = companies.filtered(lambda company: str(company.id) == chosen)
-        company = companies if len(companies) == 1 else companies.browse()
-        return company.with_company(company)
+        named = request.httprequest.form.get('company_id')
+        chosen = companies.filtered(lambda company: str(company.id) == named)
+        roots = chosen.root_id if named is not None else companies.root_id
+        if len(roots) != 1:
+            return companies.browse()
+        tree = self._sort_tree(companies.filtered(lambda company: company.root_id == roots))
+        return (chosen | tree).with_company(chosen or tree[0])
 
     # -------------------------------------------------------------------------
     # PAYMENTS
@@ -387,10 +454,11 @@ class RefillCardPortal(CustomerPortal):
     # REDEMPTION
     # -------------------------------------------------------------------------
 
-    def _redeem_refill_card(self, typed, company):
+    def _redeem_refill_card(self, typed, companies):
         """Redeem a card for the customer who is logged in, all of it or nothing.
 
         :param str typed: the code as typed.
+        :param res.company companies: of which the first that accepts the card books the payment.
         :return: the posted payment, as superuser.
         :rtype: account.payment
         :raise UserError: when the card is not redeemed.
@@ -398,5 +466,5 @@ class RefillCardPortal(CustomerPortal):
         # sudo: customers have no right on cards; whoever has the code may redeem the card
         cards_sudo = request.env['refill.card'].sudo()
         return cards_sudo._redeem_code(
-            typed, request.env.user.partner_id, company, channel='portal'
+            typed, request.env.user.partner_id, companies, channel='portal'
         )

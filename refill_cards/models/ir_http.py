@@ -1,8 +1,12 @@
+import re
+
 from odoo import models
 from odoo.exceptions import UserError
 from odoo.http import request
 
 from .refill_card import RefillCardRefused
+
+PAGES = re.compile(r'/my/(refill|payments)(/|$)')
 
 
 class IrHttp(models.AbstractModel):
@@ -22,3 +26,26 @@ class IrHttp(models.AbstractModel):
             shown.context = exception.context
             exception = shown
         return super()._handle_error(exception)
+
+    @classmethod
+    def _post_dispatch(cls, response):
+        """Let no other site frame the pages of refill cards, and no browser or proxy keep them.
+
+        Whatever is answered: pages, refusals, redirects, errors, files.
+        """
+        # With the module Website a language may stand in front.
+        if PAGES.search(request.httprequest.path):
+            response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
+            response.headers['X-Frame-Options'] = 'SAMEORIGIN'
+            response.headers['Cache-Control'] = 'no-store'
+        return super()._post_dispatch(response)
+
+    def session_info(self):
+        return {**super().session_info(), **self._get_refill_card_session_info()}
+
+    def _get_refill_card_session_info(self):
+        """Tell whoever works with cards, as soon as they open Odoo, that no code can be read."""
+        if not self.env.user.has_group('refill_cards.group_refill_card_user'):
+            return {}
+        problem = self.env['refill.card']._get_key_problem()
+        return {'refill_cards_key_problem': problem} if problem else {}

@@ -141,15 +141,17 @@ class RefillCard(models.Model):
     @api.depends_context('uid')
     def _compute_code(self):
         """Mask the codes for everybody but the superuser: who looks at one is written down."""
-        sealer = self._get_sealer()
+        sealer = self._get_sealer_for_display()
         # sudo: no one reads the sealed code
         for card, card_sudo in zip(self, self.sudo(), strict=True):
             if not card_sudo.code_sealed:
                 card.code = False
                 continue
-            body = sealer.open(card_sudo.code_sealed)
             fmt = card_sudo.series_id._get_format()
-            card.code = fmt.display(body) if self.env.su else fmt.mask(body)
+            if self.env.su:
+                card.code = fmt.display(sealer.open(card_sudo.code_sealed))
+            else:
+                card.code = fmt.mask(self._open_for_display(sealer, card_sudo) or fmt.nothing())
 
     @api.model
     def _search_code(self, operator, value):
@@ -287,7 +289,8 @@ class RefillCard(models.Model):
     @api.model
     def _get_key(self):
         parameters = self.env['ir.config_parameter'].sudo()  # sudo: they hold the key
-        return self._get_server_key() or parameters.get_param('refill_cards.key') or ''
+        # As text, because of what a configuration file may hold instead.
+        return str(self._get_server_key() or parameters.get_param('refill_cards.key') or '')
 
     @api.model
     def _adopt_key(self):
@@ -677,15 +680,18 @@ class RefillCard(models.Model):
 
         :param str code: as typed.
         :param res.partner partner: the customer.
-        :param res.company company: which books the payment.
+        :param res.company company: which books the payment; of several, the first that accepts
+            the card.
         :param str channel: see ``refill.card.event``.
         :return: the posted payment, as superuser.
         :rtype: account.payment
         :raise RefillCardRefused: when the card is not redeemed; the attempt is written down.
         """
-        with self._recording_refusals(partner, company, channel=channel):
-            card = self.with_company(company)._find_by_code(code, partner)
-            return card._redeem(partner, company, channel=channel)
+        first = company[:1]
+        with self._recording_refusals(partner, first, channel=channel):
+            card = self.with_company(first)._find_by_code(code, partner)
+            company = card._choose_company(company)
+            return card.with_company(company)._redeem(partner, company, channel=channel)
 
     @contextmanager
     def _recording_refusals(self, partner, company, *, channel):
@@ -712,7 +718,7 @@ class RefillCard(models.Model):
         with self.env['refill.card.lockout']._guarding(partner, code):
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
-                raise self._refusal('typo')
+                raise self._refuse_typo(code)
             # sudo: whoever has the code may redeem the card without any right to look at cards
             card = self.sudo().search_fetch([('code_sealed', 'in', sealed)], limit=1)
             if not card:

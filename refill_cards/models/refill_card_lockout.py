@@ -12,7 +12,7 @@ from odoo.tools.constants import GC_UNLINK_LIMIT
 from psycopg2 import Error
 from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
-from ..code import normalize
+from ..code import normalize, unwrap
 from .refill_card import RefillCardRefused
 
 _logger = logging.getLogger(__name__)
@@ -262,7 +262,7 @@ class RefillCardLockout(models.Model):
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
         if reason == 'unknown':
-            seal = hmac(self.env, 'refill_cards-unknown', normalize(typed))
+            seal = hmac(self.env, 'refill_cards-unknown', normalize(unwrap(typed)))
             guessing = self.filtered(lambda lockout: lockout.last_unknown != seal)
             (guessing & customer)._count_guess(now)
             (guessing - customer)._count_guess_of_address(now)
@@ -453,7 +453,9 @@ class RefillCardLockout(models.Model):
 
     def _record_unlocking(self):
         """Write into the audit log of each company concerned who was unlocked."""
-        who = self.address or self.env._("customer no. %(id)s", id=self.partner_id.id)
+        note = self.env._("Unlocked")
+        if self.address:
+            note = self.env._("Unlocked: %(who)s", who=self.address)
         self.env['refill.card.event'].create(
             [
                 {
@@ -462,7 +464,8 @@ class RefillCardLockout(models.Model):
                     'date': fields.Datetime.now(),
                     'user_id': self.env.uid,
                     'channel': 'backend',
-                    'note': self.env._("Unlocked: %(who)s", who=who),
+                    'partner_id': self.partner_id.id,
+                    'note': note,
                 }
                 for company in self.company_ids
             ]

@@ -1,3 +1,4 @@
+import logging
 from collections import defaultdict
 from datetime import timedelta
 from uuid import uuid4
@@ -12,6 +13,8 @@ from odoo.tools import SQL, format_amount, format_date
 from .. import code as codes
 from ..wording import format_count
 from .refill_card import STATES
+
+_logger = logging.getLogger(__name__)
 
 MAX_QUANTITY = 1_000_000
 # What fits on a card, and times the quantity is still told to the cent.
@@ -903,7 +906,12 @@ class RefillCardSeries(models.Model):
             )
         ):
             before = series.generated
-            series._generate_cards(BATCH)
+            try:
+                series._generate_cards(BATCH)
+            except UserError as problem:
+                self.env.cr.rollback()
+                series._note_problem(str(problem))
+                return
             made = series.generated - before
             if series.state == 'ready':
                 series._tell_maker()
@@ -928,6 +936,12 @@ class RefillCardSeries(models.Model):
             series=self.name,
         )
         maker._tell_refill_cards_done(message, series.env._("Open"), series.action_open_cards())
+
+    def _note_problem(self, problem):
+        """Say in the chatter, once, why the cards are not made yet; the job tries again later."""
+        _logger.warning("The cards of series %s are not made: %s", self.name, problem)
+        if problem not in (self.message_ids[:1].body or ''):
+            self.message_post(body=problem)
 
     # -------------------------------------------------------------------------
     # ACTIONS

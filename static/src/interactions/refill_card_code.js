@@ -9,6 +9,8 @@
 import { readCode } from "./refill_card_link";
 
 const GROUP = 4;
+/** How many digits stand behind a series' name in a serial number, at least and at most. */
+const SERIAL_DIGITS = [6, 7];
 const SEPARATOR = /[\p{Pd}\p{Zs}\p{Zl}\p{Zp}\p{Cc}\p{Cf}\u2212]/u;
 const FULL_STOPS = /[.\uff0e\u3002\u06d4]+$/;
 const LOOK_ALIKES = { O: "0", I: "1", L: "1" };
@@ -55,11 +57,35 @@ function isValid(body, characters) {
  * @returns {Format | undefined}
  */
 export function findFormat(text, formats) {
-    const characters = clean(text).replace(/[OIL]/g, (character) => LOOK_ALIKES[character]);
+    const characters = normalize(text);
     return formats.find(
         ({ characters: alphabet, length }) =>
             characters.length >= length && isValid(characters.slice(-length), alphabet),
     );
+}
+
+/** Return what was typed as the server compares it. */
+export function normalize(text) {
+    return clean(text).replace(/[OIL]/g, (character) => LOOK_ALIKES[character]);
+}
+
+/**
+ * Return whether a text is a card's serial number, or the beginning of one.
+ *
+ * @param {string} text
+ * @param {string[]} shapes how the serial numbers of series begin, `#` for each counting digit
+ * @param {boolean} [isTyping] whether the beginning is enough
+ */
+export function isSerial(text, shapes, isTyping = false) {
+    const characters = normalize(text);
+    return shapes.some((shape) => {
+        const isLong = characters.length >= shape.length + SERIAL_DIGITS[0];
+        const isShort = characters.length <= shape.length + SERIAL_DIGITS[1];
+        const fits = Array.from(characters).every((character, index) =>
+            (shape[index] || "#") === "#" ? /[0-9]/.test(character) : character === shape[index],
+        );
+        return fits && isShort && (isLong || (isTyping && characters.length >= GROUP));
+    });
 }
 
 /** Return how many of the first characters are a prefix, judged by the dash behind it. */

@@ -4,11 +4,13 @@ import { Interaction } from "@web/public/interaction";
 import { registry } from "@web/core/registry";
 import { scanBarcode } from "@web/core/barcode/barcode_dialog";
 
-import { findFormat, groupField } from "./refill_card_code";
+import { findFormat, groupField, isSerial, normalize } from "./refill_card_code";
 import { readCode, takeLinkedCode } from "./refill_card_link";
 
 const KEY = "refill_card_typed";
 const TYPING = ["insertText", "insertCompositionText"];
+const ENDING = 4;
+const TRIES = 2;
 
 /** Groups the code, shows a typing error before it is sent, scans cards, and sends once only. */
 export class RefillCardForm extends Interaction {
@@ -29,7 +31,15 @@ export class RefillCardForm extends Interaction {
             "t-att-aria-invalid": () => (this.isWrong ? "true" : undefined),
         },
         ".o_refill_card_typo": {
-            "t-out": () => (this.isTypo ? this.typoEl.dataset.sentence : ""),
+            "t-out": () => (this.isTypo ? this.typoEl.dataset[this.getSentence()] : ""),
+        },
+        ".o_refill_card_linked": {
+            "t-att-class": () => ({ "d-none": !this.linked }),
+        },
+        ".o_refill_card_linked input": { "t-on-keydown": this.onEndingKeydown },
+        ".o_refill_card_linked button": { "t-on-click": this.proveLinked },
+        ".o_refill_card_linked_wrong": {
+            "t-out": () => (this.wrongEndings ? this.wrongEl.dataset.sentence : ""),
         },
         ".o_refill_card_scan": {
             "t-att-class": () => ({ "d-none": !isBarcodeScannerSupported() }),
@@ -41,7 +51,11 @@ export class RefillCardForm extends Interaction {
     setup() {
         this.inputEl = this.el.querySelector("input[name='code']");
         this.typoEl = this.el.querySelector(".o_refill_card_typo");
+        this.wrongEl = this.el.querySelector(".o_refill_card_linked_wrong");
         this.formats = JSON.parse(this.el.dataset.formats);
+        this.serials = JSON.parse(this.el.dataset.serials);
+        this.linked = "";
+        this.wrongEndings = 0;
         this.isSent = false;
         this.isTypo = false;
         this.isWrong = this.inputEl.classList.contains("is-invalid");
@@ -64,17 +78,52 @@ export class RefillCardForm extends Interaction {
     }
 
     fillFromLink() {
-        const code = takeLinkedCode();
-        if (code) {
+        const { code, isProven } = takeLinkedCode();
+        if (isProven) {
             this.fill(code);
+        } else if (findFormat(code, this.formats)) {
+            this.linked = code;
         }
+    }
+
+    /** Fill in the code that was scanned before the login, for whoever has the card in hand. */
+    proveLinked() {
+        const endingEl = this.el.querySelector(".o_refill_card_linked input");
+        if (normalize(endingEl.value).slice(-ENDING) === normalize(this.linked).slice(-ENDING)) {
+            this.fill(this.linked);
+            this.linked = "";
+            this.inputEl.focus();
+        } else if (++this.wrongEndings === TRIES) {
+            this.linked = "";
+            this.inputEl.focus();
+        }
+        endingEl.value = "";
+    }
+
+    onEndingKeydown(ev) {
+        if (ev.key === "Enter") {
+            ev.preventDefault();
+            this.proveLinked();
+        }
+    }
+
+    /** Return which sentence tells what is wrong. */
+    getSentence() {
+        return isSerial(this.inputEl.value, this.serials) ? "serial" : "sentence";
     }
 
     /** Put a whole code into the field; nothing is sent. */
     fill(code) {
         this.inputEl.value = code;
-        groupField(this.inputEl, this.formats);
+        this.group();
         this.check();
+    }
+
+    /** Group a code; a serial number is left as it is printed. */
+    group(isTyping = false) {
+        if (!isSerial(this.inputEl.value, this.serials, isTyping)) {
+            groupField(this.inputEl, this.formats, isTyping);
+        }
     }
 
     check() {
@@ -87,8 +136,7 @@ export class RefillCardForm extends Interaction {
         if (isComposing) {
             return;
         }
-        const isTyping = type === "compositionend" || TYPING.includes(inputType);
-        groupField(this.inputEl, this.formats, isTyping);
+        this.group(type === "compositionend" || TYPING.includes(inputType));
         if (inputType === "insertFromPaste") {
             this.check();
         }

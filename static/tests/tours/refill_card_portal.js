@@ -222,7 +222,7 @@ registry.category("web_tour.tours").add("refill_card_refused", {
         ...refuse("QUICK-6666-6666-6666M", "not accepted by"),
         ...refuse("QUICK-7777-7777-77772", "disabled. Please ask whoever sold it"),
         ...refuse("QUICK-8888-8888-8888G", "not active yet. Please ask whoever sold it"),
-        ...refuse("QUICK-2222-2222-2222W", "no card with this code"),
+        ...refuse("QUICK-9999-9999-9999Y", "no card with this code"),
         ...refuse("QUICK-8888-8888-8888G", "Too many wrong codes. Please try again after"),
         checkAccessibility,
     ],
@@ -291,6 +291,24 @@ registry.category("web_tour.tours").add("refill_card_companies", {
 
 const takeOverLinkedCode = [
     {
+        content: "Somebody else may have logged in: the field is empty",
+        trigger: FIELD,
+        run() {
+            if (this.anchor.value) {
+                throw new Error(`The field holds ${this.anchor.value}`);
+            }
+        },
+    },
+    {
+        content: "Whoever has the card knows the last characters",
+        trigger: ".o_refill_card_linked:not(.d-none) input",
+        run: "edit zzzz",
+    },
+    { trigger: ".o_refill_card_linked button", run: "click" },
+    { trigger: ".o_refill_card_linked_wrong:contains('try once more')" },
+    { trigger: ".o_refill_card_linked input", run: "edit 3tzd" },
+    { trigger: ".o_refill_card_linked button", run: "click" },
+    {
         content: "The code came along, and is in no address",
         trigger: `${FIELD}:value('${CODE}')`,
         run() {
@@ -353,5 +371,37 @@ registry.category("web_tour.tours").add("refill_card_link_signup", {
             expectUnloadPage: true,
         },
         ...takeOverLinkedCode,
+    ],
+});
+
+registry.category("web_tour.tours").add("refill_card_link_other_login", {
+    steps: () => [
+        { trigger: "input[name='login']", run: "edit somebody" },
+        { trigger: "input[name='password']", run: "edit wrong" },
+        {
+            trigger: ".oe_login_buttons button[type='submit']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        { trigger: ".alert-danger" },
+        { trigger: "input[name='login']", run: "edit refill_customer" },
+        { trigger: "input[name='password']", run: "edit refill_customer" },
+        {
+            trigger: ".oe_login_buttons button[type='submit']",
+            run: "click",
+            expectUnloadPage: true,
+        },
+        {
+            content: "Nothing is offered",
+            trigger: ".o_refill_card_form:has(.o_refill_card_linked.d-none)",
+            run() {
+                if (window.sessionStorage.refill_card_code) {
+                    throw new Error("The code is still kept.");
+                }
+                if (document.querySelector(FIELD).value) {
+                    throw new Error("The field is filled.");
+                }
+            },
+        },
     ],
 });
