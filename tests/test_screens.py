@@ -110,6 +110,7 @@ class TestScreens(RefillCardCommon):
         )
         stranger = self.stranger.copy({'company_id': self.other_company.id})
         self._redeem(there, partner=stranger, user=clerk)
+        self.accountant.sudo().group_ids += self.env.ref('base.group_allow_export')
         chosen = here.with_context(allowed_company_ids=self.company.ids)
         paths = [
             f'{name}/display_name'

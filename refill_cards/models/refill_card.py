@@ -89,7 +89,7 @@ class RefillCard(models.Model):
     )
     used_on = fields.Datetime(readonly=True)
     used_by_id = VisibleMany2one(comodel_name='res.users', readonly=True)
-    company_id = fields.Many2one(
+    company_id = VisibleMany2one(
         comodel_name='res.company', string="Redeemed in", readonly=True, index='btree_not_null'
     )
     payment_id = VisibleMany2one(

@@ -97,9 +97,7 @@ class RefillCardSeries(models.Model):
         " accepts cards of the issuer.",
     )
     # A user sees no other companies than the active ones: an empty list may mislead.
-    available_to = fields.Char(
-        string="Available to", compute='_compute_available_to', compute_sudo=True
-    )
+    available_to = fields.Char(compute='_compute_available_to', compute_sudo=True)
     has_hidden_companies = fields.Boolean(compute='_compute_available_to', compute_sudo=True)
     valid_till = fields.Date(
         tracking=True,

@@ -67,7 +67,7 @@ class RefillCardChange(models.TransientModel):
     count = fields.Integer(string="Cards to Change", compute='_compute_preview')
     total = fields.Char(string="Their Value", compute='_compute_preview')
     skipped = fields.Char(compute='_compute_preview')
-    last_days = fields.Char(string="Valid Till", compute='_compute_last_days')
+    last_days = fields.Char(compute='_compute_last_days')
     problem = fields.Char(compute='_compute_problem')
 
     # -------------------------------------------------------------------------
