@@ -84,6 +84,14 @@ class TestGenerateInTheBackground(RefillCardCommon):
         self.assertFalse(series.card_ids)
         self.assertTrue(self._is_scheduled())
 
+    def test_the_list_that_opens_shows_the_progress(self):
+        series = self._generate(quantity=25)
+        shown = series.action_open_cards()['help']
+        self.assertIn("0 of 25", shown)
+        self.assertIn("You are told", shown)
+        self._run_cron()
+        self.assertNotIn("being generated", str(series.action_open_cards()['help']))
+
     def test_the_background_makes_all_cards(self):
         series = self._generate(quantity=25, valid_till='2099-12-31')
         self.assertIs(self._run_cron(), True)

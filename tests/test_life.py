@@ -132,6 +132,73 @@ class TestLife(RefillCardCommon):
         self._change(inactive, 'enable')
         self.assertEqual(inactive.state, 'active')
 
+    def test_a_card_that_was_never_activated_is_inactive_again_whatever_became_of_it(self):
+        today = Date.today()
+        card, other = self._generate(2, activation_required=True, valid_till=today).card_ids
+        self._change(other, 'activate')
+        for each in (card, other):
+            self._change(each, 'disable', reason='lost')
+        with freeze_time(today + timedelta(days=10)):
+            self.env.ref('refill_cards.ir_cron_expire').method_direct_trigger()
+            self.assertEqual((card + other).mapped('state'), ['disabled'] * 2)
+            self._change(card + other, 'enable')
+            self.assertEqual((card + other).mapped('state'), ['expired'] * 2)
+            self._change(card + other, 'extend', valid_till=today + timedelta(days=20))
+            self.assertEqual((card + other).mapped('state'), ['inactive', 'active'])
+            self._assert_refused('inactive', self._redeem, card)
+
+    def test_enabling_a_series_leaves_the_card_alone_whose_payment_was_taken_back(self):
+        series = self._generate(3)
+        taken_back, disabled, _other = series.card_ids
+        self._redeem(taken_back).action_cancel()
+        self._change(disabled, 'disable', reason='lost')
+        self.assertEqual((taken_back.state, taken_back.disable_reason), ('disabled', 'payment'))
+        answer = self._change(series, 'enable')
+        self.assertIn("Cards changed: 1", answer['params']['message'])
+        self.assertIn("1 disabled (payment taken back)", answer['params']['message'])
+        self.assertEqual(disabled.state, 'active')
+        self.assertEqual((taken_back.state, taken_back.disable_reason), ('disabled', 'payment'))
+        self._assert_refused('disabled', self._redeem, taken_back)
+
+    def test_a_card_keeps_a_day_of_its_own_when_it_is_activated(self):
+        series = self._generate(2, activation_required=True, validity_days=30)
+        own, counted = series.card_ids
+        day = Date.today() + timedelta(days=5)
+        own.valid_till = day
+        self._change(series, 'activate')
+        self.assertEqual(own.valid_till, day)
+        self.assertEqual(counted.valid_till, Date.context_today(series) + timedelta(days=30))
+        self._assert_refused(
+            'expired',
+            freeze_time(day + timedelta(days=3))(self._redeem),
+            own,
+        )
+
+    def test_no_operation_changes_a_card_in_a_state_that_does_not_allow_it(self):
+        today = Date.today()
+        inactive, gone = self._generate(2, activation_required=True, valid_till=today).card_ids
+        active, disabled, used = self._generate(3, valid_till=today + timedelta(days=90)).card_ids
+        self._redeem(used)
+        self._change(disabled, 'disable', reason='stolen')
+        inactive.valid_till = today + timedelta(days=90)
+        allowed = {
+            'activate': inactive,
+            'deactivate': active,
+            'disable': inactive + active,
+            'enable': disabled,
+        }
+        with freeze_time(today + timedelta(days=10)):
+            self.env.ref('refill_cards.ir_cron_expire').method_direct_trigger()
+            self.assertEqual(gone.state, 'expired')
+            cards = inactive + gone + active + disabled + used
+            before = cards.mapped('state')
+            for operation, fitting in allowed.items():
+                for card in cards - fitting:
+                    with self.subTest(operation, state=card.state), self.assertRaises(UserError):
+                        self._change(card, operation, reason='lost')
+            self.assertEqual(cards.mapped('state'), before)
+            self.assertEqual(disabled.disable_reason, 'stolen')
+
     def test_used_cards_are_left_alone_and_the_answer_says_so(self):
         series = self._generate(5)
         used, disabled = series.card_ids[0], series.card_ids[1]
@@ -449,6 +516,16 @@ class TestLife(RefillCardCommon):
         self.assertNotIn(series, series.search([]))
         self.assertIn(used, used.search([('series_id', '=', series.id)]))
         self.assertIn(used, used.with_user(self.clerk).search([]))
+
+    def test_a_series_with_inactive_cards_is_not_archived(self):
+        series = self._generate(2, activation_required=True)
+        self._change(series.card_ids[0], 'disable', reason='cancelled')
+        for archive in (series.action_archive, lambda: series.write({'active': False})):
+            with self.assertRaisesRegex(UserError, "can still be redeemed"), self.cr.savepoint():
+                archive()
+        self._change(series, 'disable', reason='cancelled')
+        series.action_archive()
+        self.assertFalse(series.active)
 
     def test_cards_of_an_archived_series_are_still_found_by_their_code(self):
         series = self._generate(2, prefix='GONE', alphabet='digits', code_length=17)

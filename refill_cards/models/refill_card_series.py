@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from dateutil.relativedelta import relativedelta
+from markupsafe import Markup
 from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError, ValidationError
@@ -949,12 +950,27 @@ class RefillCardSeries(models.Model):
         """Open the table of the cards."""
         self.ensure_one()
         action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
+        if self.state == 'generating':
+            action['help'] = self._get_progress_help()
         return {
             **action,
             'display_name': self.env._("Cards of %(series)s", series=self.name),
             'domain': [('series_id', '=', self.id)],
             'context': {'hide_series': True},
         }
+
+    def _get_progress_help(self):
+        """Return what an empty list of cards says while they are generated, as HTML."""
+        progress = self.env._(
+            "The cards are being generated: %(made)s of %(quantity)s are made.",
+            made=format_count(self.env, self.generated),
+            quantity=format_count(self.env, self.quantity),
+        )
+        promise = self.env._(
+            "They appear here as they are made. You are told when the series is ready."
+        )
+        html = Markup('<p class="o_view_nocontent_smiling_face">%s</p><p>%s</p>')
+        return html % (progress, promise)
 
     def action_change(self):
         """Open the window that changes the cards of these series."""
