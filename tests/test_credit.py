@@ -616,7 +616,7 @@ class TestCredit(RefillCardCommon):
         self.env.invalidate_all()
         before = self.env.cr.sql_log_count
         function()
-        self.env.flush_all()
+        self.env.cr.flush()  # chatter and all
         return self.env.cr.sql_log_count - before
 
     def _drafts(self, count):
@@ -628,6 +628,22 @@ class TestCredit(RefillCardCommon):
         with patch.object(self.registry['account.move'], '_use_refill_card_credit'):
             bare = self._count(self._drafts(count).action_post)
         return self._count(drafts.action_post) - bare
+
+    def _count_with_credit(self, count):
+        bare, drafts = self._drafts(count), self._drafts(count)
+        cards = self._generate(count).card_ids
+        for card, customer in zip(cards, drafts.partner_id, strict=True):
+            self._redeem(card, partner=customer)
+        with patch.object(self.registry['account.move'], '_use_refill_card_credit'):
+            queries = self._count(bare.action_post)
+        queries = self._count(drafts.action_post) - queries
+        self.assertEqual(drafts.mapped('amount_residual'), [0] * count)
+        return queries
+
+    def test_confirming_with_credit_takes_at_most_two_queries_an_invoice(self):
+        self._confirm(1)
+        more = self._count_with_credit(12) - self._count_with_credit(2)
+        self.assertLessEqual(more, 2 * 10)
 
     def test_confirming_without_credit_takes_no_query_an_invoice(self):
         self._confirm(1)

@@ -19,9 +19,10 @@ class AccountMove(models.Model):
         posted = super()._post(soft)
         invoices = posted.filtered(lambda move: move.move_type in ('out_invoice', 'out_receipt'))
         if invoices:
-            # As for a redemption: a context of our own, and no right is needed on what other
-            # branches booked.
+            # As for a redemption: a context of our own, no right is needed on what other branches
+            # booked, and our sentence in the chatter says what tracking would.
             context = {key: self.env.context.get(key) for key in ('lang', 'tz')}
+            context['tracking_disable'] = True
             invoices.with_env(self.env(su=True, context=context))._use_refill_card_credit()
         return posted
 
@@ -34,7 +35,7 @@ class AccountMove(models.Model):
         lines = self.env['account.move.line']
         lines._use_refill_card_credit_on_commit(partners)
         try:
-            with self.env.cr.savepoint(flush=False):
+            with lines._all_or_nothing():
                 lines._use_open_refill_card_credit(partners)
         except OperationalError:
             raise

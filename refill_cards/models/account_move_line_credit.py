@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -485,7 +486,7 @@ class AccountMoveLine(models.Model):
         if not uses:
             return plans
         try:
-            with self.env.cr.savepoint():
+            with self._all_or_nothing():
                 self._carry_out(uses)
             return plans
         except (UserError, RedirectWarning):
@@ -505,7 +506,7 @@ class AccountMoveLine(models.Model):
         while plan.uses:
             use = plan.uses[0]
             try:
-                with self.env.cr.savepoint():
+                with self._all_or_nothing():
                     self._carry_out([use])
                 done.append(use)
             except (UserError, RedirectWarning) as error:
@@ -514,6 +515,22 @@ class AccountMoveLine(models.Model):
             open_credits = credits.filtered(lambda line: not line.reconciled)
             plan = open_credits._plan_refill_card_credit(open_debts, plan.troubles)
         return replace(plan, uses=done)
+
+    @contextmanager
+    def _all_or_nothing(self):
+        """Take back what is written inside when it fails.
+
+        Odoo's own savepoint would also write each invoice's chatter now, and once more when its
+        payment state has changed.
+        """
+        self.env.flush_all()
+        try:
+            with self.env.cr.savepoint(flush=False):
+                yield
+                self.env.flush_all()
+        except Exception:
+            self.env.transaction.clear()
+            raise
 
     @api.model
     def _carry_out(self, uses):
