@@ -302,6 +302,9 @@ class TestAcceptance(RefillCardCommon):
         env = self.env(user=self.accountant, context=ticked)
         with Form(env['refill.card.generate']) as form:
             form.company_ids.add(self.other_company.with_env(env))
+            self.env.flush_all()
+            self.env.invalidate_all()
+            form.quantity = 7
         wizard = form.record
         self.env.flush_all()
         self.env.invalidate_all()

@@ -70,6 +70,12 @@ class RefillCardChange(models.TransientModel):
     last_days = fields.Char(compute='_compute_last_days')
     problem = fields.Char(compute='_compute_problem')
 
+    def onchange(self, values, field_names, fields_spec):
+        """Name also the companies that are not ticked in the switcher."""
+        works_in = [*self.env.companies.ids, *self.env.user._get_company_ids()]
+        window = self.with_context(allowed_company_ids=list(dict.fromkeys(works_in)))
+        return super(RefillCardChange, window).onchange(values, field_names, fields_spec)
+
     # -------------------------------------------------------------------------
     # WHICH CARDS
     # -------------------------------------------------------------------------

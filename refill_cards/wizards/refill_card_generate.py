@@ -71,6 +71,12 @@ class RefillCardGenerate(models.TransientModel):
     )
     guessable = fields.Boolean(compute='_compute_guessing')
 
+    def onchange(self, values, field_names, fields_spec):
+        """Name also the companies that are not ticked in the switcher."""
+        works_in = [*self.env.companies.ids, *self.env.user._get_company_ids()]
+        window = self.with_context(allowed_company_ids=list(dict.fromkeys(works_in)))
+        return super(RefillCardGenerate, window).onchange(values, field_names, fields_spec)
+
     @api.depends('quantity', 'price')
     def _compute_total(self):
         for wizard in self:
