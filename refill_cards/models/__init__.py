@@ -1,7 +1,9 @@
 from . import (
+    account_account,
     account_chart_template,
     account_journal,
     account_move,
+    account_move_line,
     account_move_credit,
     account_move_line_credit,
     account_partial_reconcile,

@@ -1,9 +1,41 @@
-from odoo import models
-from odoo.exceptions import UserError
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
 
 
 class AccountJournal(models.Model):
     _inherit = 'account.journal'
+
+    books_refill_cards = fields.Boolean(compute='_compute_books_refill_cards', store=True)
+
+    @api.depends('inbound_payment_method_line_ids.code')
+    def _compute_books_refill_cards(self):
+        """A journal in which cards were booked stays theirs when it loses the payment method."""
+        # sudo: whoever sets up journals need not see the payments
+        payments_sudo = self.env['account.payment'].sudo()
+        for journal in self:
+            journal.books_refill_cards = (
+                'refill_card' in journal.inbound_payment_method_line_ids.mapped('code')
+                or payments_sudo.search_count(
+                    [
+                        ('journal_id', 'in', journal.ids),
+                        ('payment_method_id.code', '=', 'refill_card'),
+                    ],
+                    limit=1,
+                )
+            )
+
+    @api.constrains('default_account_id', 'inbound_payment_method_line_ids')
+    def _check_refill_card_default_account(self):
+        """:raise ValidationError: when Odoo would take the customer's line for the journal's."""
+        for journal in self.filtered('books_refill_cards'):
+            if journal.default_account_id.account_type in ('asset_receivable', 'liability_payable'):
+                raise ValidationError(
+                    self.env._(
+                        "%(journal)s books the refill cards: its default account is not one of"
+                        " customers or vendors. Take the account of prepaid refill cards.",
+                        journal=journal.display_name,
+                    )
+                )
 
     def write(self, vals):
         """Keep the refill card journal's type and currency.
@@ -16,7 +48,7 @@ class AccountJournal(models.Model):
         for fname in {'type', 'currency_id'} & vals.keys():
             for journal in self:
                 current = self._fields[fname].convert_to_write(journal[fname], journal)
-                if journal._is_refill_card_journal() and vals[fname] != current:
+                if journal.books_refill_cards and vals[fname] != current:
                     raise UserError(
                         self.env._(
                             "%(journal)s books the refill cards: its type and currency stay as"
@@ -25,10 +57,6 @@ class AccountJournal(models.Model):
                         )
                     )
         return super().write(vals)
-
-    def _is_refill_card_journal(self):
-        self.ensure_one()
-        return 'refill_card' in self.inbound_payment_method_line_ids.mapped('code')
 
     def _without_refill_cards(self):
         """Return the journals in which somebody can register a payment by hand.

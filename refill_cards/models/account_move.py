@@ -1,85 +1,177 @@
+from contextlib import contextmanager
+from typing import NamedTuple
+
 from odoo import models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import ValidationError
+
+# In the cursor's cache, where Odoo's accounting keeps what is under way, too: no client gets there.
+OPERATION = 'refill_cards.operation'
+
+
+class Booking(NamedTuple):
+    """What of an entry matters to the cards."""
+
+    state: str
+    journal_id: int
+    company_id: int
+    payment_id: int
+    reversed_id: int
+    value: float
+    lines: list
+
+
+class Operation:
+    """What a change of the books of cards has touched since its outermost block began.
+
+    :param bool may_correct: see ``_correcting_refill_card_books``.
+    """
+
+    def __init__(self, may_correct):
+        self.may_correct = may_correct
+        self.bookings = {}  # entries as they were before, None for those that were no cards'
+        self.other_ids = set()  # entries that were no cards' when they were first seen
+        self.states = {}  # payments' states before, None for payments that became a card's
+        self.followed_ids = set()  # entries that Odoo's own actions changed
+        self.may_have_deleted = may_correct
 
 
 class AccountMove(models.Model):
+    """The books of refill cards hold what the cards made of them, whoever changes what.
+
+    A posted entry in a journal of refill cards is the one that a used card makes, or its only
+    reversal. The payment says what its entry says, and the card follows the entry: it is given
+    back in the transaction in which the entry is cancelled, deleted or reversed. This is looked at
+    when the outermost change ends, because Odoo's own actions go through contradictions; a bare
+    write is such a change by itself.
+    """
+
     _inherit = 'account.move'
 
+    # -------------------------------------------------------------------------
+    # WHERE ENTRIES CHANGE
+    # -------------------------------------------------------------------------
+
+    @contextmanager
+    def _check_balanced(self, container):
+        # Odoo goes through here whenever an entry or a line is created, written or deleted.
+        with self._changing_refill_card_books(), super()._check_balanced(container):
+            yield
+            (self | container['records'])._note_refill_card_books(new=True)
+
     def _post(self, soft=True):
-        posted = super()._post(soft)
-        posted.origin_payment_id._check_refill_card_entry()
-        reversals = posted.filtered('reversed_entry_id')
-        reversals._check_refill_card_reversal()
-        # However and whenever a payment is reversed, its card no longer counts.
-        reversals.reversed_entry_id.origin_payment_id._release_refill_cards()
-        return posted
+        with self._changing_refill_card_books(by_action=True):
+            return super()._post(soft)
 
-    def write(self, vals):
-        if vals.get('state') in ('draft', 'cancel'):
-            self._check_refill_card_stays_reversed()
-        self._check_refill_card_links(vals)
-        return super().write(vals)
+    def button_draft(self):
+        with self._changing_refill_card_books(by_action=True):
+            return super().button_draft()
 
-    def _check_refill_card_links(self, vals):
-        """Refuse to make an entry forget the payment of a card, or the entry that it reverses.
+    def button_cancel(self):
+        with self._changing_refill_card_books(by_action=True):
+            return super().button_cancel()
 
-        :raise UserError: when a link changes by which the payment of a card is known.
+    def unlink(self):
+        # sudo: whoever may delete an entry need not see its payment
+        entries_sudo = self.sudo()._get_refill_card_entries() & self.sudo()
+        payments_sudo = entries_sudo.origin_payment_id
+        with (self | entries_sudo.reversal_move_ids)._changing_refill_card_books(by_action=True):
+            if entries_sudo:
+                payments_sudo._lose_refill_card_entry()
+                self._get_refill_card_operation().may_have_deleted = True
+            return super().unlink()
+
+    # -------------------------------------------------------------------------
+    # CHANGES OF THE BOOKS
+    # -------------------------------------------------------------------------
+
+    @contextmanager
+    def _correcting_refill_card_books(self):
+        """Let trusted code write bare fields of cards' entries and payments: the one way to do so.
+
+        For code as superuser that merges customers or mends data::
+
+            with self.env['account.move']._correcting_refill_card_books():
+                payments.write({'partner_id': customer.id})
+                payments.move_id.line_ids.write({'partner_id': customer.id})
+
+        When the block ends, payments are set to what their entries say, and cards whose entries
+        count no more are given back. Entries must be what their cards make, as ever.
+
+        :raise ValidationError: at the end, when they are not.
         """
-        # sudo: whoever may change the entry need not see the payment
-        for fname in {'origin_payment_id', 'reversed_entry_id'} & vals.keys():
-            for move in self.sudo().filtered(fname):
-                original = move.reversed_entry_id if fname == 'reversed_entry_id' else move
-                if original._pays_by_refill_card() and move[fname].id != vals[fname]:
-                    raise UserError(
-                        self.env._(
-                            "Entry %(name)s belongs to the payment of a refill card and stays"
-                            " linked to it.",
-                            name=move.name,
-                        )
-                    )
+        with self._changing_refill_card_books(may_correct=True):
+            yield
 
-    def _check_refill_card_reversal(self):
-        """Refuse to take the payment of a card back twice, in part, or to bring it back.
+    @contextmanager
+    def _changing_refill_card_books(self, payments=None, *, by_action=False, may_correct=False):
+        """Check what is changed inside, when the outermost of these blocks ends.
 
-        :raise ValidationError: before it gets into the books.
+        :param account.payment payments: which change beside these entries.
+        :param bool by_action: whether Odoo's own action changes the states of these entries; then
+            their payments follow.
+        :param bool may_correct: see :meth:`_correcting_refill_card_books`.
+        :raise ValidationError: when the books and the cards would no longer agree.
         """
-        # sudo: whoever may post the entry need not see the payment
-        for move in self.sudo():
-            original = move.reversed_entry_id
-            if original.reversed_entry_id._pays_by_refill_card() or (
-                original._pays_by_refill_card()
-                and (
-                    original.state != 'posted'
-                    or original._get_posted_reversals() != move
-                    or original._get_amounts(-1) != move._get_amounts(1)
-                )
-            ):
-                raise ValidationError(
-                    self.env._(
-                        "The payment of a refill card is taken back once, as a whole, and for good:"
-                        " this entry would change that."
-                    )
-                )
+        cache = self.env.cr.cache
+        is_outermost = OPERATION not in cache
+        operation = cache.setdefault(OPERATION, Operation(may_correct))
+        try:
+            self._note_refill_card_books(by_action)
+            if payments:
+                payments._note_refill_card_states()
+            yield
+            if is_outermost:
+                # sudo: whoever changes the books need not see the cards
+                self.sudo()._check_refill_card_books(operation)
+        finally:
+            if is_outermost:
+                cache.pop(OPERATION, None)
 
-    def _check_refill_card_stays_reversed(self):
-        """:raise UserError: when the entry is half of a payment and its reversal."""
-        # sudo: whoever may change the entry need not see the payment
-        for move in self.sudo().filtered(lambda move: move.state == 'posted'):
-            original = move.reversed_entry_id or move
-            if original._pays_by_refill_card() and original._get_posted_reversals():
-                raise UserError(
-                    self.env._(
-                        "Entry %(name)s belongs to the payment of a refill card that was reversed:"
-                        " both entries stay as they are.",
-                        name=move.name,
-                    )
-                )
+    def _get_refill_card_operation(self):
+        return self.env.cr.cache[OPERATION]
 
-    def _pays_by_refill_card(self):
-        return self.origin_payment_id.payment_method_code == 'refill_card'
+    def _note_refill_card_books(self, by_action=False, new=False):
+        """Note what the entries of cards are like before they change."""
+        operation = self._get_refill_card_operation()
+        # sudo: whoever may change an entry need not see its journal and payment
+        entries_sudo = self.sudo()._get_refill_card_entries()
+        operation.other_ids.update(set(self.ids).difference(entries_sudo.ids))
+        for entry_sudo in entries_sudo:
+            entry_id = entry_sudo.id
+            if entry_id not in operation.bookings:
+                is_new = new or entry_id in operation.other_ids
+                operation.bookings[entry_id] = None if is_new else entry_sudo._get_booking()
+            entry_sudo.origin_payment_id._note_refill_card_states()
+            if by_action:
+                operation.followed_ids.add(entry_id)
 
-    def _get_posted_reversals(self):
-        return self.reversal_move_ids.filtered(lambda move: move.state == 'posted')
+    def _get_refill_card_entries(self):
+        """Return those of the entries that have to do with cards, and what they reverse.
+
+        :rtype: account.move
+        """
+        originals = self.reversed_entry_id
+        entries = self | originals | originals.reversed_entry_id
+        if not any(entries.journal_id.mapped('books_refill_cards')):
+            return self.browse()
+        return entries.filtered(
+            lambda entry: any(
+                (
+                    entry | entry.reversed_entry_id | entry.reversed_entry_id.reversed_entry_id
+                ).journal_id.mapped('books_refill_cards')
+            )
+        )
+
+    def _get_booking(self):
+        return Booking(
+            self.state,
+            self.journal_id.id,
+            self.company_id.id,
+            self.origin_payment_id.id,
+            self.reversed_entry_id.id,
+            sum(line.balance for line in self.line_ids if line.balance > 0),
+            self._get_amounts(1),
+        )
 
     def _get_amounts(self, sign):
         """Return what is booked where and for whom, times the sign, to compare entries."""
@@ -93,3 +185,102 @@ class AccountMove(models.Model):
             )
             for line in self.line_ids
         )
+
+    def _get_posted_reversals(self):
+        return self.reversal_move_ids.filtered(lambda move: move.state == 'posted')
+
+    # -------------------------------------------------------------------------
+    # THE RULE
+    # -------------------------------------------------------------------------
+
+    def _check_refill_card_books(self, operation):
+        """Let payments and cards follow what was changed, and check that all agree.
+
+        :param Operation operation: what was changed.
+        :raise ValidationError: when they do not.
+        """
+        if not operation.bookings and not operation.states:
+            return
+        entries = self.browse(operation.bookings)
+        payments = self.env['account.payment'].browse(operation.states)
+        if operation.may_have_deleted:
+            entries, payments = entries.exists(), payments.exists()
+        now = {entry.id: entry._get_booking() for entry in entries}
+        changed_ids = {key for key, old in operation.bookings.items() if old != now.get(key)}
+        both = [operation.bookings[key] for key in changed_ids] + [now.get(k) for k in changed_ids]
+        reversed_ids = {booking.reversed_id for booking in both if booking}
+        payment_ids = {booking.payment_id for booking in both if booking}
+        changed = entries.filtered(lambda entry: entry.id in changed_ids)
+        affected = changed | entries.filtered(lambda entry: entry.id in reversed_ids)
+        changed._check_kept(operation)
+        payments.filtered(
+            lambda payment: (
+                payment.state != operation.states[payment.id]
+                or payment.id in payment_ids
+                or payment.move_id in affected
+            )
+        )._follow_refill_card_entries(operation)
+        for entry in changed | affected._get_posted_reversals():
+            if entry.state == 'posted':
+                entry._check_made_by_refill_card(operation.bookings.get(entry.id))
+
+    def _check_kept(self, operation):
+        """:raise ValidationError: when a bare state was written, or a reversal cut loose."""
+        for entry in self if not operation.may_correct else ():
+            before = operation.bookings[entry.id]
+            if not before:
+                continue
+            if before.state != entry.state and entry.id not in operation.followed_ids:
+                raise ValidationError(
+                    self.env._(
+                        "%(entry)s belongs to a refill card: confirm it, reset it to draft or"
+                        " cancel it with its buttons, so that its payment and the card follow.",
+                        entry=entry.display_name,
+                    )
+                )
+            if before.state == 'posted' and before.reversed_id != entry.reversed_entry_id.id:
+                raise ValidationError(
+                    self.env._(
+                        "%(entry)s takes back the payment of a refill card and stays linked to it.",
+                        entry=entry.display_name,
+                    )
+                )
+
+    def _check_made_by_refill_card(self, before):
+        """:raise ValidationError: when the posted entry is neither a card's nor its reversal.
+
+        :param Booking before: what the entry was before it was changed, if known.
+        """
+        payment = self.origin_payment_id
+        original = self.reversed_entry_id
+        if payment._is_made_by_refill_card() and payment.move_id == self:
+            is_kept = before and before.state == 'posted'
+            payment._check_refill_card_entry(before.value if is_kept else None)
+        elif original.origin_payment_id._is_made_by_refill_card():
+            self._check_refill_card_reversal()
+        elif original.reversed_entry_id.origin_payment_id._is_made_by_refill_card():
+            original._check_refill_card_reversal()
+        elif self.journal_id.books_refill_cards:
+            raise ValidationError(
+                self.env._(
+                    "%(journal)s takes only what refill cards book there, and its reversals. Take"
+                    " another journal.",
+                    journal=self.journal_id.display_name,
+                )
+            )
+
+    def _check_refill_card_reversal(self):
+        """:raise ValidationError: when a payment would be taken back twice, or in part."""
+        original = self.reversed_entry_id
+        if (
+            original.state != 'posted'
+            or original._get_posted_reversals() != self
+            or self._get_posted_reversals()
+            or original._get_amounts(-1) != self._get_amounts(1)
+        ):
+            raise ValidationError(
+                self.env._(
+                    "The payment of a refill card is taken back once, as a whole, and for good:"
+                    " this entry would change that."
+                )
+            )

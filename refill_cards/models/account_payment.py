@@ -1,5 +1,21 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import ValidationError
+from odoo.tools import format_amount
+
+from .account_move import OPERATION
+
+MADE_BY_CARD = {
+    'amount',
+    'company_id',
+    'currency_id',
+    'journal_id',
+    'move_id',
+    'outstanding_account_id',
+    'partner_id',
+    'partner_type',
+    'payment_method_line_id',
+    'payment_type',
+}
 
 
 class AccountPayment(models.Model):
@@ -11,118 +27,219 @@ class AccountPayment(models.Model):
         groups='refill_cards.group_refill_card_user',
     )
 
-    # Not on 'state': Odoo computes it again at each reconciliation.
-    @api.constrains(
-        'amount',
-        'currency_id',
-        'partner_id',
-        'partner_type',
-        'destination_account_id',
-        'journal_id',
-        'payment_type',
-        'payment_method_line_id',
-    )
-    def _check_refill_card(self):
-        """The payment of a card stays what the card is worth, for the same customer."""
-        # sudo: whoever may touch the payment need not see the card
-        for payment in self.sudo().filtered('refill_card_ids'):
-            card = payment.refill_card_ids
-            if (
-                payment.payment_method_code != 'refill_card'
-                or payment.payment_type != 'inbound'
-                or payment.partner_type != 'customer'
-                or payment.destination_account_id.account_type != 'asset_receivable'
-                or payment.currency_id != card.currency_id
-                or payment.currency_id.compare_amounts(payment.amount, card.price)
-                or payment.partner_id.commercial_partner_id != card.partner_id.commercial_partner_id
-            ):
-                raise ValidationError(
-                    self.env._(
-                        "This payment is the refill card %(serial)s: its amount, currency, customer"
-                        " and journal stay as they are. Cancel the payment to take it back.",
-                        serial=card.name,
-                    )
-                )
-
-    def _check_refill_card_entry(self):
-        """Refuse an entry that no used card stands behind, or for another value or customer.
-
-        :raise ValidationError: before it gets into the books.
-        """
-        # sudo: whoever may post the entry need not see the card
-        for payment in self.sudo():
-            if payment.payment_method_code != 'refill_card':
-                continue
-            if not payment.refill_card_ids:
-                raise ValidationError(
-                    self.env._(
-                        "A payment by refill card is made by redeeming a card, and is not confirmed"
-                        " again once its card was given back."
-                    )
-                )
-            _liquidity, counterpart, _write_off = payment._seek_for_lines()
-            received = -sum(counterpart.mapped('amount_currency'))
-            customer = payment.partner_id.commercial_partner_id
-            if (
-                counterpart.partner_id.commercial_partner_id != customer
-                or counterpart.currency_id != payment.currency_id
-                or payment.currency_id.compare_amounts(received, payment.amount)
-            ):
-                raise ValidationError(
-                    self.env._(
-                        "The entry of refill card %(serial)s must credit its customer with its"
-                        " value.",
-                        serial=payment.refill_card_ids.name,
-                    )
-                )
+    # -------------------------------------------------------------------------
+    # WHERE PAYMENTS CHANGE
+    # -------------------------------------------------------------------------
 
     def write(self, vals):
-        """:raise UserError: when a payment by refill card is rejected, or made another kind."""
-        if vals.get('state') == 'rejected' and 'refill_card' in self.mapped('payment_method_code'):
-            raise UserError(
-                self.env._(
-                    "A payment by refill card cannot be rejected: it would stay in the books."
-                    " Cancel it instead."
-                )
-            )
+        """:raise ValidationError: when a payment is no longer what its card and its entry say."""
         self._check_refill_card_stays(vals)
-        res = super().write(vals)
-        if vals.get('state') == 'canceled':
-            self._release_refill_cards()
+        with self.move_id._changing_refill_card_books(self):
+            res = super().write(vals)
+            if 'journal_id' in vals or 'payment_method_line_id' in vals:
+                self._note_refill_card_states(new=True)
         return res
 
-    def _check_refill_card_stays(self, vals):
-        """:raise UserError: when a payment that was made by a card would become another kind."""
-        fnames = {'journal_id', 'payment_method_line_id'} & vals.keys()
-        # By its entry and not by its card, which a payment that was taken back has no more.
-        for payment in self.filtered('move_id') if fnames else ():
-            if payment.payment_method_code == 'refill_card' and any(
-                payment[fname].id != vals[fname] for fname in fnames
-            ):
-                raise UserError(
-                    self.env._(
-                        "Payment %(payment)s was made by a refill card: its journal and payment"
-                        " method stay as they are.",
-                        payment=payment.display_name,
-                    )
-                )
-
-    def unlink(self):
-        self._release_refill_cards()
-        return super().unlink()
-
     def action_post(self):
-        # Odoo waits for a bank statement, which will never come: the money came with the card.
-        self.filtered(lambda payment: payment._is_settled_by_refill_card()).state = 'paid'
-        return super().action_post()
+        with self.move_id._changing_refill_card_books(self, by_action=True):
+            # At once, as Odoo would first wait for a bank statement, which will never come.
+            self.filtered(lambda payment: payment._is_settled_by_refill_card()).state = 'paid'
+            return super().action_post()
 
     def _is_settled_by_refill_card(self):
         return (
-            self.payment_method_code == 'refill_card'
+            self._is_made_by_refill_card()
             and self.state in ('draft', 'in_process')
             and self.outstanding_account_id
             and not self.outstanding_account_id.reconcile
         )
+
+    def action_draft(self):
+        with self.move_id._changing_refill_card_books(self, by_action=True):
+            return super().action_draft()
+
+    def action_cancel(self):
+        with self.move_id._changing_refill_card_books(self, by_action=True):
+            return super().action_cancel()
+
+    def _note_refill_card_states(self, new=False):
+        """Note what payments in a journal of cards say before they change."""
+        # sudo: whoever may change a payment need not see its journal
+        for payment in self.sudo().filtered('journal_id.books_refill_cards'):
+            states = payment.move_id._get_refill_card_operation().states
+            states.setdefault(payment.id, None if new else payment.state)
+
+    # -------------------------------------------------------------------------
+    # WHAT A CARD MADE
+    # -------------------------------------------------------------------------
+
+    def _is_made_by_refill_card(self):
+        return self.payment_method_code == 'refill_card'
+
+    @api.constrains('destination_account_id', 'refill_card_ids')
+    def _check_refill_card_destination(self):
+        """:raise ValidationError: when the credit would not be where customers have theirs."""
+        # sudo: whoever may touch the payment need not see the accounts
+        for payment in self.sudo():
+            if (
+                payment._is_made_by_refill_card()
+                and payment.destination_account_id.account_type != 'asset_receivable'
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "A refill card is credited on a receivable account. Give the customer"
+                        " %(customer)s one, in the company %(company)s.",
+                        customer=payment.partner_id.display_name,
+                        company=payment.company_id.display_name,
+                    )
+                )
+
+    def _check_refill_card_stays(self, vals):
+        """Refuse to make something else of a payment that has an entry by a card.
+
+        By its entry and not by its card, which a payment that was taken back has no more.
+
+        :raise ValidationError: when the payment would change.
+        """
+        fnames = MADE_BY_CARD & vals.keys()
+        operation = self.env.cr.cache.get(OPERATION)
+        if not fnames or operation and operation.may_correct:
+            return
+        # sudo: whoever may change a payment need not see its entry
+        for payment in self.sudo().filtered('move_id'):
+            fields_ = ((payment._fields[fname], fname) for fname in fnames)
+            if payment._is_made_by_refill_card() and any(
+                field.convert_to_cache(vals[fname], payment)
+                != field.convert_to_cache(payment[fname], payment)
+                for field, fname in fields_
+            ):
+                raise ValidationError(
+                    self.env._(
+                        "Payment %(payment)s was made by a refill card: its amount, customer,"
+                        " journal and accounts stay as they are. Cancel it to take it back.",
+                        payment=payment.display_name,
+                    )
+                )
+
+    def _check_refill_card_entry(self, value=None):
+        """Check that the posted entry is the one that the card makes, and nothing else.
+
+        :param float value: of the entry in the company's currency; left out, as of the payment.
+        :raise ValidationError: when it is not.
+        """
+        self.ensure_one()
+        currency = self.currency_id
+        if value is None:
+            value = currency._convert(
+                self.amount, self.company_id.currency_id, self.company_id, self.date
+            )
+        customers = self.partner_id | self.partner_id.commercial_partner_id
+        lines = self.move_id.line_ids.sorted('amount_currency')
+        if (
+            len(lines) != 2
+            or lines[1].account_id != self.outstanding_account_id
+            or lines[0].account_id.account_type != 'asset_receivable'
+            or lines.currency_id != currency
+            or any(line.partner_id not in customers for line in lines)
+            or currency.compare_amounts(lines[1].amount_currency, self.amount)
+            or currency.compare_amounts(lines[0].amount_currency, -self.amount)
+            or self.company_id.currency_id.compare_amounts(lines[1].balance, value)
+        ):
+            raise ValidationError(
+                self.env._(
+                    "%(payment)s was made by a refill card: its entry debits %(account)s with"
+                    " %(amount)s, credits a receivable account of %(customer)s with it, and books"
+                    " nothing else. Cancel the payment to take it back.",
+                    payment=self.display_name,
+                    account=self.outstanding_account_id.display_name,
+                    amount=format_amount(self.env, self.amount, currency),
+                    customer=self.partner_id.display_name,
+                )
+            )
+
+    # -------------------------------------------------------------------------
+    # THE CARD FOLLOWS THE ENTRY
+    # -------------------------------------------------------------------------
+
+    def _follow_refill_card_entries(self, operation):
+        """Let payments say what their entries say, and give cards back whose entries ended.
+
+        :param Operation operation: see :mod:`.account_move`.
+        :raise ValidationError: when a payment and its entry contradict each other.
+        """
+        for payment in self:
+            if not payment._is_made_by_refill_card():
+                continue
+            entry = payment.move_id
+            state = payment._get_state_of_entry()
+            if operation.may_correct or entry.id in operation.followed_ids:
+                if payment.state != state:
+                    payment.state = state
+            payment._check_says_what_entry_says(state)
+            if entry and state == 'canceled':
+                payment._release_refill_cards()
+            elif state not in ('draft', 'canceled'):
+                payment._check_has_used_card()
+
+    def _get_state_of_entry(self):
+        """Return the state that the payment has by its entry."""
+        entry = self.move_id
+        if not entry:
+            return self.state if self.state == 'canceled' else 'draft'
+        if entry.state == 'draft':
+            return 'draft'
+        if entry.state == 'cancel' or entry._get_posted_reversals():
+            return 'canceled'
+        # Nothing is waited for: the money came with the card.
+        return 'in_process' if self.outstanding_account_id.reconcile else 'paid'
+
+    def _check_says_what_entry_says(self, state):
+        """:raise ValidationError: when the payment and its entry contradict each other."""
+        entry = self.move_id
+        links = (self, self.journal_id, self.company_id)
+        if entry and (entry.origin_payment_id, entry.journal_id, entry.company_id) != links:
+            raise ValidationError(
+                self.env._(
+                    "%(entry)s belongs to the payment of a refill card and stays linked to it, in"
+                    " its journal.",
+                    entry=entry.display_name,
+                )
+            )
+        if self.state != state:
+            raise ValidationError(
+                self.env._(
+                    "Payment %(payment)s was made by a refill card and says what its entry says."
+                    " Confirm it, cancel it or reset it to draft with its buttons instead.",
+                    payment=self.display_name,
+                )
+            )
+
+    def _check_has_used_card(self):
+        """:raise ValidationError: when no used card stands behind what is in the books."""
+        card = self.refill_card_ids
+        if (
+            len(card) != 1
+            or card.state != 'used'
+            or card.currency_id != self.currency_id
+            or self.currency_id.compare_amounts(card.price, self.amount)
+        ):
+            raise ValidationError(
+                self.env._(
+                    "A payment by refill card is made by redeeming a card, and is not confirmed"
+                    " again once its card was given back."
+                )
+            )
+
+    def _lose_refill_card_entry(self):
+        """Give back the cards of payments whose entry is about to be deleted."""
+        for payment in self.filtered(lambda payment: payment._is_made_by_refill_card()):
+            payment.state = 'canceled'
+            payment._release_refill_cards()
+
+    def _release_refill_cards(self):
+        """Disable the cards of payments that no longer count; running it again changes nothing."""
+        for payment in self.filtered('refill_card_ids'):
+            payment.refill_card_ids._release()
 
     def _take_back(self, reason):
         """Cancel the payment of a card, or reverse its entry where that can no longer change.
@@ -131,8 +248,9 @@ class AccountPayment(models.Model):
         """
         for payment in self:
             if payment._is_entry_closed():
-                payment.move_id._reverse_moves([payment._prepare_reversal_values()], cancel=True)
-                payment.state = 'canceled'
+                # Back to where it came from, even if that account was archived meanwhile.
+                entry = payment.move_id.with_context(skip_account_deprecation_check=True)
+                entry._reverse_moves([payment._prepare_reversal_values()], cancel=True)
             else:
                 payment.action_cancel()
             payment.message_post(body=reason)
@@ -149,9 +267,3 @@ class AccountPayment(models.Model):
             'date': self.company_id._get_refill_card_day(),
             'ref': self.env._("Reversal of: %(payment)s", payment=self.display_name),
         }
-
-    def _release_refill_cards(self):
-        """Disable the cards of payments that no longer count; running it again changes nothing."""
-        # sudo: an accountant who cancels the payment need not see the card
-        for payment in self.sudo().filtered('refill_card_ids'):
-            payment.refill_card_ids._release()

@@ -895,9 +895,10 @@ class RefillCard(models.Model):
         if not method_line:
             raise UserError(
                 self.env._(
-                    "%(company)s has no journal for refill cards. Install its chart of accounts, or"
-                    " give a cash journal the incoming payment method “Refill Card” with an"
-                    " outstanding account that is not reconciled.",
+                    "%(company)s has no journal for refill cards. Install its chart of accounts,"
+                    " bring the archived journal back, or give a cash journal the incoming payment"
+                    " method “Refill Card”, with a liability that is not reconciled as its"
+                    " outstanding account.",
                     company=company.sudo().name,
                 )
             )
@@ -1027,21 +1028,23 @@ class RefillCard(models.Model):
         card_sudo = self.with_env(self.env(su=True, context=context))
         payment = card_sudo.payment_id.with_company(card_sudo.company_id)
         # The card first, so that the payment finds none to disable.
-        card_sudo._change_state(
-            'expired'
-            if card_sudo._is_over(card_sudo.partner_id, card_sudo.company_id)
-            else 'active',
-            channel='backend',
-            note=reason,
-            event=card_sudo._prepare_use_values(),
-            disable_reason=None,
-            partner_id=None,
-            used_on=None,
-            used_by_id=None,
-            company_id=None,
-            payment_id=None,
-        )
-        payment._take_back(reason)
+        with self.env['account.move']._correcting_refill_card_books():
+            card_sudo._change_state(
+                'expired'
+                if card_sudo._is_over(card_sudo.partner_id, card_sudo.company_id)
+                else 'active',
+                channel='backend',
+                note=reason,
+                event=card_sudo._prepare_use_values(),
+                disable_reason=None,
+                partner_id=None,
+                used_on=None,
+                used_by_id=None,
+                company_id=None,
+                payment_id=None,
+            )
+            payment._take_back(reason)
+
 
     def _check_undoable(self):
         """:raise UserError: when the card is not used.

@@ -2,6 +2,7 @@ from odoo import api, fields, models
 from odoo.fields import Command
 
 JOURNAL_CODE = 'RFC'
+LIABILITY_TYPES = ('liability_current', 'liability_non_current')
 # By chart of accounts, the account (its external id in the chart) beside which an accountant of
 # that country looks for what customers have paid in advance.
 CUSTOMER_ADVANCES = {
@@ -98,6 +99,7 @@ class ResCompany(models.Model):
                     ('journal_id.active', '=', True),
                     # On a reconcilable account the payments would never become paid.
                     ('payment_account_id.reconcile', '=', False),
+                    ('payment_account_id.account_type', 'in', LIABILITY_TYPES),
                 ],
                 limit=1,
             )

@@ -1,0 +1,44 @@
+from odoo import models
+from odoo.exceptions import UserError
+
+
+class AccountAccount(models.Model):
+    _inherit = 'account.account'
+
+    def write(self, vals):
+        """Keep the type of accounts on which refill cards were booked.
+
+        A customer's credit is what stands on receivable accounts: on another type it would be gone,
+        and the cards used all the same.
+
+        :raise UserError: when the type changes.
+        """
+        if 'account_type' in vals:
+            self.filtered(
+                lambda account: account.account_type != vals['account_type']
+            )._check_no_refill_cards()
+        return super().write(vals)
+
+    def _check_no_refill_cards(self):
+        """:raise UserError: when refill cards were booked on one of the accounts."""
+        # sudo: whoever sets up accounts need not see the entries
+        line_sudo = (
+            self.env['account.move.line']
+            .sudo()
+            .search(
+                [
+                    ('account_id', 'in', self.ids),
+                    ('parent_state', '=', 'posted'),
+                    ('journal_id.books_refill_cards', '=', True),
+                ],
+                limit=1,
+            )
+        )
+        if line_sudo:
+            raise UserError(
+                self.env._(
+                    "Refill cards were booked on %(account)s: its type stays as it is. Make another"
+                    " account, and have the next cards booked there.",
+                    account=line_sudo.account_id.display_name,
+                )
+            )
