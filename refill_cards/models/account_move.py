@@ -186,6 +186,9 @@ class AccountMove(models.Model):
             for line in self.line_ids
         )
 
+    def _pays_by_refill_card(self):
+        return self.origin_payment_id._is_made_by_refill_card()
+
     def _get_posted_reversals(self):
         return self.reversal_move_ids.filtered(lambda move: move.state == 'posted')
 
@@ -253,12 +256,12 @@ class AccountMove(models.Model):
         """
         payment = self.origin_payment_id
         original = self.reversed_entry_id
-        if payment._is_made_by_refill_card() and payment.move_id == self:
+        if self._pays_by_refill_card() and payment.move_id == self:
             is_kept = before and before.state == 'posted'
             payment._check_refill_card_entry(before.value if is_kept else None)
-        elif original.origin_payment_id._is_made_by_refill_card():
+        elif original._pays_by_refill_card():
             self._check_refill_card_reversal()
-        elif original.reversed_entry_id.origin_payment_id._is_made_by_refill_card():
+        elif original.reversed_entry_id._pays_by_refill_card():
             original._check_refill_card_reversal()
         elif self.journal_id.books_refill_cards:
             raise ValidationError(
