@@ -143,6 +143,8 @@ class TestEntry(RefillCardCommon):
     def test_a_bare_field_that_contradicts_is_refused_by_every_door(self):
         other, payable = self._account('liability_current'), self._account('liability_payable')
         bank_line = self.bank.inbound_payment_method_line_ids[0]
+        # On a contact of the customer the credit would be out of reach.
+        contact = self.env['res.partner'].create({'name': "Contact", 'parent_id': self.customer.id})
         samples = [
             *((self.payment, {'state': state}) for state in ('canceled', 'draft', 'in_process')),
             (self.payment, {'state': 'rejected'}),
@@ -161,6 +163,7 @@ class TestEntry(RefillCardCommon):
             (self.debit_line, {'partner_id': self.stranger.id}),
             (self.credit_line, {'partner_id': self.stranger.id}),
             (self.credit_line, {'partner_id': False}),
+            (self.credit_line, {'partner_id': contact.id}),
             (self.credit_line, {'account_id': payable.id}),
         ]
         for records, vals in samples:

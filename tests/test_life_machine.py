@@ -24,7 +24,11 @@ ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['bil
 # Mostly somebody who may.
 WHO = st.sampled_from([0, 0, 0, 1, 2, 3])
 MOSTLY = st.sampled_from([True, True, True, False])
-IN_BOOKS = ('cancel', 'draft', 'post', 'delete', 'reverse', 'reject', 'amount', 'draft reversal')
+IN_BOOKS = (
+    *('cancel', 'draft', 'post', 'delete', 'reverse', 'reject', 'amount', 'draft reversal'),
+    *('delete entry', 'force delete', 'payment state', 'entry state', 'duplicate', 'by hand'),
+    *('another account', 'another customer', 'another receivable', 'split', 'swap'),
+)
 BILLS = ('confirm', 'confirm', 'reset', 'post', 'give', 'cancel', 'reverse')
 SETTINGS = settings(
     max_examples=20,
@@ -194,7 +198,9 @@ class LifeOfCards(RuleBasedStateMachine):
                 self._try('books', lambda what=step: self._change_books(payment, what))
 
     def _change_books(self, payment, what):
-        move = payment.move_id
+        move, case = payment.move_id, self.case
+        credit, debit = move.line_ids.sorted('balance')[:1], move.line_ids.sorted('balance')[1:]
+        expense = case.company_data['default_account_expense']
         {
             'cancel': payment.action_cancel,
             'draft': payment.action_draft,
@@ -204,7 +210,51 @@ class LifeOfCards(RuleBasedStateMachine):
             'reject': payment.action_reject,
             'amount': lambda: payment.write({'amount': 999}),
             'draft reversal': move.reversal_move_ids.button_draft,
+            'delete entry': move.unlink,
+            'force delete': move.with_context(force_delete=True).unlink,
+            'payment state': lambda: payment.write({'state': 'canceled'}),
+            'entry state': lambda: move.write({'state': 'draft'}),
+            'duplicate': lambda: move.copy().action_post(),
+            'by hand': lambda: self._book_by_hand(move),
+            'another account': lambda: debit.write({'account_id': expense.id}),
+            'another customer': lambda: credit.write({'partner_id': case.partner_a.id}),
+            'another receivable': lambda: credit.write({'account_id': case.receivable.id}),
+            'split': lambda: self._split(move, debit, expense),
+            'swap': lambda: self._swap(payment),
         }[what]()
+
+    def _book_by_hand(self, move):
+        lines = [
+            Command.create(
+                {
+                    'account_id': line.account_id.id,
+                    'partner_id': line.partner_id.id,
+                    'balance': line.balance,
+                }
+            )
+            for line in move.line_ids
+        ]
+        values = {'journal_id': move.journal_id.id, 'line_ids': lines}
+        move.create(values).action_post()
+
+    def _split(self, move, debit, account):
+        move.line_ids = [
+            Command.update(debit.id, {'balance': 1, 'amount_currency': 1}),
+            Command.create({'account_id': account.id, 'balance': debit.balance - 1}),
+        ]
+
+    def _swap(self, payment):
+        case = self.case
+        bank = payment.create(
+            {
+                'amount': payment.amount,
+                'partner_id': case.partner_a.id,
+                'journal_id': case.company_data['default_journal_bank'].id,
+            }
+        )
+        bank.action_post()
+        line = payment.payment_method_line_id
+        bank.write({'journal_id': payment.journal_id.id, 'payment_method_line_id': line.id})
 
     # -------------------------------------------------------------------------
     # WHAT STAYS TRUE
@@ -236,9 +286,14 @@ class LifeOfCards(RuleBasedStateMachine):
                 assert case._balance(customer, company) == sum(theirs.mapped('price')) - billed
             account = company._get_refill_card_method_line().payment_account_id
             domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
-            [[balance]] = self.env['account.move.line']._read_group(domain, [], ['balance:sum'])
             booked = used.filtered(lambda card, b=company: card.company_id == b)
-            assert (balance or 0) == sum(booked.mapped('price'))
+            liability = self.env['account.move.line']._read_group(
+                domain, ['partner_id'], ['balance:sum']
+            )
+            assert {customer: value for customer, value in liability if value} == {
+                customer: sum(cards.mapped('price'))
+                for customer, cards in booked.grouped('partner_id').items()
+            }
 
     def _get_billed(self, customer, company):
         domain = [
@@ -296,6 +351,7 @@ class TestLifeMachine(RefillCardCommon):
         group = 'account.group_account_manager'
         self.daughter_manager = self._new_user('daughter_manager', group, **company)
 
+        self.receivable = self.company_data['default_account_receivable'].copy()
         self.branch = self._create_company(name="Branch", parent_id=self.company.id)
         self.cr.precommit.run()  # loads the root company's chart of accounts
 

@@ -1,5 +1,5 @@
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Command
+from odoo.fields import Command, Date
 from odoo.tests import tagged
 
 from .common import RefillCardCommon
@@ -67,6 +67,22 @@ class TestPayment(RefillCardCommon):
         reversal = self.payment.move_id._reverse_moves()
         reversal.line_ids.partner_id = self.stranger
         self._assert_not_reversed(reversal)
+        self.assertEqual((self.card.state, self._balance()), ('used', 25))
+
+    def test_a_payment_is_not_reversed_on_another_account(self):
+        accounts = self.company_data
+        for old, new in (
+            (self.payment.outstanding_account_id, accounts['default_account_expense']),
+            (
+                self.payment.destination_account_id,
+                accounts['default_account_receivable'].copy(),
+            ),
+        ):
+            with self.subTest(old.name):
+                reversal = self.payment.move_id._reverse_moves()
+                line = reversal.line_ids.filtered(lambda line, old=old: line.account_id == old)
+                line.account_id = new
+                self._assert_not_reversed(reversal)
         self.assertEqual((self.card.state, self._balance()), ('used', 25))
 
     def test_a_payment_is_not_taken_back_twice(self):
@@ -190,10 +206,38 @@ class TestPayment(RefillCardCommon):
             {'partner_type': 'supplier'},
             {'payment_method_line_id': bank.inbound_payment_method_line_ids[0].id},
         ):
-            with self.subTest(**values), self.assertRaises(UserError):
-                self.payment.action_draft()
+            with self.subTest(**values), self.assertRaisesRegex(UserError, "stay as they are"):
                 self.payment.write(values)
+        self.payment.action_draft()
+        for values in ({'amount': 999}, {'partner_id': self.stranger.id}):
+            with self.subTest("draft", **values), self.assertRaisesRegex(UserError, "stay as"):
+                self.payment.write(values)
+        self.payment.action_post()
         self.assertEqual(self._balance(), 25)
+
+    def test_customer_and_currency_stay_whatever_is_written_with_them(self):
+        method = {'payment_method_line_id': self.payment.payment_method_line_id.id}
+        for values in (
+            {'partner_id': self.stranger.id},
+            {'currency_id': self.other_currency.id},
+            {'partner_id': self.stranger.id, 'currency_id': self.other_currency.id},
+        ):
+            for draft in (False, True):
+                with (
+                    self.subTest(draft=draft, **values),
+                    self.assertRaisesRegex(UserError, "stay as they are"),
+                    self.env.cr.savepoint(),
+                ):
+                    if draft:
+                        self.payment.action_draft()
+                    self.payment.write({**method, **values})
+        self.assertEqual((self.payment.partner_id, self._balance()), (self.customer, 25))
+
+    def test_in_a_locked_period_the_payment_has_the_date_of_its_entry(self):
+        self.company.fiscalyear_lock_date = Date.today()
+        payment = self._redeem(self._generate_card())
+        self.assertGreater(payment.date, self.company.fiscalyear_lock_date)
+        self.assertEqual(payment.date, payment.move_id.date)
 
     def test_nobody_makes_a_payment_by_refill_card_by_hand(self):
         line = self.company._get_refill_card_method_line()

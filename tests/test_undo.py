@@ -217,7 +217,39 @@ class TestUndo(RefillCardCommon):
         self._undo(self.card)
         self._assert_undone()
 
-    def test_a_card_redeemed_in_a_branch_is_undone(self):
+    def _redeem_in_branch(self):
+        """Redeem the card in a branch and return the branch."""
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.cr.precommit.run()  # loads the root company's chart of accounts
+        self.card.series_id.company_ids = [Command.clear()]
+        clerk = self._new_user(
+            'branch_clerk', 'refill_cards.group_refill_card_user', company_id=branch.id
+        )
+        self._redeem(self.card, user=clerk)
+        return branch
+
+    def test_a_card_redeemed_in_a_branch_is_undone_by_who_works_there(self):
+        branch = self._redeem_in_branch()
+        with self.assertRaisesRegex(AccessError, "Branch, whose books you may not change"):
+            self._undo(self.card)
+        self.accountant.company_ids += branch
+        payment = self.card.payment_id
+        self._undo(self.card)
+        self._assert_undone()
+        self.assertEqual((payment.company_id, payment.state), (branch, 'canceled'))
+
+    def test_a_card_redeemed_in_a_branch_is_undone_in_a_period_that_head_office_locked(self):
+        branch = self._redeem_in_branch()
+        self.accountant.company_ids += branch
+        payment = self.card.payment_id
+        self._lock_books()
+        self._undo(self.card)
+        self._assert_undone()
+        reversal = payment.move_id.reversal_move_ids
+        self.assertEqual((reversal.state, reversal.company_id), ('posted', branch))
+        self.assertGreater(reversal.date, self.company.fiscalyear_lock_date)
+
+    def test_a_card_redeemed_in_another_company_is_undone_in_a_locked_period(self):
         self.card.series_id.company_ids = [Command.clear()]
         clerk = self._new_user(
             'daughter_clerk',
@@ -229,3 +261,13 @@ class TestUndo(RefillCardCommon):
         self.assertGreater(self._balance(company=self.other_company), 0)
         self._undo(self.card)
         self.assertEqual(self._balance(company=self.other_company), 0)
+
+    def test_a_hashed_entry_is_reversed(self):
+        payment = self._redeem(self.card)
+        payment.journal_id.restrict_mode_hash_table = True
+        payment.move_id.button_hash()
+        self.assertTrue(payment.move_id.inalterable_hash)
+        self._undo(self.card)
+        self._assert_undone()
+        self.assertEqual((payment.state, payment.move_id.state), ('canceled', 'posted'))
+        self.assertEqual(payment.move_id.reversal_move_ids.state, 'posted')

@@ -21,18 +21,15 @@ class Booking(NamedTuple):
 
 
 class Operation:
-    """What a change of the books of cards has touched since its outermost block began.
+    """What a change of the books of cards has touched since its outermost block began."""
 
-    :param bool may_correct: see ``_correcting_refill_card_books``.
-    """
-
-    def __init__(self, may_correct):
-        self.may_correct = may_correct
+    def __init__(self):
+        self.may_correct = False  # see `_correcting_refill_card_books`
+        self.may_have_deleted = False
         self.bookings = {}  # entries as they were before, None for those that were no cards'
         self.other_ids = set()  # entries that were no cards' when they were first seen
         self.states = {}  # payments' states before, None for payments that became a card's
         self.followed_ids = set()  # entries that Odoo's own actions changed
-        self.may_have_deleted = may_correct
 
 
 class AccountMove(models.Model):
@@ -114,7 +111,9 @@ class AccountMove(models.Model):
         """
         cache = self.env.cr.cache
         is_outermost = OPERATION not in cache
-        operation = cache.setdefault(OPERATION, Operation(may_correct))
+        operation = cache.setdefault(OPERATION, Operation())
+        operation.may_correct |= may_correct
+        operation.may_have_deleted |= may_correct
         try:
             self._note_refill_card_books(by_action)
             if payments:
@@ -178,7 +177,7 @@ class AccountMove(models.Model):
         return sorted(
             (
                 line.account_id.id,
-                line.partner_id.commercial_partner_id.id,
+                line.partner_id.id,
                 line.currency_id.id,
                 line.currency_id.round(sign * line.amount_currency),
                 line.company_currency_id.round(sign * line.balance),

@@ -1045,7 +1045,6 @@ class RefillCard(models.Model):
             )
             payment._take_back(reason)
 
-
     def _check_undoable(self):
         """:raise UserError: when the card is not used.
         :raise AccessError: when the user may not work in the company that redeemed it.
