@@ -16,7 +16,11 @@ class AccountPayment(models.Model):
     def _get_payment_method_codes_to_exclude(self):
         # A journal may have other payment methods beside ours.
         excluded = super()._get_payment_method_codes_to_exclude()
-        made_by_card = self._origin.payment_method_code == 'refill_card'
+        # By the entry too, as Odoo asks this while it computes the method again.
+        made_by_card = (
+            self._origin.move_id.journal_id.books_refill_cards
+            or self._origin.payment_method_code == 'refill_card'
+        )
         return excluded if made_by_card else [*excluded, 'refill_card']
 
     def action_open_refill_card(self):
