@@ -257,6 +257,7 @@ class RefillCardSending(models.Model):
             if sending.mail_id.state == 'outgoing':
                 sending.mail_id.write({'state': 'exception', 'failure_reason': problem})
             sending._record_events(sending.env._("Not sent by e-mail"))
+            sending.activity_unlink(['mail.mail_activity_data_warning'])
             sending.activity_schedule(
                 'mail.mail_activity_data_warning',
                 user_id=sender.id,
