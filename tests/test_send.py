@@ -14,6 +14,7 @@ from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
+from ..refill_cards.models import refill_card_sending
 from .common import RefillCardCommon, scan
 
 SENDING = 'odoo.addons.mail.models.mail_mail'
@@ -537,6 +538,20 @@ class TestSend(SendCase):
         self.assertFalse(theirs.search([('sent_state', '=', 'queued')]))
         self.assertIn(theirs, theirs.search([('sent_state', '=', False)]))
         self.assertNotIn(self.customer.name, ''.join(theirs.event_ids.mapped('summary')))
+
+    def test_who_is_erased_is_named_no_more_and_gets_nothing(self):
+        card = self._generate_card()
+        sending = self._send(card, self.customer)
+        with patch.object(refill_card_sending, 'filter_erased', lambda records: records):
+            sending.sudo().unlink()
+        self.env.invalidate_all()
+        self.assertRecordValues(
+            sending, [{'partner_id': False, 'email': False, 'problem': False, 'state': 'failed'}]
+        )
+        self.assertFalse(self._get_activities(sending))
+        self._run_mail_queue()
+        self.assertFalse(self.mail_server.taken)
+        self.assertEqual(card.sending_id, sending)
 
     # -------------------------------------------------------------------------
     # ONCE

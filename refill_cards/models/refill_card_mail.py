@@ -154,7 +154,9 @@ class RefillCard(models.Model):
             serials = sorted(cards.mapped('name'))
             values = {
                 'serials': ' … '.join(dict.fromkeys([serials[0], serials[-1]])),
-                'customer': sending.partner_id.display_name or sending.email,
+                'customer': sending.partner_id.display_name
+                or sending.email
+                or self.env._("somebody who was erased"),
                 'time': format_datetime(self.env, sending.sent_on or sending.create_date),
             }
             sentence = {

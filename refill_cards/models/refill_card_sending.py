@@ -8,6 +8,7 @@ from odoo.exceptions import LockError, UserError
 from odoo.fields import Domain
 from odoo.tools import formataddr
 
+from .erasure import filter_erased
 from .visible_fields import VisibleMany2one
 
 STATES = [('queued', "Queued"), ('sent', "Sent"), ('failed', "Failed")]
@@ -32,7 +33,7 @@ class RefillCardSending(models.Model):
     partner_id = VisibleMany2one(
         comodel_name='res.partner', string="Customer", readonly=True, index='btree_not_null'
     )
-    email = fields.Char(string="E-mail", required=True, readonly=True)
+    email = fields.Char(string="E-mail", readonly=True, help="Empty once the customer was erased.")
     company_id = fields.Many2one(
         comodel_name='res.company', string="Issued by", required=True, readonly=True, index=True
     )
@@ -85,6 +86,17 @@ class RefillCardSending(models.Model):
     def _get_template_sudo(self):
         # sudo: what the template may show is decided by who may send
         return self.env.ref('refill_cards.mail_template_refill_card_sending').sudo()
+
+    def unlink(self):
+        """Let a person be erased, who is then not named any more; nothing else is deleted.
+
+        :raise UserError: in every other case.
+        """
+        erased = filter_erased(self)
+        erased.mail_id.unlink()
+        erased.activity_unlink(['mail.mail_activity_data_warning'])
+        erased.write({'partner_id': False, 'email': False, 'problem': False})
+        return super(RefillCardSending, self - erased).unlink()
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
