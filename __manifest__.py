@@ -9,15 +9,15 @@
     'external_dependencies': {
         'python': [
             'cryptography',
-            'pypdf',
+            'pypdf>=3.17',
             'pypdfium2',
-            'python-bidi',
+            'python-bidi>=0.6',
             'python-stdnum',
             'pyzipper',
             'reportlab',
             'uharfbuzz',
             'xlsxwriter',
-            'zxing-cpp',
+            'zxing-cpp>=3',
         ],
     },
     'data': [

@@ -3,12 +3,13 @@
 Pure Python, without Odoo. All sizes are in points unless they say otherwise.
 """
 
+from collections.abc import Iterable
 from math import inf
 from typing import NamedTuple
 
 from reportlab.lib.units import mm
 
-from .typesetting import GROUPS, Fitted, Fonts, Style, Unprintable, fit
+from .typesetting import GROUPS, Fitted, Fonts, MissingCharacters, Style, Unprintable, fit
 
 # ISO 216, ANSI and ISO 7810, in mm. A roll is cut below each card, wherever that is.
 PAPERS = {
@@ -16,15 +17,28 @@ PAPERS = {
     'letter': (215.9, 279.4),
     'cr80': (85.6, 53.98),
     'roll80': (80, 0),
+    'roll58': (58, 0),
 }
-ONE_CARD_A_PAGE = ('cr80', 'roll80')
+# How much of a roll's width its printers print on, in mm.
+PRINTABLE = {'roll80': 72, 'roll58': 48}
+ONE_CARD_A_PAGE = ('cr80', *PRINTABLE)
+BLEED = 3 * mm  # printed around a plastic card, because the cut is never exact
 
 # What phones read from a hand's distance. ISO/IEC 18004 asks for a quiet zone of four modules.
 QR_LEAST, QR_LEAST_MODULE, QR_QUIET = 18 * mm, 0.25 * mm, 4
+# An address and a code never make less. The fewer modules, the more room their quiet zone takes:
+# what has room for these has room for all up to 81.
+QR_FEWEST_MODULES = 29
+QR_LEAST_BOX = QR_LEAST * (1 + 2 * QR_QUIET / QR_FEWEST_MODULES)
 # Two dots of a 300 dpi printer. ISO/IEC 15417 asks for a quiet zone of ten modules.
 BAR_LEAST_MODULE, BAR_LARGEST_MODULE, BAR_QUIET = 0.17 * mm, 0.4 * mm, 10
+# Printers of rolls have 203 dots an inch, and bars of whole dots. What they cannot print on at both
+# sides is a quiet zone.
+DOT = 72 / 203
+BAR_LEAST_DOTS = 2
 BAR_LEAST_HEIGHT, HEADER_LEAST_HEIGHT = 7 * mm, 6 * mm
 HEADER = 0.23  # of the height of a landscape card
+LOGO_SHARES = (0.35, 0.25, 0.15)  # of the width of the header, tried one after the other
 CODE_FRAME = 1.2 * mm
 ROUNDING = 0.01
 
@@ -36,9 +50,12 @@ STYLES = {
     'text': Style(9.5, 9, 5.5),
     'code': Style(16, 9, 8, breaks=GROUPS),
     'instructions': Style(7.5, 7, 6),
+    'accepted': Style(7, 7, 6),
     'serial': Style(7, 5, 5, lines=1),
     'valid_till': Style(7, 5, 5, lines=1),
+    'back': Style(11, 11, 6),
 }
+CODE_COMFORT = 0.75  # of the largest size: what the QR code leaves a code on one line
 
 
 class CannotFit(Unprintable):
@@ -79,14 +96,27 @@ class Typesetter:
     def fit(self, name: str, text: str, width: float, height: float = inf) -> Fitted:
         return self._fit(name, self.styles[name], text, width, height)
 
-    def least_height(self, name: str, text: str, width: float) -> float:
+    def most_height(self, name: str, texts: Iterable[str], width: float) -> float:
+        """Return how much the highest of some texts takes, as large as it may be."""
+        return max(self.fit(name, text, width).height for text in texts)
+
+    def most_width(self, name: str, texts: Iterable[str], height: float = inf) -> float:
+        """Return how much the widest of some texts takes on one line, as large as it may be."""
+        return max(self.fit(name, text, inf, height).width for text in texts)
+
+    def least_height(self, name: str, texts: Iterable[str], width: float) -> float:
+        """Return how much the highest of some texts takes, as small as it may be."""
         size = STYLES[name].smallest
         style = STYLES[name]._replace(largest=size, comfortable=size)
-        return self._fit(name, style, text, width, inf).height
+        return max(self._fit(name, style, text, width, inf).height for text in texts)
 
     def _fit(self, name, style, text, width, height):
         right_to_left = self.right_to_left and name != 'code'
-        fitted = fit(text, self.paths[name], style, width, height, right_to_left)
+        try:
+            fitted = fit(text, self.paths[name], style, width, height, right_to_left)
+        except MissingCharacters as error:
+            error.element = name
+            raise
         if not fitted:
             raise CannotFit(name)
         return fitted
@@ -103,21 +133,18 @@ class _Slot(NamedTuple):
 class Arrangement:
     """Where everything is on a card: ``boxes`` by element, and how texts are aligned in them.
 
-    :param dict texts: of the card that decides, by element.
+    :param dict texts: those that decide, in a collection by element.
     :param size: of the card in points; without a height, it becomes as high as it need be.
     :param float logo_ratio: the logo's width by its height, 0 without a logo.
-    :param int qr_modules: on a side of the QR code, 0 without one.
     """
 
-    def __init__(self, layout, fonts, texts, size, logo_ratio, qr_modules):
+    def __init__(self, layout, fonts, texts, size, logo_ratio):
         self.width, self.height = size
         self.texts = texts
         self.logo_ratio = logo_ratio
         self.show_barcode = layout.show_barcode
-        self.qr_least = 0
-        if qr_modules:
-            symbol = max(QR_LEAST, qr_modules * QR_LEAST_MODULE)
-            self.qr_least = symbol * (1 + 2 * QR_QUIET / qr_modules)
+        self.qr_least = QR_LEAST_BOX if layout.show_qr else 0
+        self.paper = layout.paper
         self.scale = self.width / USUAL_CARD[0]
         if self.height:
             self.scale = min(self.scale, self.height / USUAL_CARD[1])
@@ -143,9 +170,11 @@ class Arrangement:
         room = self.height - y - self.spacing
         least_side = self.qr_least
         if least_side:
-            side = max(least_side, min(room - HEADER * self.height, 0.45 * width))
+            code = self.typesetter.most_width('code', self.texts['code']) + 2 * CODE_FRAME
+            beside = width - self.spacing - CODE_COMFORT * code
+            side = max(least_side, min(room - HEADER * self.height, 0.45 * width, beside))
             width -= side + self.spacing
-        slots = self._slots(('text', 'code', 'instructions'), width)
+        slots = self._slots(('text', 'code', 'instructions', 'accepted'), width)
         least = max(least_side, sum(slot.least for slot in slots) + self._spaces(slots))
         header = min(HEADER * self.height, room - least)
         if header < HEADER_LEAST_HEIGHT:
@@ -155,47 +184,64 @@ class Arrangement:
             right = self.width - self.padding
             self.boxes['qr'] = Box(right - side, y + (room - side) / 2, side, side)
         self._stack(slots, Box(left, y, width, room))
-        self.aligns |= {'title': 0, 'price': 1, 'text': 0, 'instructions': 0}
+        self.aligns |= {'title': 0, 'price': 1, 'text': 0, 'instructions': 0, 'accepted': 0}
         self._arrange_header(header, with_price=True)
 
     def _arrange_footer(self, left, y, width):
         names = [name for name in ('serial', 'valid_till') if name in self.texts]
         if not names:
             return y
-        wanted = {name: self.typesetter.fit(name, self.texts[name], inf) for name in names}
-        share = width / sum(fitted.width for fitted in wanted.values())
-        for name in sorted(names, key=lambda name: -wanted[name].width):
+        wanted = {name: self.typesetter.most_width(name, self.texts[name]) for name in names}
+        share = width / sum(wanted.values())
+        for name in sorted(names, key=lambda name: -wanted[name]):
             # Fails here first for the longer one.
-            self.typesetter.fit(name, self.texts[name], share * wanted[name].width)
-        for name, fitted in wanted.items():
-            self.boxes[name] = Box(left, y, share * fitted.width, fitted.height)
-            left += share * fitted.width
+            self.typesetter.most_height(name, self.texts[name], share * wanted[name])
+        height = self.typesetter.most_height(names[0], self.texts[names[0]], inf)
+        for name in names:
+            self.boxes[name] = Box(left, y, share * wanted[name], height)
+            left += share * wanted[name]
         self.aligns |= {'serial': 0, 'valid_till': 1}
-        return y + wanted[names[0]].height + self.spacing
+        return y + height + self.spacing
 
     def _arrange_portrait(self):
         """Everything below each other."""
-        names = ('price', 'text', 'qr', 'code', 'instructions', 'barcode', 'serial', 'valid_till')
-        slots = self._slots(names, self.width - 2 * self.padding)
+        names = ('price', 'text', 'qr', 'code', 'instructions', 'accepted', 'barcode')
+        slots = self._slots((*names, 'serial', 'valid_till'), self.width - 2 * self.padding)
         header = max(HEADER_LEAST_HEIGHT, 12 * mm * self.scale)
         if not self.height:
             wanted = sum(slot.wanted for slot in slots) + self._spaces(slots)
-            self.height = header + 2 * self.padding + wanted
+            # A page wider than high would be turned by the printer.
+            upright = PAPERS[self.paper][0] * mm + 1
+            self.height = max(upright, header + 2 * self.padding + wanted)
         area = Box(0, 0, self.width, self.height - header).inset(self.padding, self.padding)
         self._stack(slots, area)
+        if self.paper in PRINTABLE and self.show_barcode:
+            self.boxes['barcode'] = self.boxes['barcode']._replace(x=0, width=self.width)
         self._arrange_header(header, with_price=False)
 
     def _arrange_header(self, height, with_price):
         area = self.boxes['header'] = Box(0, self.height - height, self.width, height)
         inner = area.inset(self.padding, 0.14 * height)
+        for share in LOGO_SHARES:
+            self._divide_header(inner, share, with_price)
+            try:
+                for text in self.texts.get('title', ()):
+                    box = self.boxes['title']
+                    self.typesetter.fit('title', text, box.width, box.height)
+                return
+            except CannotFit:  # with a smaller logo it may
+                if not self.logo_ratio or share == LOGO_SHARES[-1]:
+                    raise
+
+    def _divide_header(self, inner, logo_share, with_price):
         left, width = inner.x, inner.width
         if self.logo_ratio:
-            logo_width = min(0.35 * width, inner.height * self.logo_ratio)
+            logo_width = min(logo_share * width, inner.height * self.logo_ratio)
             self.boxes['logo'] = inner._replace(width=logo_width)
             left, width = left + logo_width + self.spacing, width - logo_width - self.spacing
             self.aligns['title'] = 0
         if with_price:
-            wanted = self.typesetter.fit('price', self.texts['price'], width, inner.height).width
+            wanted = self.typesetter.most_width('price', self.texts['price'], inner.height)
             share = min(wanted, 0.6 * width) if 'title' in self.texts else width
             self.boxes['price'] = inner._replace(x=left + width - share, width=share)
             width -= share + self.spacing
@@ -214,7 +260,7 @@ class Arrangement:
         if name == 'barcode':
             return _Slot(name, max(BAR_LEAST_HEIGHT, 11 * mm * self.scale), BAR_LEAST_HEIGHT)
         frame = 2 * CODE_FRAME if name == 'code' else 0
-        wanted = self.typesetter.fit(name, self.texts[name], width - frame).height
+        wanted = self.typesetter.most_height(name, self.texts[name], width - frame)
         least = self.typesetter.least_height(name, self.texts[name], width - frame)
         return _Slot(name, wanted + frame, least + frame)
 
@@ -251,10 +297,16 @@ def place_qr(box: Box, modules: int) -> Box:
     return box.centered(side, side)
 
 
-def place_barcode(box: Box, modules: int) -> Box:
+def place_barcode(box: Box, modules: int, paper: str) -> Box:
     """Return where a Code 128 of so many modules goes, within its quiet zone."""
-    module = min(BAR_LARGEST_MODULE, box.width / (modules + 2 * BAR_QUIET))
-    if module < BAR_LEAST_MODULE:
+    if paper in PRINTABLE:
+        dots = int(min(BAR_LARGEST_MODULE, (box.width + ROUNDING) / modules) / DOT)
+        module = DOT * dots
+        fits = dots >= BAR_LEAST_DOTS
+    else:
+        module = min(BAR_LARGEST_MODULE, box.width / (modules + 2 * BAR_QUIET))
+        fits = module >= BAR_LEAST_MODULE
+    if not fits:
         raise CannotFit('barcode')
     return box.centered(modules * module, 0.86 * box.height)
 
@@ -262,6 +314,9 @@ def place_barcode(box: Box, modules: int) -> Box:
 def divide_page(layout) -> tuple[tuple, tuple, list]:
     """Return the sizes of the page and of a card, and where the cards' lower left corners are."""
     width, height = (side * mm for side in PAPERS[layout.paper])
+    if layout.paper in PRINTABLE:
+        printable = PRINTABLE[layout.paper] * mm
+        return (width, height), (printable, 0), [((width - printable) / 2, 0)]
     if layout.paper in ONE_CARD_A_PAGE:
         return (width, height), (width, height), [(0, 0)]
     gap, left, bottom = (side * mm for side in (layout.gap, layout.margin_x, layout.margin_y))

@@ -16,6 +16,7 @@ from .arrangement import Box
 from .typesetting import HALF_CAPITAL, LEADING, Fitted, Font, Glyph, Line, get_font
 
 PAGES_A_NODE = 200
+CREATOR = 'Odoo, Refill Cards'
 _cutting_fonts = Lock()  # reportlab's fonts are read with one position in the file
 
 
@@ -112,6 +113,14 @@ class Sheets(Canvas):
         super().__init__(file, pagesize=size, pageCompression=0)
         self._doc = _StreamedDocument(file)
         self._preamble = ''  # it selects Helvetica, which would not be embedded
+
+    def describe(self, title: str) -> None:
+        """Say what this is, and that printers must not change its size."""
+        self.setTitle(title)
+        self.setAuthor(title)
+        self.setSubject(title)
+        self.setCreator(CREATOR)
+        self.setViewerPreference('PrintScaling', 'None')
 
     def save(self) -> None:
         self._doc.finish()

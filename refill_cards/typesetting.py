@@ -24,9 +24,13 @@ from reportlab.pdfbase.ttfonts import TTFont
 LEADING = 1.28
 HALF_CAPITAL = 0.357  # of the fonts in static/fonts, in ems
 SIZE_STEP = 0.5
-# What stays together on a line. A code breaks before a dash: behind one, readers of PDFs take it
-# for a hyphen, and leave it out when the code is copied.
-WORDS, GROUPS = re.compile(r'[^ ]+ *'), re.compile(r'-*[^-]+')
+# What stays together on a line, and the parts of a word that is too wide for one: an address breaks
+# behind a slash, or a dot within it.
+WORDS = re.compile(r'[^ ]+ *')
+PARTS = re.compile(r'[^ ]+? *(?:(?<=/)|(?<=\w\w[.])(?=[a-z])|$)')
+# A code breaks before a dash: behind one, readers of PDFs take it for a hyphen, and leave it out
+# when the code is copied.
+GROUPS = re.compile(r'-*[^-]+')
 # What HarfBuzz is asked about: joining scripts, scripts from the right, and marks on what is before
 # them. Between such letters, joiners matter.
 _FROM_RIGHT = '\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u200c\u200d'
@@ -55,11 +59,13 @@ class Unprintable(ValueError):
     """Cards cannot be printed like this.
 
     :param str what: the element, the characters or the name that is the matter.
+    :ivar element: whose text it is, where that is known.
     """
 
     def __init__(self, what: str):
         super().__init__(what)
         self.what = what
+        self.element = ''
 
 
 class MissingCharacters(Unprintable):
@@ -160,6 +166,16 @@ class Font(TTFont):
 get_font = lru_cache(Font)
 
 
+def can_print(text: str, fonts: Fonts = FONTS) -> bool:
+    """Return whether the fonts have all characters of a text."""
+    try:
+        for path in (fonts.regular, fonts.bold):
+            _prepare(text, get_font(str(path)))
+    except MissingCharacters:
+        return False
+    return True
+
+
 def fit(
     text: str, path: str, style: Style, width: float, height: float, right_to_left: bool
 ) -> Fitted | None:
@@ -248,12 +264,22 @@ class _Paragraph:
         own = _get_direction(text)
         self.right_to_left = right_to_left if own is None else own
         self.is_plain = text.isascii() and not self.right_to_left
-        self.words = []
-        space = font.face.charWidths[ord(' ')]
-        for word in breaks.finditer(text):
+        self.words = self._cut_words(breaks, 0, len(text))
+
+    def _cut_words(self, breaks: re.Pattern, start: int, end: int) -> list[tuple]:
+        words = []
+        space = self.font.face.charWidths[ord(' ')]
+        for word in breaks.finditer(self.text, start, end):
             bare = self._measure(word[0].rstrip(' '))
             full = bare + space * (len(word[0]) - len(word[0].rstrip(' ')))
-            self.words.append((word.start(), word.end(), full / 1000, bare / 1000))
+            words.append((word.start(), word.end(), full / 1000, bare / 1000))
+        return words
+
+    def get_words(self, width: float) -> Iterator[tuple]:
+        """Yield the words, those that are wider than this in their parts."""
+        for word in self.words:
+            start, end, _full, bare = word
+            yield from [word] if bare <= width else self._cut_words(PARTS, start, end)
 
     def _measure(self, word: str) -> float:
         widths = self.font.face.charWidths
@@ -339,7 +365,8 @@ def _mirror(text: str) -> str:
 def _join_characters(runs: list) -> Iterator[str | tuple[Glyph, ...]]:
     """Yield the runs, those of characters that follow each other as one."""
     for kind, group in groupby(filter(None, runs), type):
-        yield from [''.join(group)] if kind is str else group
+        together = list(group)
+        yield from [''.join(together)] if kind is str else together
 
 
 def _cut(text: str) -> list[tuple[str, bool]]:
@@ -387,7 +414,7 @@ def _wrap(paragraphs: list[_Paragraph], width: float) -> list[tuple]:
     lines = []
     for paragraph in paragraphs:
         begin, used = 0, 0.0
-        for start, _end, full, bare in paragraph.words:
+        for start, _end, full, bare in paragraph.get_words(width):
             if bare > width:
                 return []
             if start > begin and used + bare > width:

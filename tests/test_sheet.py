@@ -10,6 +10,8 @@ from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import cv2
+import numpy
 import pypdf
 import pypdfium2
 import zxingcpp
@@ -34,14 +36,16 @@ LONGEST = sheet.Card(
     'KWD 1,234,567.890',
     '31 September 2027',
     f'https://{"a-very-long-name." * 4}example.com/my/refill#{LONGEST_CODE}',
+    'X' * 21,  # of letters, which make a wider bar code than more digits
 )
 LAYOUT = sheet.Layout(
     company="Northwind Internet",
     address='portal.example.com',
     text="{price} of prepaid internet",
     instructions="Scan the QR code, or open {address} and type the code.",
-    serial_label="Serial number",
-    valid_till_label="Valid till",
+    serial_text="Serial number {serial}",
+    valid_till_text="Valid till {valid_till}",
+    accepted_text="Accepted by {companies}",
 )
 LAYOUTS = {
     'a4': LAYOUT,
@@ -51,6 +55,7 @@ LAYOUTS = {
     'portrait': replace(LAYOUT, columns=3, rows=2, gap=5),
     'cr80': replace(LAYOUT, paper='cr80', show_barcode=True),
     'roll80': replace(LAYOUT, paper='roll80', show_barcode=True),
+    'roll58': replace(LAYOUT, paper='roll58'),
 }
 HEBREW = "חברת האינטרנט הצפונית בע״מ"
 ARABIC = "شركة الشمال للاتصالات"
@@ -71,10 +76,10 @@ layouts = st.builds(
     instructions=printable.map(lambda text: 4 * text),
     show_qr=st.booleans(),
     show_barcode=st.booleans(),
-    show_serial=st.booleans(),
-    show_valid_till=st.booleans(),
-    serial_label=printable,
-    valid_till_label=st.just("Valid till"),
+    serial_text=printable.map(lambda text: f'{text} {{serial}}'),
+    valid_till_text=st.sampled_from(["", "Valid till {valid_till}"]),
+    accepted_text=st.just("By {companies}"),
+    bleed=st.booleans(),
     right_to_left=st.booleans(),
 )
 
@@ -107,8 +112,9 @@ def bare(text):
 def places(layout, page):
     """Return the rectangles in which the cards of a page belong: left, bottom, right, top."""
     width, height = page.get_size()
-    if layout.paper in ('cr80', 'roll80'):
-        return [(0, 0, width, height)]
+    if layout.paper in arrangement.ONE_CARD_A_PAGE:
+        slug = 8 * POINTS_A_MM if layout.bleed and layout.paper == 'cr80' else 0
+        return [(slug, slug, width - slug, height - slug)]
     left, bottom, gap = (
         side * POINTS_A_MM for side in (layout.margin_x, layout.margin_y, layout.gap)
     )
@@ -126,7 +132,7 @@ def places(layout, page):
 class TestSheet(BaseCase):
     def refused(self, error, what, layout, card=CARD):
         with self.assertRaises(error) as raised:
-            sheet.check(layout, card)
+            sheet.check(layout, [card])
         self.assertEqual(raised.exception.what, what)
 
     def read_back(self, layout, cards):
@@ -141,7 +147,7 @@ class TestSheet(BaseCase):
         ):
             content = written(layout, cards)
         pypdf.PdfReader(io.BytesIO(content), strict=True)
-        a_page = 1 if layout.paper in ('cr80', 'roll80') else layout.columns * layout.rows
+        a_page = 1 if layout.paper in arrangement.ONE_CARD_A_PAGE else layout.columns * layout.rows
         found = []
         with closing(pypdfium2.PdfDocument(content)) as document:
             self.assertEqual(len(document), -(-len(cards) // a_page))
@@ -152,7 +158,7 @@ class TestSheet(BaseCase):
         for card, (text, symbols, _picture) in zip(cards, found, strict=True):
             self.assertIn(bare(card.code), text)
             expected = [card.url] * layout.show_qr
-            expected += [card.code.replace('-', '')] * layout.show_barcode
+            expected += [card.body or card.code.replace('-', '')] * layout.show_barcode
             self.assertCountEqual([symbol.text for symbol in symbols], expected)
         return found
 
@@ -206,7 +212,7 @@ class TestSheet(BaseCase):
     def test_a_code_too_long_for_the_bar_code_is_refused(self):
         layout = replace(LAYOUT, columns=4, rows=4, text='', show_qr=False, show_barcode=True)
         short = replace(CARD, code='7K2M-9XQ4')
-        sheet.check(layout, short)
+        sheet.check(layout, [short])
         self.refused(arrangement.CannotFit, 'barcode', layout, replace(short, code=LONGEST_CODE))
 
     def test_cards_too_small_for_what_is_on_them_are_refused(self):
@@ -220,7 +226,7 @@ class TestSheet(BaseCase):
     def test_cards_too_narrow_for_a_qr_code_are_refused(self):
         layout = replace(LAYOUT, columns=8, rows=2, text='', instructions='')
         card = replace(CARD, code='A', serial='1', price='1', valid_till='')
-        sheet.check(replace(layout, show_qr=False, title=''), card)
+        sheet.check(replace(layout, show_qr=False, title=''), [card])
         self.refused(arrangement.CannotFit, 'qr', replace(layout, title=''), card)
 
     def test_a_picture_that_is_none_is_refused_by_element(self):
@@ -229,8 +235,8 @@ class TestSheet(BaseCase):
             self.refused(sheet.UnreadablePicture, 'background', replace(LAYOUT, background=content))
 
     def test_a_later_card_that_does_not_fit_is_refused(self):
-        layout = replace(LAYOUT, rows=7, text='', instructions='', show_serial=False)
-        sheet.check(layout, CARD)
+        layout = replace(LAYOUT, rows=7, text='', instructions='', serial_text='')
+        sheet.check(layout, [CARD])
         long = replace(CARD, code='-'.join(['WWWW'] * 400))
         for later, element in ((long, 'code'), (replace(CARD, url=URL + 'a' * 1500), 'qr')):
             with self.assertRaises(arrangement.CannotFit) as raised:
@@ -273,11 +279,141 @@ class TestSheet(BaseCase):
                     for letter, count in letters.items():
                         self.assertGreaterEqual(printed[letter], 2 * count, letter)
 
+    def test_another_decoder_reads_every_qr_code_of_every_length_of_address(self):
+        # OpenCV's decoder has nothing in common with the library that draws the symbols.
+        layouts = {
+            **LAYOUTS,
+            'labels': replace(LAYOUTS['small'], rows=8, serial_text='', valid_till_text=''),
+        }
+        decoder = cv2.QRCodeDetectorAruco()
+        for name, layout in layouts.items():
+            for length in (4, 24, 34, 90):
+                url = f'https://{"a" * length}/my/refill#'
+                cards = [
+                    replace(card, code=code, url=url + code)
+                    for card in (CARD, LONGEST)
+                    for code in ('7K2M-9XQ4-R3T', card.code)
+                    if name not in ('small', 'labels') or card is CARD
+                ]
+                file = io.BytesIO()
+                sheet.write(layout, cards, file, samples=cards)
+                with self.subTest(layout=name, length=length):
+                    self.assertCountEqual(
+                        self.decode(layout, file.getvalue(), len(cards), decoder),
+                        [card.url for card in cards],
+                    )
+
+    def decode(self, layout, content, count, decoder):
+        """Return what another decoder reads in the places of the cards of a PDF."""
+        found = []
+        with closing(pypdfium2.PdfDocument(content)) as document:
+            for page in document:
+                picture = numpy.array(page.render(scale=DPI / 72).to_pil().convert('L'))
+                scale, height = DPI / 72, page.get_height()
+                for left, bottom, right, top in places(layout, page)[: count - len(found)]:
+                    rows = slice(round((height - top) * scale), round((height - bottom) * scale))
+                    columns = slice(round(left * scale), round(right * scale))
+                    found.append(decoder.detectAndDecode(picture[rows, columns])[0])
+        return found
+
+    def test_cards_are_arranged_for_the_longest_of_all(self):
+        code, body = 'SUMMERPROMO-7K2M-9XQ4-R3TZ', '7K2M9XQ4R3TZ'
+        long = replace(CARD, code=code, body=body, price='€ 1,000,000.00')
+        for layout in LAYOUTS.values():
+            for cards in ([CARD, long], [long, CARD]):
+                file = io.BytesIO()
+                sheet.write(layout, cards, file, samples=cards)
+                [whole] = {bare(card.code) for card in cards} - {bare(CARD.code)}
+                text = ''.join(page.extract_text() for page in pypdf.PdfReader(file).pages)
+                self.assertIn(whole, bare(text))
+
+    # === FOR THE SCISSORS AND THE PRESS === #
+
+    def test_printers_neither_scale_nor_turn_and_the_file_says_what_it_is(self):
+        for name, layout in LAYOUTS.items():
+            reader = pypdf.PdfReader(io.BytesIO(written(layout, [CARD])))
+            self.assertEqual(reader.root_object['/ViewerPreferences']['/PrintScaling'], '/None')
+            self.assertEqual(reader.metadata.title, LAYOUT.company)
+            self.assertEqual(reader.metadata.author, LAYOUT.company)
+            self.assertNotIn('anonymous', str(reader.metadata))
+            self.assertNotIn('unspecified', str(reader.metadata))
+            box = reader.pages[0].mediabox
+            if name.startswith('roll'):
+                self.assertGreater(box.height, box.width)
+
+    def test_the_shortest_receipt_is_higher_than_wide(self):
+        layout = sheet.Layout(paper='roll80', title='A', show_qr=False)
+        [page] = pypdf.PdfReader(io.BytesIO(written(layout, [CARD]))).pages
+        self.assertGreater(page.mediabox.height, page.mediabox.width)
+
+    def test_rolls_are_printed_within_what_their_printers_reach(self):
+        for paper, printable in (('roll80', 72), ('roll58', 48)):
+            for right_to_left in (False, True):
+                layout = replace(
+                    LAYOUTS[paper],
+                    right_to_left=right_to_left,
+                    company=ARABIC if right_to_left else LAYOUT.company,
+                    background=image('#ff0000'),
+                )
+                for picture in self.pages(written(layout, [CARD])):
+                    box = picture.convert('L').point(lambda light: 255 * (light < 250)).getbbox()
+                    margin = (picture.width - printable / 25.4 * DPI) / 2
+                    self.assertGreaterEqual(box[0], margin - 2)
+                    self.assertLessEqual(box[2], picture.width - margin + 2)
+
+    def test_bars_of_rolls_have_two_dots_or_are_refused(self):
+        layout = replace(LAYOUTS['roll58'], show_barcode=True)
+        body = '7K2M9XQ4R3TZX'
+        self.refused(arrangement.CannotFit, 'barcode', layout, replace(CARD, body=2 * body))
+        for each in (layout, LAYOUTS['roll80']):
+            [picture] = self.pages(written(each, [replace(CARD, body=body)]))
+            symbols = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.Code128)
+            self.assertEqual([symbol.text for symbol in symbols], [body])
+            corners = symbols[0].position
+            width = (corners.top_right.x - corners.top_left.x) / DPI * 203
+            modules = pdf.code128(body).width
+            self.assertGreaterEqual(width / modules, 1.97)
+
+    def test_plastic_cards_for_a_press_have_bleed_marks_and_a_back(self):
+        layout = replace(
+            LAYOUTS['cr80'],
+            bleed=True,
+            background=image('#ff0000'),
+            back_picture=image('#00ff00'),
+            back_text="Call 0800 for {price}",
+        )
+        content = written(layout, numbered(CARD, 2))
+        pages = pypdf.PdfReader(io.BytesIO(content)).pages
+        self.assertEqual(len(pages), 4)
+        for page in pages:
+            for box, size in ((page.trimbox, (85.6, 53.98)), (page.bleedbox, (91.6, 59.98))):
+                self.assertAlmostEqual(float(box.width), size[0] * POINTS_A_MM, 1)
+                self.assertAlmostEqual(float(box.height), size[1] * POINTS_A_MM, 1)
+            self.assertGreater(page.mediabox.width, page.bleedbox.width)
+        self.assertIn('Call 0800 for € 25.00', pages[3].extract_text())
+        self.assertNotIn(CARD.serial[:-4], pages[1].extract_text())
+        for number, color in enumerate([(255, 0, 0), (0, 255, 0)]):
+            picture = self.pages(content)[number]
+            left, bottom, right, top = (float(side) / 72 * DPI for side in pages[number].bleedbox)
+            inside, outside = left + 12, left - 6
+            self.assertEqual(picture.getpixel((round(inside), picture.height // 2)), color)
+            self.assertEqual(picture.getpixel((round(outside), picture.height // 2)), (255,) * 3)
+
+    def test_letters_of_the_colour_of_the_card_are_refused(self):
+        white = replace(LAYOUT, text_color='#ffffff')
+        self.refused(sheet.Illegible, 'text', white)
+        self.refused(sheet.Illegible, 'price', replace(LAYOUTS['portrait'], accent_color='#fffff0'))
+        sheet.check(replace(white, background=image('#000000')), [CARD])
+
+    def pages(self, content):
+        with closing(pypdfium2.PdfDocument(content)) as document:
+            return [page.render(scale=DPI / 72).to_pil().convert('RGB') for page in document]
+
     @thoroughly
     @given(layouts, st.sampled_from([CARD, LONGEST]))
     def test_whatever_is_not_refused_is_whole_and_scans(self, layout, card):
         try:
-            sheet.check(layout, card)
+            sheet.check(layout, [card])
         except typesetting.Unprintable:
             return
         self.read_back(layout, numbered(card, 2))

@@ -181,6 +181,10 @@ class RefillCardExport(models.Model):
             )
         if self.file_format == 'pdf' and not self.layout_id:
             raise UserError(self.env._("Choose the layout that the cards are printed with."))
+        if self.file_format == 'pdf' and (
+            problem := self.layout_id._get_print_problem(series_sudo)
+        ):
+            raise UserError(problem)
 
     def _check_not_empty(self, count):
         """:raise UserError: when there is no card to export."""
@@ -289,7 +293,7 @@ class RefillCardExport(models.Model):
         rows = _Counted(batches, on_progress)
         decimals = self.currency_id.decimal_places
         if self.file_format == 'pdf':
-            self.layout_id._write_pdf(rows, self.company_id, self.currency_id, file)
+            self.layout_id._write_pdf(rows, self.series_ids, file)
         elif self.file_format == 'xlsx':
             title = self._get_series_name(self.series_ids)
             table.write_xlsx(cards._get_row_header(), rows, decimals, file, title)

@@ -240,7 +240,7 @@ class RefillCardSending(models.Model):
             batches = cards._iterate_rows(Domain('id', 'in', same.ids), len(same))
             part = BytesIO()
             rows = chain.from_iterable(batches)
-            layout._write_pdf(rows, self.company_id, currency, part, single=True)
+            layout._write_pdf(rows, same.series_id, part, single=True)
             parts.append(part)
         if len(parts) == 1:
             return parts[0].getvalue()
