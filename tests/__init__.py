@@ -23,6 +23,7 @@ from . import (
     test_portal,
     test_portal_tour,
     test_print,
+    test_privacy,
     test_redeem,
     test_redeem_tour,
     test_rights,

@@ -6,6 +6,7 @@ from . import (
     account_move_credit,
     account_move_line,
     account_move_line_credit,
+    account_move_reversal,
     account_partial_reconcile,
     account_payment,
     account_payment_credit,

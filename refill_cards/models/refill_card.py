@@ -634,19 +634,23 @@ class RefillCard(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def redeem_code(self, code, partner_id=None, company_id=None):
+    def redeem_code(self, code, partner_id=None, company_id=None, caller=None):
         """Redeem the card with this code for a customer: the public API.
 
         :param str code: as typed: case, spaces, dashes, look-alikes and the prefix do not matter.
         :param int partner_id: the customer (res.partner); the user's own contact when left out.
         :param int company_id: the company that books the payment; the user's current one when left
             out.
+        :param str caller: whom a gateway with many callers asks for, such as a phone number: wrong
+            codes are counted for them, and for the whole gateway at a higher number only.
         :return: ``serial``, ``amount``, ``currency`` (ISO 4217), ``payment`` (its number),
             ``payment_id``, ``balance`` (the customer's credit in the company's currency, negative
             when money is due), ``balance_currency`` and ``invoices``: a list of ``name``,
             ``amount`` and ``currency`` of what the card paid.
         :rtype: dict
-        :raise RefillCardRefused: when the card is not redeemed; ``reason`` says why.
+        :raise RefillCardRefused: when the card is not redeemed; ``reason`` says why. When it was
+            ``used``, ``context`` says whether it was ``used_for_this_customer``, as after a call
+            whose answer was lost, and then the number of the ``payment``.
         :raise AccessError: when the user may not redeem, or not in that company.
         """
         if not self.env.user.has_group('refill_cards.group_refill_card_user'):
@@ -662,7 +666,8 @@ class RefillCard(models.Model):
             company = self.env['res.company'].browse(self._check_id(company_id))
             if company not in self.env.user.company_ids:
                 raise AccessError(self.env._("You may not redeem refill cards in this company."))
-        payment = self._redeem_code(code, partner, company, channel='api')
+        caller = self._clean_caller(caller)
+        payment = self._redeem_code(code, partner, company, channel='api', caller=caller)
         return payment._prepare_refill_card_result()
 
     @api.model
@@ -673,7 +678,16 @@ class RefillCard(models.Model):
         raise UserError(self.env._("Customer and company are given by their numeric ids."))
 
     @api.model
-    def _redeem_code(self, code, partner, company, *, channel):
+    def _clean_caller(self, caller):
+        """:raise UserError: when a gateway's caller is no short text."""
+        if caller is None:
+            return None
+        if isinstance(caller, str) and caller.isprintable() and 0 < len(caller.strip()) <= 100:
+            return caller.strip()
+        raise UserError(self.env._("The caller is given as text of up to 100 characters."))
+
+    @api.model
+    def _redeem_code(self, code, partner, company, *, channel, caller=None):
         """Redeem the card with this code: where every channel comes in that has only a code.
 
         The caller checks that the user may act for this customer in this company.
@@ -689,7 +703,7 @@ class RefillCard(models.Model):
         """
         first = company[:1]
         with self._recording_refusals(partner, first, channel=channel):
-            card = self.with_company(first)._find_by_code(code, partner)
+            card = self.with_company(first)._find_by_code(code, partner, caller)
             company = card._choose_company(company)
             return card.with_company(company)._redeem(partner, company, channel=channel)
 
@@ -706,16 +720,17 @@ class RefillCard(models.Model):
             raise
 
     @api.model
-    def _find_by_code(self, code, partner):
+    def _find_by_code(self, code, partner, caller=None):
         """Return the card with this code, whoever may see it; wrong codes are counted.
 
         :param str code: as typed.
         :param res.partner partner: whom the card is for; may be empty.
+        :param str caller: for whom a gateway asks.
         :rtype: refill.card
         :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
             many were typed (``locked_out``).
         """
-        with self.env['refill.card.lockout']._guarding(partner, code):
+        with self.env['refill.card.lockout']._guarding(partner, code, caller):
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
                 raise self._refuse_typo(code)

@@ -23,7 +23,6 @@ class RefillCardEvent(models.Model):
     date = fields.Datetime(required=True)
     user_id = VisibleMany2one(
         comodel_name='res.users',
-        index='btree_not_null',
         ondelete='restrict',
         help="Empty once a customer's user was deleted.",
     )

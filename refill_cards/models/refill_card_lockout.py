@@ -14,6 +14,7 @@ from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
 from ..code import normalize, unwrap
 from .refill_card import RefillCardRefused
+from .visible_fields import VisibleMany2one
 
 _logger = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ NUMBERS = {
 }
 HIGHEST_NUMBER = 100_000
 TYPOS_WINDOW = timedelta(hours=1)
+# Between a gateway's login and its caller.
+GATEWAY = ' / '
+GATEWAY_FACTOR = 10
 ALERT_WINDOW = timedelta(hours=1)
 
 
@@ -44,7 +48,7 @@ class RefillCardLockout(models.Model):
     _order = 'locked_until desc, id desc'
     _log_access = False
 
-    partner_id = fields.Many2one(
+    partner_id = VisibleMany2one(
         comodel_name='res.partner',
         string="Customer",
         ondelete='cascade',
@@ -90,9 +94,11 @@ class RefillCardLockout(models.Model):
             lockout.is_locked = bool(lockout.locked_until and lockout.locked_until > now)
 
     @api.depends('partner_id', 'address')
+    @api.depends_context('uid', 'allowed_company_ids')
     def _compute_display_name(self):
         for lockout in self:
-            lockout.display_name = lockout.partner_id.display_name or lockout.address
+            name = lockout.partner_id.display_name or lockout.address
+            lockout.display_name = name or self.env._("A customer out of sight")
 
     # -------------------------------------------------------------------------
     # GUARD
@@ -100,7 +106,7 @@ class RefillCardLockout(models.Model):
 
     @api.model
     @contextmanager
-    def _guarding(self, partner, typed):
+    def _guarding(self, partner, typed, caller=None):
         """Let one code be looked up inside, and count the refusal that is raised there.
 
         The counts are held in a transaction of their own from before the code is looked up until
@@ -109,6 +115,7 @@ class RefillCardLockout(models.Model):
 
         :param res.partner partner: whom the card is for; may be empty.
         :param typed: the code, as it came.
+        :param str caller: for whom a gateway asks, see ``refill.card.redeem_code``.
         :raise RefillCardRefused: when the customer, or whoever types, must wait (``locked_out``).
         """
         if self.env.cr.readonly:
@@ -117,7 +124,7 @@ class RefillCardLockout(models.Model):
         # What is pending would wait for other transactions while these wait for the counts.
         self.env.flush_all()
         # sudo: a clerk may see a contact and not its company
-        keys = partner.sudo().commercial_partner_id, self._get_address()
+        keys = partner.sudo().commercial_partner_id, *self._get_addresses(caller)
         with self.env.registry.cursor() as cr:
             # su: nobody may write counts themselves
             lockouts = self.with_env(self.env(cr=cr, su=True))._hold(*keys)
@@ -131,6 +138,18 @@ class RefillCardLockout(models.Model):
                     cr.rollback()
         if refused:
             raise refused
+
+    @api.model
+    def _get_addresses(self, caller=None):
+        """Return whose wrong codes are counted besides the customer's.
+
+        Of a gateway that names its caller, they are the caller and, at a higher number, the whole
+        gateway, so that inventing callers opens no unlimited guessing.
+        """
+        if caller is None:
+            return [self._get_address()]
+        gateway = self.env.user.login + GATEWAY
+        return [gateway + caller, gateway]
 
     @api.model
     def _get_address(self):
@@ -152,14 +171,14 @@ class RefillCardLockout(models.Model):
         return str(network) if prefix == 64 else str(parsed)
 
     @api.model
-    def _hold(self, partner, address):
+    def _hold(self, partner, *addresses):
         """Return the counts, which no other transaction touches until this one ends.
 
         In SQL, because the ORM does not wait for locks, and would take a query for each step. A
         customer whom the caller's transaction itself created is not there for this one.
 
         :param res.partner partner: for whom wrong codes are counted; may be empty.
-        :param str address: where they come from; may be None.
+        :param str addresses: where they come from; None is nowhere.
         """
         query = SQL(
             """
@@ -168,7 +187,7 @@ class RefillCardLockout(models.Model):
                 SELECT partner_id, address, 0, 0, %(now)s
                   FROM (SELECT id, NULL FROM res_partner WHERE id = %(partner_id)s
                         UNION ALL
-                        SELECT NULL, %(address)s::varchar WHERE %(address)s IS NOT NULL)
+                        SELECT NULL, unnest(%(addresses)s::varchar[]))
                        AS key (partner_id, address)
                  WHERE NOT EXISTS (
                            SELECT FROM refill_card_lockout lockout
@@ -179,14 +198,14 @@ class RefillCardLockout(models.Model):
              RETURNING id
             ), held AS (
                 SELECT id FROM refill_card_lockout
-                 WHERE partner_id = %(partner_id)s OR address = %(address)s
+                 WHERE partner_id = %(partner_id)s OR address = ANY(%(addresses)s::varchar[])
                  ORDER BY id FOR UPDATE
             )
             SELECT id FROM added UNION ALL SELECT id FROM held
             """,
             now=fields.Datetime.now(),
             partner_id=partner.id or None,
-            address=address,
+            addresses=list(filter(None, addresses)),
         )
         self._execute_alone(query)
         return self.browse(row[0] for row in self.env.cr.fetchall())
@@ -286,18 +305,23 @@ class RefillCardLockout(models.Model):
         for lockout in self:
             lockout.guessed_at = self._slide(lockout.guessed_at, now, window)
             lockout.guesses = len(lockout.guessed_at)
-            if lockout.guesses >= self._get_number('address_guesses'):
+            if lockout.guesses >= lockout._get_limit('address_guesses'):
                 lockout.locked_until = now + timedelta(minutes=self._get_number('address_wait'))
 
     def _count_typo(self, now):
         """Lock out with a flood of typing errors, until one more would be none."""
-        limit = self._get_number('typos')
         for lockout in self:
+            limit = lockout._get_limit('typos')
             lockout.mistyped_at = self._slide(lockout.mistyped_at, now, TYPOS_WINDOW)
             lockout.typos = len(lockout.mistyped_at)
             if lockout.typos >= limit:
                 first = fields.Datetime.to_datetime(lockout.mistyped_at[-limit])
                 lockout.locked_until = first + TYPOS_WINDOW
+
+    def _get_limit(self, name):
+        """Return a setting, higher for a gateway as a whole."""
+        is_gateway = (self.address or '').endswith(GATEWAY)
+        return self._get_number(name) * (GATEWAY_FACTOR if is_gateway else 1)
 
     @api.model
     def _slide(self, times, now, window):
@@ -358,7 +382,8 @@ class RefillCardLockout(models.Model):
             tried[user.login] = tried.get(user.login, 0) + count
         for login, count in tried.items():
             if count > self._get_number('person_alert'):
-                lockout = self.search([('address', '=', login)])
+                theirs = [('address', 'in', [login, login + GATEWAY])]
+                lockout = self.search(theirs, order='id', limit=1)
                 if not lockout.alerted_on or lockout.alerted_on < hour_ago:
                     user = self.env['res.users'].with_context(active_test=False)
                     attempts._alert_managers(count, user.search([('login', '=', login)]))
@@ -446,7 +471,9 @@ class RefillCardLockout(models.Model):
         user = self.env.user
         own = user.partner_id | user.partner_id.commercial_partner_id
         for lockout in self.sudo():  # sudo: a contact out of sight may be one's own
-            if lockout.address == user.login or lockout.partner_id in own:
+            address = lockout.address or ''
+            is_own = address == user.login or address.startswith(user.login + GATEWAY)
+            if is_own or lockout.partner_id in own:
                 raise UserError(
                     self.env._("Nobody unlocks themselves. Please ask another manager to do it.")
                 )

@@ -31,10 +31,12 @@ class RefillCard(models.Model):
         groups=MANAGER,
         help="Sent means that the mail server took the e-mail.",
     )
-    sent_to_id = fields.Many2one(
-        comodel_name='res.partner',
-        compute='_compute_sent',
-        search='_search_sent_to_id',
+    sent_to_id = VisibleMany2one(
+        related='sending_id.partner_id',
+        string="Sent to",
+        store=True,
+        companies=('series_id.company_id',),
+        index='btree_not_null',
         groups=MANAGER,
         help="The customer to whom the card was last sent by e-mail, or is to be.",
     )
@@ -43,9 +45,7 @@ class RefillCard(models.Model):
         string="Problem with the E-mail", compute='_compute_sent', groups=MANAGER
     )
 
-    @api.depends(
-        *('sending_id.state', 'sending_id.partner_id', 'sending_id.sent_on', 'sending_id.problem')
-    )
+    @api.depends(*('sending_id.state', 'sending_id.sent_on', 'sending_id.problem'))
     @api.depends_context('uid', 'allowed_company_ids')
     def _compute_sent(self):
         sendings = self.sending_id
@@ -53,17 +53,12 @@ class RefillCard(models.Model):
         for card in self:
             sending = card.sending_id if card.sending_id in seen else sendings.browse()
             card.sent_state = sending.state
-            card.sent_to_id = sending.partner_id
             card.sent_on = sending.sent_on
             card.sent_problem = sending.problem
 
     @api.model
     def _search_sent_state(self, operator, value):
         return self._search_sent('state', operator, value)
-
-    @api.model
-    def _search_sent_to_id(self, operator, value):
-        return self._search_sent('partner_id', operator, value)
 
     @api.model
     def _search_sent_on(self, operator, value):
