@@ -31,7 +31,8 @@ class TestPrivacy(RefillCardCommon):
         )
 
         exporting = cls.env.ref('base.group_allow_export')
-        cls.env.ref('base.group_user').implied_ids += exporting
+        users = cls.accountant + cls.clerk + cls.manager + cls.daughter_manager + cls.daughter_clerk
+        users.group_ids += exporting
 
     def _read_all(self, records, *fnames):
         """Return all that a user reads of these fields, through every door, as one text."""

@@ -1,5 +1,7 @@
+from datetime import timedelta
+
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command
+from odoo.fields import Command, Date
 from odoo.tests import tagged
 
 from .common import RefillCardCommon
@@ -295,7 +297,8 @@ class TestRights(RefillCardCommon):
             'refill.card.attempt': 'reason',
             'refill.card.lockout': 'address',
         }.get(record._name, record._rec_name)
-        value = '2099-01-01' if fname == 'valid_till' else 'typo'
+        tomorrow = Date.to_string(Date.today() + timedelta(days=1))
+        value = tomorrow if fname == 'valid_till' else 'typo'
         doors = {
             's': lambda: record.search([('id', '=', record.id)]),
             'r': lambda: record.read(['id', fname]),
