@@ -35,6 +35,7 @@ class TestExportTour(RefillCardCommon, HttpCase):
 
     def test_a_layout_shows_its_card_and_refuses_what_cannot_be_printed(self):
         layout = self.env.ref('refill_cards.refill_card_layout_sheet')
+        layout.company_id = self.company  # what all companies share is not the accountant's
         self.start_tour(
             '/odoo/refill-card-layouts', 'refill_card_layout', login=self.accountant.login
         )
