@@ -1,5 +1,6 @@
 """An API key alone opens no code; whoever looks at many is told of."""
 
+import xmlrpc.client
 from datetime import datetime, timedelta
 
 from freezegun import freeze_time
@@ -126,18 +127,26 @@ class TestApiKey(IdentityCommon):
         self.assertEqual(self.env['mail.mail'].search_count([]), mails)
 
     @mute_logger('odoo.http')
-    def test_an_api_key_mails_no_template_to_oneself(self):
-        template = self.env.ref('refill_cards.mail_template_refill_card')
+    def test_an_api_key_mails_no_code_to_oneself_by_the_template(self):
+        self.customer.email = 'customer@example.com'
+        cards = self.card.with_user(self.accountant)
+        cards._send(self.customer, self.env['refill.card.layout'].search([], limit=1))
+        template = self.env.ref('refill_cards.mail_template_refill_card_sending')
         for user in (self.accountant, self.admin):
             response = self._call_api(
                 user,
                 'mail.template',
                 'send_mail',
                 ids=template.ids,
-                res_id=self.card.id,
+                res_id=self.card.sending_id.id,
                 email_values={'email_to': 'me@example.com'},
             )
-            self.assertEqual(response.status_code, 403)
+            self._assert_no_code(response)
+        mails = self.env['mail.mail'].search([('email_to', '=', 'me@example.com')])
+        self.assertEqual(len(mails), 2)
+        self.assertFalse(mails.attachment_ids)
+        for code in self._get_codes():
+            self.assertNotIn(code, str(mails.mapped('body_html')))
 
     @mute_logger('odoo.http')
     def test_an_api_key_finds_no_code_a_character_at_a_time(self):
@@ -184,6 +193,61 @@ class TestApiKey(IdentityCommon):
             ):
                 with self.subTest(user=user.login, model=model, method=method):
                     self._assert_no_code(self._call_api(user, model, method, **body))
+
+    @mute_logger('odoo.http', 'odoo.orm.models', 'odoo.addons.rpc.controllers')
+    def test_an_api_key_opens_nothing_by_the_old_interfaces_either(self):
+        self.accountant.partner_id.email = 'accountant@example.com'
+        exports = self.env['refill.card.export.wizard'].with_user(self.accountant)
+        finds = self.env['refill.card.find']
+        sends = self.env['refill.card.send'].with_user(self.accountant)
+        send = sends.create(
+            {'card_ids': self.card.ids, 'partner_ids': self.accountant.partner_id.ids}
+        )
+        typed = '?' * 9 + self.card.sudo().code.replace('-', '')[-4:]
+        calls = [
+            (self.card, 'action_show_code'),
+            *((self.card, name) for name in ('action_export', 'action_print')),
+            *((self.series, name) for name in ('action_export', 'action_print')),
+            (exports.create({'series_ids': self.series.ids}), 'action_confirm'),
+            (exports.create({'series_ids': self.series.ids}), 'action_export'),
+            (send, 'action_send'),
+            (finds, 'create', {'series_id': self.series.id, 'typed': typed}),
+        ]
+        for records, method, *values in calls:
+            self._assert_closed(records, method, *values or [records.ids])
+        self.assertFalse(self.env['refill.card.export'].search([]))
+        self.assertFalse(finds.search([]))
+        self.assertFalse(self.card.event_ids or self.card.sending_id)
+        wizard = exports.create({'series_ids': self.series.ids})
+        export = self.env['refill.card.export'].browse(wizard._export()['res_id'])
+        attachments = self.env['ir.attachment'].sudo()
+        attachment = attachments.search(
+            [('res_model', '=', export._name), ('res_field', '=', 'file')]
+        )
+        attachment.flush_recordset()
+        content = export.sudo().with_context(bin_size=False).file.decode()
+        for record, fname in ((export, 'file'), (attachment, 'datas'), (attachment, 'raw')):
+            for text in self._assert_closed(record, 'read', record.ids, [fname]):
+                self.assertNotIn(content, text)
+
+    def _assert_closed(self, records, method, *args):
+        """Call a method over JSON-RPC and XML-RPC with an API key; return the answers' texts."""
+        self.authenticate(None, None)
+        keys = self.env['res.users.apikeys'].with_user(self.accountant)
+        key = keys._generate('rpc', "Test", datetime.now() + timedelta(days=1))
+        call = [self.env.cr.dbname, self.accountant.id, key, records._name, method, list(args)]
+        params = {'service': 'object', 'method': 'execute_kw', 'args': call}
+        xml = xmlrpc.client.dumps(tuple(call), 'execute_kw')
+        texts = []
+        for response in (
+            self.url_open('/jsonrpc', json={'params': params}),
+            self.url_open('/xmlrpc/2/object', xml, headers={'Content-Type': 'text/xml'}),
+        ):
+            with self.subTest(model=records._name, method=method, url=response.url):
+                self.assertRegex(response.text, '"error"|<fault>')
+                self._assert_no_code(response)
+            texts.append(response.text)
+        return texts
 
 
 @tagged('post_install', '-at_install')
