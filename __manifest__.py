@@ -63,6 +63,7 @@
     },
     'demo': [
         'refill_cards/demo/refill_cards_demo.xml',
+        'refill_cards/demo/refill_cards_demo_cards.xml',
     ],
     'pre_init_hook': 'pre_init_hook',
     'uninstall_hook': 'uninstall_hook',
