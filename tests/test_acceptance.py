@@ -163,6 +163,26 @@ class TestAcceptance(RefillCardCommon):
         series.company_ids = self.company + third
         self.assertEqual(series.sudo().accepting_company_ids, third, "given up, and not theirs")
 
+    def test_a_new_price_is_agreed_to_only_where_whoever_sets_it_manages(self):
+        both = self._new_user(
+            *('both_manager', 'account.group_account_manager'),
+            company_id=self.other_company.id,
+            company_ids=[Command.set((self.company + self.other_company).ids)],
+        )
+        for vals in ({'price': 9999}, {'currency_id': self.other_currency.id}):
+            with self.subTest(**vals):
+                series = self._generate(user=both, **self.anyone)
+                series.with_user(self.manager).write({'prefix': 'OTHER', 'price': series.price})
+                self._assert_sight(series, True)
+                series.with_user(self.manager).write(vals)
+                self._assert_rejected(series)
+        series = self._generate(user=both, **self.anyone)
+        series.with_user(both).price = 50
+        self._assert_accepted(series)
+        series = self._generate(user=self.manager, **self.anyone)
+        series.with_user(self.env.ref('base.user_root')).price = 50
+        self._assert_rejected(series)
+
     def test_a_clerk_of_a_company_does_not_agree_for_it(self):
         self.manager.company_ids += self.company
         wizard = self.env['refill.card.generate'].with_user(self.manager).create(self.anyone)

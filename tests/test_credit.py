@@ -454,6 +454,15 @@ class TestCredit(RefillCardCommon):
         self.assertEqual(self._residuals(bad, good), [10, 0])
         self.assertIn("Not today", str(card.payment_id.message_ids.mapped('body')))
 
+    def test_an_error_after_the_commit_does_not_look_like_a_refusal(self):
+        self._redeem(self._generate_card())
+        lines = self.registry['account.move.line']
+        with (
+            patch.object(lines, '_use_open_refill_card_credit', side_effect=KeyError('other')),
+            self.assertLogs('odoo.addons.refill_cards', 'ERROR'),
+        ):
+            self.env.cr.postcommit.run()
+
     def test_a_blocked_invoice_stays_open_and_the_window_says_so(self):
         invoice = self._invoice(10)
         invoice.payment_state = 'blocked'
@@ -588,6 +597,16 @@ class TestCredit(RefillCardCommon):
 
                     self._undo(card)
                     self.assertEqual(ours.amount_residual, ours.amount_total)
+
+    def test_a_discount_falls_with_the_payment_on_another_receivable_account(self):
+        invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+        self.customer.property_account_receivable_id = self._other_receivable()
+        card = self._generate_card(price=98)
+        self._redeem_as_previewed(card)
+        self.assertEqual(invoice.amount_residual, 0)
+        self._undo(card)
+        self.assertEqual(invoice.amount_residual, 100)
+        self.assertEqual(self._balance(), -100)
 
     def test_a_deposit_earns_the_discount_and_more_is_left(self):
         for card in self._generate(2, price=60).card_ids:

@@ -582,6 +582,52 @@ class TestEntry(RefillCardCommon):
                     self._assert_refused(write, records.with_user(self.accountant), vals)
         self._assert_refused(method.with_user(self.accountant).unlink)
 
+    def test_a_journal_of_cards_does_not_say_that_it_is_none(self):
+        for door, write in self.doors.items():
+            if door == 'server action':
+                continue  # those run by accountants only on what they may open
+            with self.subTest(door=door):
+                write(self.journal.with_user(self.accountant), {'books_refill_cards': False})
+                self.env.flush_all()
+                self.env.invalidate_all()
+                self.assertTrue(self.journal.books_refill_cards)
+                self._assert_refused(self.payment.write, {'state': 'canceled'})
+        with self.subTest(door='create'):
+            values = {
+                'name': "Other cards",
+                'type': 'cash',
+                'code': 'OTHER',
+                'books_refill_cards': True,
+            }
+            journal = self.journal.with_user(self.accountant).create(values)
+            self.assertFalse(journal.books_refill_cards)
+
+    def test_what_odoo_computes_of_a_line_is_not_written(self):
+        bank_payment = self.env['account.payment'].create(
+            {
+                'payment_type': 'inbound',
+                'partner_id': self.customer.id,
+                'journal_id': self.bank.id,
+                'amount': 1,
+            }
+        )
+        for fname, value in (
+            ('parent_state', 'draft'),
+            ('reconciled', True),
+            ('amount_residual', 0),
+            ('amount_residual_currency', 0),
+            ('payment_id', bank_payment.id),
+        ):
+            for door, write in self.doors.items():
+                line = self.credit_line.with_user(self.accountant)
+                with self.subTest(fname, door=door):
+                    self._assert_refused(write, line, {fname: value}, message='computed|by hand')
+        values = [Command.update(self.credit_line.id, {'parent_state': 'cancel'})]
+        self._assert_refused(self.entry.write, {'line_ids': values})
+        self.credit_line.write({'parent_state': 'posted', 'reconciled': False})
+        method = self.env.ref('account.account_payment_method_manual_in')
+        self._assert_refused(self.payment.write, {'payment_method_id': method.id})
+
     def test_entries_in_a_journal_that_lost_the_method_stay(self):
         self._remove_method()
         vals = {'partner_id': self.stranger.id}

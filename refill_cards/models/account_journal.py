@@ -5,7 +5,13 @@ from odoo.exceptions import UserError, ValidationError
 class AccountJournal(models.Model):
     _inherit = 'account.journal'
 
-    books_refill_cards = fields.Boolean(compute='_compute_books_refill_cards', store=True)
+    # What a client writes is computed again, as the guards of cards' entries go by it.
+    books_refill_cards = fields.Boolean(
+        compute='_compute_books_refill_cards',
+        inverse='_compute_books_refill_cards',
+        store=True,
+        readonly=True,
+    )
 
     @api.depends('inbound_payment_method_line_ids.code')
     def _compute_books_refill_cards(self):

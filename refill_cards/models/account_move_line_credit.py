@@ -554,14 +554,9 @@ class AccountMoveLine(models.Model):
             else:
                 pairs.append(use.credit + use.debt)
         self._reconcile_plan(pairs)
-        made = iter(entries)
-        for use in uses:
-            if use.discount:
-                use.debt.matched_credit_ids.refill_card_move_id = next(made)
-            if use.transfer:
-                entry = next(made)
-                lines = entry.line_ids
-                (lines.matched_debit_ids + lines.matched_credit_ids).refill_card_move_id = entry
+        for entry in entries:
+            lines = entry.line_ids
+            (lines.matched_debit_ids + lines.matched_credit_ids).refill_card_move_id = entry
 
     @api.model
     def _tell_what_credit_paid(self, plan):
@@ -617,4 +612,7 @@ class AccountMoveLine(models.Model):
                 lines._use_open_refill_card_credit(partners)
         except OperationalError:
             _logger.info("Somebody else uses the prepaid credit of partners %s", partner_ids)
+        except Exception:
+            # What was committed would look as if it had failed.
+            _logger.exception("Prepaid credit of partners %s was not used", partner_ids)
         partner_ids.clear()

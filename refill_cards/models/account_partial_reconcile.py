@@ -15,7 +15,13 @@ class AccountPartialReconcile(models.Model):
 
     def unlink(self):
         """Take back the entries without which prepaid credit would not have paid."""
-        entries = self.refill_card_move_id.filtered(lambda move: not move.reversal_move_ids)
+        entries = self.refill_card_move_id
+        debts = (self | entries.line_ids.matched_debit_ids).debit_move_id
+        # Of a debt that is no longer paid as a whole, the discount falls, too.
+        entries |= debts.matched_credit_ids.refill_card_move_id.filtered(
+            lambda move: any(line.account_type != 'asset_receivable' for line in move.line_ids)
+        )
+        entries = entries.filtered(lambda move: not move.reversal_move_ids)
         lines = entries.line_ids
         partials = self | lines.matched_debit_ids | lines.matched_credit_ids
         res = super(AccountPartialReconcile, partials).unlink()

@@ -13,6 +13,7 @@ MADE_BY_CARD = {
     'outstanding_account_id',
     'partner_id',
     'partner_type',
+    'payment_method_id',
     'payment_method_line_id',
     'payment_type',
 }

@@ -177,6 +177,17 @@ class RefillCardSeries(models.Model):
             return companies
         return companies.browse(self.env.user._get_company_ids())
 
+    def write(self, vals):
+        """A new price holds only where whoever sets it might manage cards, too."""
+        worth = {fname: vals[fname] for fname in ('price', 'currency_id') if fname in vals}
+        repriced = self.filtered(lambda series: series._changes_frozen(worth))
+        res = super().write(vals)
+        managed = repriced and self._get_managed_companies()
+        for series_sudo in repriced.sudo():  # sudo: nobody writes by hand who agreed
+            agreeing = series_sudo.agreed_company_ids & managed
+            series_sudo.write({'agreed_company_ids': [Command.set(agreeing.ids)]})
+        return res
+
     def _agree(self):
         """Write down which of the companies agree, once the user chose those that it is meant for.
 
