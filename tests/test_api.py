@@ -124,6 +124,17 @@ class TestApi(RefillCardCommon, HttpCase):
         self._guess('unknown', '+1 303')
         self._guess('unknown', None)
 
+    def test_a_caller_is_counted_for_their_own_gateway_whatever_they_are_called(self):
+        self._set_limits(address_guesses=2)
+        login = self.accountant.login
+        for _guess in range(2):
+            self._guess('unknown', login)
+        self._guess('locked_out', login)
+        cards = self.env['refill.card'].with_user(self.accountant)
+        for caller in (login, None):
+            code = self._generate_card().sudo().code
+            self.assertTrue(cards.redeem_code(code, self.customer.id, caller=caller))
+
     def test_inventing_callers_does_not_open_unlimited_guessing(self):
         self._set_limits(address_guesses=2)
         for number in range(20):

@@ -206,6 +206,13 @@ class TestGuessing(GuessingCommon):
         with self.assertRaises(AccessError):
             self.lockouts.with_user(self.accountant).search([]).read(['last_unknown'])
 
+    def test_the_hash_of_an_unknown_code_is_keyed_by_the_database_s_secret(self):
+        [code] = self._guesses(1)
+        self._get_reason(code)
+        self.env['ir.config_parameter'].set_param('database.secret', "another")
+        self._get_reason(code)
+        self.assertEqual(self._get_lockout().guesses, 2)
+
     def test_a_redeemed_card_clears_typing_errors(self):
         self._set(typos=3)
         for _ in range(2):
@@ -306,6 +313,12 @@ class TestGuessing(GuessingCommon):
             for _ in range(100):
                 self.assertEqual(self._get_reason('QUICK-7K2M'), 'typo')
                 clock.tick(timedelta(seconds=70))
+
+    def test_typing_errors_for_customers_do_not_lock_out_the_user(self):
+        self._set(typos=2)
+        customers = self.env['res.partner'].create([{'name': "Customer"} for _ in range(3)])
+        reasons = [self._get_reason('QUICK-7K2M', partner=customer) for customer in customers]
+        self.assertEqual(reasons, ['typo'] * 3)
 
     def test_typing_errors_without_a_customer_are_the_users(self):
         for _ in range(2):
@@ -565,6 +578,20 @@ class TestGuessing(GuessingCommon):
                 self.assertTrue(lockout.is_locked)
                 lockout.with_user(second).action_unlock()
                 self.assertFalse(lockout.is_locked)
+
+    def test_no_one_unlocks_the_callers_of_their_own_gateway(self):
+        cards = self.env['refill.card'].with_user(self.accountant)
+        self._assert_refused(
+            'unknown', cards.redeem_code, self._guesses(1)[0], self.customer.id, caller="+1 202"
+        )
+        own = self.lockouts.search([('address', '=like', f'{self.accountant.login}%')])
+        self.assertEqual(len(own), 2)
+        for lockout in own.with_user(self.accountant):
+            with (
+                self.subTest(lockout=lockout.display_name),
+                self.assertRaisesRegex(UserError, "Nobody unlocks themselves"),
+            ):
+                lockout.action_unlock()
 
     def test_unlocking_is_in_the_audit_log(self):
         self._lock_out()
