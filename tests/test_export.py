@@ -533,12 +533,14 @@ class TestExport(ExportCommon):
         self.assertRecordValues(ranges, [{'first_card': ids[0], 'last_card': ids[-1]}])
 
     def test_a_manager_elsewhere_learns_of_no_export(self):
-        series = self._generate()
+        series = self._generate(company_ids=self.accountant.company_ids)
         self._export(series)
         manager = self._new_user(
             'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
         )
         theirs = series.card_ids.with_user(manager)
+        not_exported = [('id', 'in', theirs.ids), ('is_exported', '=', False)]
+        self.assertEqual(theirs.search(not_exported), theirs)
         self.assertFalse(theirs[0].is_exported or theirs[0].export_ids)
         self.assertFalse(theirs.search([('is_exported', '=', True)]))
         self.assertFalse(self.env['refill.card.export.range'].with_user(manager).search([]))

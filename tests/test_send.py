@@ -353,7 +353,9 @@ class TestSend(SendCase):
         self.assertEqual(attachments.search_count([]), before)
         self.assertEqual(scan(self._get_attachment()[1])[0].partition('#')[2], card.sudo().code)
 
-    def test_a_mail_that_was_sent_is_gone_from_the_queue(self):
+    def test_a_mail_that_was_sent_is_gone_from_the_queue_whatever_the_template_says(self):
+        template = self.env.ref('refill_cards.mail_template_refill_card_sending')
+        template.auto_delete = False
         sending = self._send(self._generate_card(), self.customer)
         mail = sending.sudo().mail_id
         self._run_mail_queue()
