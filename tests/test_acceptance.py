@@ -183,6 +183,16 @@ class TestAcceptance(RefillCardCommon):
         series.with_user(self.env.ref('base.user_root')).price = 50
         self._assert_rejected(series)
 
+    def test_cards_that_move_are_still_accepted_where_somebody_agreed(self):
+        self.manager.company_ids += self.company
+        both = [Command.set((self.company + self.other_company).ids)]
+        series = self._generate(user=self.manager, company_ids=both)
+        self.manager.company_ids -= self.company
+        card = series.card_ids[0]
+        self._change(card, 'companies', company_ids=[Command.clear()])
+        self.assertNotEqual(card.series_id, series)
+        self._assert_accepted(card.series_id)
+
     def test_a_clerk_of_a_company_does_not_agree_for_it(self):
         self.manager.company_ids += self.company
         wizard = self.env['refill.card.generate'].with_user(self.manager).create(self.anyone)

@@ -2,6 +2,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
+from freezegun import freeze_time
 from odoo import fields
 from odoo.exceptions import RedirectWarning, UserError
 from odoo.fields import Command
@@ -136,6 +137,15 @@ class TestCredit(RefillCardCommon):
         left = [self._credit_line(card).amount_residual for card in cards[1] + cards[2] + cards[0]]
         self.assertEqual(left, [0, -10, -25])
 
+    def test_the_oldest_card_is_the_one_redeemed_on_the_first_day(self):
+        later, sooner = self._generate(2).card_ids
+        self._redeem(later)
+        with freeze_time(TODAY() - timedelta(days=3)):
+            self._redeem(sooner)
+        self._confirm(30)
+        left = [self._credit_line(card).amount_residual for card in (sooner, later)]
+        self.assertEqual(left, [0, -20])
+
     def test_invoices_confirmed_together_are_paid_oldest_due_first(self):
         self._redeem(self._generate_card())
         days = ['2026-03-01', '2026-02-01', '2026-04-01']
@@ -214,6 +224,41 @@ class TestCredit(RefillCardCommon):
         self.assertEqual(self._balance(), 25)
         self.assertEqual(self._confirm(25).amount_residual, 0)
 
+    def test_an_accountant_takes_back_what_made_credit_pay(self):
+        card = self._generate_card(price=98)
+        self._redeem(card)
+        self.customer.property_account_receivable_id = self._other_receivable()
+        invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+        self.assertEqual((invoice.amount_residual, self._balance()), (0, 0))
+        partials = invoice.line_ids.matched_credit_ids
+        discount, transfer = partials.credit_move_id.move_id.sorted('amount_total')
+        # Whoever takes back the transfer takes back the discount that it had a part in.
+        for entry, owed, balance in ((discount, 2, -2), (transfer, 100, -2)):
+            for name, take_back in {
+                'reversed': self._reverse_in_window,
+                'cancelled': lambda entry: entry.button_cancel(),
+                'deleted': lambda entry: (entry.button_draft(), entry.unlink()),
+                'reversed and undone': lambda entry: (
+                    self._reverse_in_window(entry),
+                    self._undo(card),
+                ),
+            }.items():
+                with self.subTest(name, owed=owed), self.env.cr.savepoint() as savepoint:
+                    take_back(entry.with_user(self.accountant))
+                    self.env.flush_all()
+                    self.env.invalidate_all()
+                    if name == 'reversed and undone':
+                        owed, balance = 100, -100
+                    self.assertEqual((invoice.amount_residual, self._balance()), (owed, balance))
+                    savepoint.rollback()
+                    self.env.invalidate_all()
+
+    def _reverse_in_window(self, entry):
+        wizards = entry.env['account.move.reversal'].with_context(
+            active_model='account.move', active_ids=entry.ids
+        )
+        wizards.create({'journal_id': entry.journal_id.id}).reverse_moves()
+
     # -------------------------------------------------------------------------
     # WHAT THE CUSTOMER OWES
     # -------------------------------------------------------------------------
@@ -247,6 +292,14 @@ class TestCredit(RefillCardCommon):
         self._redeem_in(self.company)
         invoice = self._confirm(25, company_id=branch.id)
         self.assertEqual(invoice.amount_residual, 25)
+
+    def test_the_credit_of_a_branch_that_keeps_it_pays_nobody(self):
+        branch = self._branch()
+        branch.refill_card_pay_invoices = False
+        self._redeem_in(branch)
+        self.assertEqual(self._confirm(20).amount_residual, 20)
+        self._redeem_in(self.company)
+        self.assertEqual(self._confirm(20).amount_residual, 15)
 
     def test_credit_of_another_company_is_not_used(self):
         clerk = self._new_user(
@@ -287,6 +340,15 @@ class TestCredit(RefillCardCommon):
         self.assertEqual(invoice.amount_residual, 20)
         self.assertEqual(self._credit_line(card).amount_residual, -25)
 
+    def test_credit_goes_to_another_account_when_both_are_there(self):
+        with freeze_time(TODAY() - timedelta(days=9)):
+            self._redeem(self._generate_card())
+        self.customer.property_account_receivable_id = self._other_receivable()
+        for day, expected in ((TODAY(), TODAY()), ('2026-01-01', TODAY() - timedelta(days=9))):
+            invoice = self._confirm(5, invoice_date=day)
+            transfer = invoice.line_ids.matched_credit_ids.refill_card_move_id
+            self.assertEqual((invoice.amount_residual, transfer.date), (0, expected))
+
     def test_an_invoice_on_another_account_is_told_to_be_paid_by_credit(self):
         self._redeem(self._generate_card())
         self.customer.property_account_receivable_id = self._other_receivable()
@@ -317,10 +379,39 @@ class TestCredit(RefillCardCommon):
         note.invoice_line_ids = [
             Command.create({'name': "Fee", 'price_unit': -4, 'tax_ids': False})
         ]
+        # Its second instalment is a debit.
+        fixed = {'value': 'fixed', 'value_amount': 15}
+        note.invoice_payment_term_id = self._term().copy(
+            {
+                'early_discount': False,
+                'line_ids': [
+                    Command.create(fixed),
+                    Command.create({'value': 'percent', 'value_amount': 100}),
+                ],
+            }
+        )
         note.action_post()
+        vendor = self.init_invoice('in_invoice', partner=self.customer, amounts=[10])
+        vendor.invoice_line_ids.account_id = account
+        vendor.action_post()
         stranger = self._entry(account, 10, partner=self.stranger)
+        paid_in = paid_out.copy({'payment_type': 'inbound'})
+        paid_in.action_post()
+        taken_back = paid_in.move_id._reverse_moves()
+        taken_back.action_post()
+        taken_back.line_ids.remove_move_reconcile()
+        statement = self.env['account.bank.statement.line'].create(
+            {
+                'journal_id': self.company_data['default_journal_bank'].id,
+                'payment_ref': "Paid back",
+                'partner_id': self.customer.id,
+                'amount': -10,
+                'counterpart_account_id': account.id,
+            }
+        )
         self._redeem(self._generate_card())
-        lines = (paid_out.move_id + bill + note + stranger).line_ids
+        moves = paid_out.move_id + bill + note + vendor + stranger + taken_back
+        lines = (moves + statement.move_id).line_ids
         open_lines = lines.filtered(lambda line: line.account_id.reconcile)
         self.assertTrue(open_lines)
         self.assertFalse(any(open_lines.mapped('reconciled')))
@@ -514,6 +605,19 @@ class TestCredit(RefillCardCommon):
         preview = self._redeem_as_previewed(self._generate_card(currency_id=yen.id, price=3000))
         self.assertEqual([name for name, *_ in preview['invoices']], [cent.name, more.name])
 
+    def test_the_preview_leaves_credit_and_invoices_of_other_companies_alone(self):
+        for user in self.clerk + self.bookkeeper:
+            user.company_ids += self.other_company
+        self.customer.refill_card_pay_invoices = False
+        self._redeem_in(self.other_company)
+        elsewhere = self._confirm(20, company_id=self.other_company.id)
+        self.assertEqual(elsewhere.amount_residual, 20)
+        self.customer.refill_card_pay_invoices = True
+        invoice = self._invoice(10)
+        preview = self._redeem_as_previewed(self._generate_card())
+        self.assertEqual([name for name, *_ in preview['invoices']], [invoice.name])
+        self.assertEqual(preview['open'], [])
+
     def test_older_credit_goes_first_also_in_the_preview(self):
         self.customer.refill_card_pay_invoices = False
         self._redeem(self._generate_card())
@@ -625,6 +729,32 @@ class TestCredit(RefillCardCommon):
         )
         self._redeem(self._generate_card(price=98), partner=self.stranger)
         self.assertEqual(late.amount_residual, 2)
+
+    def test_without_an_account_for_discounts_there_is_none(self):
+        invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+        self.company.account_journal_early_pay_discount_loss_account_id = False
+        self._redeem_as_previewed(self._generate_card(price=98))
+        self.assertEqual((invoice.amount_residual, self._balance()), (2, -2))
+
+    def test_credit_of_a_day_after_the_discount_s_earns_none(self):
+        first, second = self._generate(2, price=49).card_ids
+        self.customer.refill_card_pay_invoices = False
+        with freeze_time(TODAY() - timedelta(days=20)):
+            invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+            self._redeem(first)
+        self.customer.refill_card_pay_invoices = True
+        self._redeem_as_previewed(second)
+        self.assertEqual(invoice.amount_residual, 2)
+
+    def test_credit_in_two_currencies_earns_no_discount(self):
+        cards = self._generate(2, price=50).card_ids
+        foreign = self._generate_card(price=50, currency_id=self.other_currency.id)
+        for card in (cards[0], foreign, cards[1]):
+            self._redeem(card)
+        before = self._balance()
+        invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+        self.assertEqual(invoice.amount_residual, 0)
+        self.assertEqual(self._balance(), before - 100)
 
     # -------------------------------------------------------------------------
     # MANY AT ONCE

@@ -3,6 +3,7 @@ from odoo import fields
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
+from odoo.tools import format_date
 
 from .common import RefillCardCommon
 
@@ -103,6 +104,26 @@ class TestDay(RefillCardCommon):
             self._undo(cards[1])
         self.assertEqual(cards.mapped('state'), ['active', 'expired'])
 
+    def test_a_card_given_back_is_expired_by_the_day_of_the_company_that_redeemed_it(self):
+        self.customer.tz = False
+        self.accountant.company_id = self.other_company
+        for zone, other_zone, state in (
+            (LOS_ANGELES, AUCKLAND, 'active'),
+            (AUCKLAND, LOS_ANGELES, 'expired'),
+        ):
+            with self.subTest(zone), freeze_time('2026-12-01'):
+                self.company.partner_id.tz = zone
+                self.other_company.partner_id.tz = other_zone
+                card = self._generate_card(
+                    valid_till='2026-12-31',
+                    user=self.accountant.with_company(self.company),
+                    company_ids=[Command.clear()],
+                )
+                self._redeem(card)
+                with freeze_time(NOON):
+                    self._undo(card)
+                self.assertEqual(card.state, state)
+
     def test_a_card_may_be_valid_till_the_company_s_day(self):
         self.accountant.tz = AUCKLAND
         with freeze_time(NOON):
@@ -111,6 +132,16 @@ class TestDay(RefillCardCommon):
             with self.assertRaisesRegex(UserError, "has passed"):
                 self._generate_card(valid_till='2026-12-31')
         self.assertEqual(card.state, 'active')
+
+    def test_activation_counts_from_the_company_s_day_and_the_window_says_so(self):
+        self.accountant.tz = AUCKLAND
+        with freeze_time(NOON):
+            card = self._generate_card(activation_required=True, validity_days=30)
+            wizard = self._wizard(card, 'activate')
+            told = wizard.last_days
+            wizard.action_confirm()
+        self.assertEqual(card.valid_till, fields.Date.to_date('2027-01-30'))
+        self.assertEqual(told, format_date(self.env, card.valid_till))
 
     # -------------------------------------------------------------------------
     # RATES
@@ -141,6 +172,15 @@ class TestDay(RefillCardCommon):
             self._redeem(card)
         self.assertEqual(self._balance(), 20)
 
+    def test_a_currency_that_was_archived_is_not_booked(self):
+        card = self._franc_card()
+        self._rate(card, '2020-01-01', self.company)
+        card.currency_id.active = False
+        self._assert_refused('company', self._redeem, card)
+        card.currency_id.active = True
+        self._redeem(card)
+        self.assertEqual(self._balance(), 20)
+
     def test_a_rate_of_another_root_company_is_none(self):
         card = self._franc_card()
         self._rate(card, '2020-01-01', self.other_company)
@@ -169,6 +209,14 @@ class TestDay(RefillCardCommon):
             result = cards.redeem_code(card.sudo().code, self.customer.id, branch.id)
         payment = self.env['account.payment'].browse(result['payment_id'])
         self.assertEqual(payment.date, fields.Date.to_date('2027-01-01'))
+
+    def test_a_branch_books_at_the_rate_of_head_office(self):
+        branch = self._branch()
+        card = self._franc_card()
+        self._rate(card, '2020-01-01', self.company)
+        cards = self.env['refill.card'].with_user(self.clerk)
+        cards.redeem_code(card.sudo().code, self.customer.id, branch.id)
+        self.assertEqual(self._balance(), 20)
 
     def test_a_customer_of_head_office_redeems_in_a_branch_and_not_the_reverse(self):
         branch = self._branch()

@@ -300,6 +300,24 @@ class TestEntry(RefillCardCommon):
         self.assertGreater(self._balance(self.stranger), 0)
         self.assertEqual((payment.state, balance), ('paid', 0))
 
+    def test_a_rate_that_is_corrected_later_leaves_what_is_confirmed_as_it_is(self):
+        card = self._generate_card(currency_id=self.other_currency.id)
+        payment = self._redeem(card, self.stranger).with_user(self.accountant)
+        balance = self._balance(self.stranger)
+        self.env['res.currency.rate'].create(
+            {
+                'currency_id': self.other_currency.id,
+                'company_id': self.company.id,
+                'name': payment.date,
+                'rate': 7,
+            }
+        )
+        credit_line = payment.move_id.line_ids.sorted('balance')[0]
+        credit_line.account_id = self._account('asset_receivable', reconcile=True)
+        self.assertEqual(self._balance(self.stranger), balance)
+        self._undo(card)
+        self.assertEqual(self._balance(self.stranger), 0)
+
     def test_payment_and_entry_go_together_to_draft_and_back(self):
         for record in (self.payment, self.entry):
             getattr(record, 'action_draft' if record == self.payment else 'button_draft')()

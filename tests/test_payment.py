@@ -18,7 +18,9 @@ class TestPayment(RefillCardCommon):
         self.env.flush_all()
         self.assertEqual(self.card.state, 'disabled')
         self.assertFalse(self.card.payment_id)
-        self.assertEqual(self.card.event_ids[0].channel, 'accounting')
+        event = self.card.event_ids[0]
+        told = (event.channel, event.partner_id, event.amount)
+        self.assertEqual(told, ('accounting', self.customer, 25))
         self.assertEqual(self._balance(), 0)
 
     def test_cancelling_the_payment_disables_the_card(self):
@@ -102,6 +104,8 @@ class TestPayment(RefillCardCommon):
         move._reverse_moves(cancel=True)
         reversal = move.reversal_move_ids
         self._assert_not_reversed(reversal._reverse_moves())
+        other_journal = {'journal_id': self.company_data['default_journal_misc'].id}
+        self._assert_not_reversed(reversal._reverse_moves([other_journal]))
         for call in (
             move.button_draft,
             move.button_cancel,

@@ -26,6 +26,14 @@ class AccountMove(models.Model):
             invoices.with_env(self.env(su=True, context=context))._use_refill_card_credit()
         return posted
 
+    def _reverse_moves(self, default_values_list=None, cancel=False):
+        """An entry for prepaid credit that is reversed is not reversed by what it paid, too."""
+        if cancel:
+            partials = self.line_ids.matched_debit_ids | self.line_ids.matched_credit_ids
+            partials = partials.filtered(lambda partial: partial.refill_card_move_id in self)
+            partials.refill_card_move_id = False
+        return super()._reverse_moves(default_values_list, cancel)
+
     def _use_refill_card_credit(self):
         """Pay with the credit of the invoices' customers; see ``account.move.line``."""
         payable = self.filtered(lambda move: move.company_id.refill_card_pay_invoices)

@@ -214,7 +214,7 @@ class RefillCardChange(models.TransientModel):
                 dayless = wizard._get_domain() & Domain('valid_till', '=', False)
                 groups = self.env['refill.card']._read_group(dayless, ['series_id'])
             days = {series.validity_days for [series] in groups} - {0}
-            today = fields.Date.context_today(self)
+            today = self.env.company._get_refill_card_day()
             wizard.last_days = ', '.join(
                 format_date(self.env, today + timedelta(days=count)) for count in sorted(days)
             )
