@@ -253,6 +253,16 @@ class TestCredit(RefillCardCommon):
                     savepoint.rollback()
                     self.env.invalidate_all()
 
+    def test_a_discount_that_was_reversed_by_itself_is_not_reversed_again(self):
+        card = self._generate_card(price=98)
+        self._redeem(card)
+        invoice = self._confirm(100, invoice_payment_term_id=self._term().id)
+        discount = invoice.line_ids.matched_credit_ids.refill_card_move_id
+        discount.with_user(self.accountant)._reverse_moves().action_post()
+        self.assertEqual(self._balance(), -2)
+        self._undo(card)
+        self.assertEqual(self._balance(), -100)
+
     def _reverse_in_window(self, entry):
         wizards = entry.env['account.move.reversal'].with_context(
             active_model='account.move', active_ids=entry.ids
