@@ -473,6 +473,12 @@ class TestLayoutsOfCompanies(RefillCardCommon):
         self.manager.group_ids += self.env.ref('base.group_system')
         theirs.name = "The administrator's"
 
+    def test_a_layout_is_given_only_to_the_companies_that_its_manager_works_in(self):
+        layout = self.env['refill.card.layout'].with_user(self.manager).create({'name': "Theirs"})
+        for company in (self.company, self.company.browse()):
+            with self.subTest(company=company.name), self.assertRaises(AccessError):
+                layout.company_id = company
+
     def test_branches_use_the_layouts_of_head_office_and_do_not_change_them(self):
         branch = self._create_company(name="Branch", parent_id=self.company.id)
         self.manager.write({'company_id': branch.id, 'company_ids': [Command.set(branch.ids)]})

@@ -190,6 +190,28 @@ class TestPrivacy(RefillCardCommon):
                     ):
                         call()
 
+    def test_windows_name_no_layout_and_no_card_out_of_sight(self):
+        fields = {'fields': {'display_name': {}}}
+        card = self._generate_card()
+        layout = card.series_id.layout_id.copy({'company_id': self.company.id})
+        for model, fname, record in (
+            ('send', 'layout_id', layout),
+            ('export.wizard', 'layout_id', layout),
+            ('undo', 'card_id', card),
+        ):
+            windows = self.env[f'refill.card.{model}'].with_user(self.daughter_manager)
+            context = {f'default_{fname}': record.id}
+            for call in (
+                lambda w=windows, r=record, f=fname: w.onchange({f: r.id}, [f], {f: fields}),
+                lambda w=windows, c=context, f=fname: w.with_context(**c).onchange(
+                    {}, [], {f: fields}
+                ),
+                lambda w=windows, r=record, f=fname: w.create({f: r.id}),
+                lambda w=windows, r=record, f=fname: w.web_save({f: r.id}, {f: fields}),
+            ):
+                with self.subTest(model=model), self.assertRaises(AccessError):
+                    call()
+
     def test_a_customer_out_of_sight_is_no_such_customer(self):
         card = self._generate_card(company_ids=self.both)
         codes = self.env['refill.card'].with_user(self.daughter_clerk)

@@ -25,6 +25,13 @@ class RefillCardLayout(models.Model):
         for layout in self:
             layout.is_editable = not layout.id or layout in writable
 
+    def write(self, vals):
+        """:raise AccessError: when a layout is given to companies that are not the user's."""
+        res = super().write(vals)
+        if 'company_id' in vals:
+            self.check_access('write')
+        return res
+
     @api.constrains('company_id')
     def _check_company_of_series(self):
         """A layout stays with the series that are printed by it."""

@@ -27,8 +27,8 @@ class RefillCardWindow(models.AbstractModel):
 
     @api.model
     def _get_guarded_names(self):
-        """Return the fields by which a client names customers, cards and series."""
-        guarded = ('res.partner', 'refill.card', 'refill.card.series')
+        """Return the fields by which a client names what others must not see."""
+        guarded = ('res.partner', 'refill.card', 'refill.card.series', 'refill.card.layout')
         return [
             name
             for name, field in self._fields.items()

@@ -5,6 +5,7 @@ from odoo.tools import format_amount, format_date
 
 class RefillCardUndo(models.TransientModel):
     _name = 'refill.card.undo'
+    _inherit = 'refill.card.window'
     _description = "Undo the Redemption of a Refill Card"
 
     card_id = fields.Many2one(
