@@ -326,6 +326,16 @@ class TestPersonAlert(GuessingCommon):
         activity = self.env['mail.activity'].search([('user_id', '=', self.accountant.id)])[0]
         self.assertIn(f"{self.accountant.name} looked at or guessed 11 codes", activity.note)
 
+    def test_by_default_who_looks_at_more_than_20_codes_is_told_of(self):
+        series = self._generate(quantity=21)
+        for card in series.card_ids[:20]:
+            card.action_show_code()
+        self._alert()
+        self.assertEqual(self._count_alerts(), 0)
+        series.card_ids[20].action_show_code()
+        self._alert()
+        self.assertEqual(self._count_alerts(), 1)
+
     def test_codes_that_two_users_look_at_are_not_added_up(self):
         series = self._generate(quantity=20)
         other = self._new_user('other_manager', 'account.group_account_manager')
