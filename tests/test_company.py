@@ -187,21 +187,25 @@ class TestCompany(RefillCardCommon):
         self.assertEqual(self.env.ref('refill_cards.account_payment_method_refill_card'), method)
         self.assertEqual(sequence.number_next_actual, number)
 
-    def test_uninstalling_is_not_held_up_by_files_history_and_e_mails(self):
+    def test_uninstalling_is_not_held_up_by_files_and_history(self):
         card = self._generate_card()
         self._redeem(card)
         layout = self.env['refill.card.layout']._get_default()
         other = self._generate_card()
-        export = self.env['refill.card.export'].sudo().create(
-            {
-                'name': "cards.pdf",
-                'company_id': self.company.id,
-                'currency_id': self.company.currency_id.id,
-                'series_ids': [Command.set(other.series_id.ids)],
-                'scope': 'all',
-                'file_format': 'pdf',
-                'layout_id': layout.id,
-            }
+        export = (
+            self.env['refill.card.export']
+            .sudo()
+            .create(
+                {
+                    'name': "cards.pdf",
+                    'company_id': self.company.id,
+                    'currency_id': self.company.currency_id.id,
+                    'series_ids': [Command.set(other.series_id.ids)],
+                    'scope': 'all',
+                    'file_format': 'pdf',
+                    'layout_id': layout.id,
+                }
+            )
         )
         uninstall_hook(self.env)
         self.assertFalse(export.exists())
