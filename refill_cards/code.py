@@ -272,15 +272,15 @@ def is_serial(text: str, shapes: Iterable[str]) -> bool:
 
     :param shapes: see :func:`serial_shape`.
 
-    >>> is_serial('2026 0001 000123', ['2026####'])
+    >>> is_serial('2026/0001/000123', ['2026####'])
     True
     """
     try:
-        characters = normalize(unwrap(text))
+        characters = stem(unwrap(text))
     except Typo:
         return False
     return any(
-        re.fullmatch(re.escape(shape).replace(r'\#', r'\d') + r'\d{6,7}', characters)
+        re.fullmatch(re.sub('#', r'\\d', re.sub(r'[^\w#]', '', shape)) + r'\d{6,7}', characters)
         for shape in shapes
     )
 

@@ -124,6 +124,14 @@ class TestFind(RefillCardCommon):
         with self.assertRaises(AccessError):
             self.env['refill.card'].with_user(self.employee).search([('display_name', '=', 'x')])
 
+    def test_staff_are_told_that_there_is_no_such_serial_number(self):
+        hidden = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
+        visible = self._generate_card()
+        for text in (*self._ways(hidden.name), visible.name[:-1] + '9'):
+            with self.subTest(text=text):
+                self.assertRegex(self._type(text), "no card with this serial number")
+        self.assertRegex(self._type("2026 nonsense"), "not a card's code")
+
     def test_a_mistyped_serial_number_in_a_range_is_said_at_once(self):
         wizards = self.env['refill.card.change'].with_user(self.accountant)
         result = wizards.onchange({'first': '2026-9999-000001'}, ['first'], {'first': {}})

@@ -102,6 +102,26 @@ class TestScreens(RefillCardCommon):
         summed = etree.fromstring(view['arch']).xpath("//field[@sum and not(@optional)]/@name")
         self.assertEqual(summed, ['card_count', 'active_count', 'used_count'])
 
+    def test_groups_of_series_count_the_cards_that_are_there(self):
+        series = self._generate(5) + self._generate(3)
+        self._redeem(series[0].card_ids[0])
+        series[0].card_ids[1].action_delete()
+        series_seen = series.with_user(self.accountant)
+        measures = ['card_count:sum', 'active_count:sum', 'used_count:sum']
+        [group] = series_seen.formatted_read_group(
+            [('id', 'in', series.ids)], ['create_date:month'], measures
+        )
+        self.assertEqual([group[measure] for measure in measures], [7, 6, 1])
+        fields_offered = series_seen.fields_get(attributes=['aggregator', 'type'])
+        numbers = {
+            name
+            for name, field in fields_offered.items()
+            if field.get('aggregator') and field['type'] in ('integer', 'float', 'monetary')
+        }
+        states = ('inactive', 'active', 'used', 'expired', 'disabled')
+        counts = {'card_count', *(f'{state}_count' for state in states)}
+        self.assertEqual(numbers - {'id'}, counts)
+
     def test_a_list_with_cards_redeemed_in_another_company_is_exported(self):
         here, there = self._generate(2, company_ids=[Command.clear()]).card_ids
         self._redeem(here)

@@ -3,6 +3,7 @@ from odoo.fields import Domain
 from odoo.tools.sql import escape_psql
 
 from .. import code as codes
+from .refill_card import RefillCardRefused
 from .refill_card_series import MAX_QUANTITY, NUMBER_DIGITS
 
 
@@ -22,7 +23,15 @@ class RefillCard(models.Model):
         """
         if card := self._find_by_serial(text):
             return card
-        found = self._find_by_code(text, partner)
+        try:
+            found = self._find_by_code(text, partner)
+        except RefillCardRefused as refused:
+            if refused.reason != 'typo' or not self._is_serial(text):
+                raise
+            raise RefillCardRefused(
+                self.env._("There is no card with this serial number, or you may not see it."),
+                'typo',
+            ) from refused
         if not self.search_count([('id', '=', found.id)]):
             reason = 'used' if found.state == 'used' else 'company'
             raise found._refusal(reason, company=self.env.company)

@@ -75,7 +75,7 @@ class RefillCardSeries(models.Model):
     prefix = fields.Char(
         tracking=True, help="Letters and digits printed in front of each code; may be left out."
     )
-    quantity = fields.Integer(required=True, readonly=True)
+    quantity = fields.Integer(required=True, readonly=True, aggregator=None)
     price = fields.Monetary(required=True, tracking=True, aggregator=None)
     currency_id = fields.Many2one(
         comodel_name='res.currency',
@@ -110,6 +110,7 @@ class RefillCardSeries(models.Model):
     validity_days = fields.Integer(
         string="Days from Activation",
         readonly=True,
+        aggregator=None,
         help="How many days a card is accepted after its activation.",
     )
     alphabet = fields.Selection(
@@ -124,6 +125,7 @@ class RefillCardSeries(models.Model):
         required=True,
         readonly=True,
         default=codes.DEFAULT_LENGTHS['base32'],
+        aggregator=None,
         help="Random characters in a code; a check character follows them.",
     )
     state = fields.Selection(
@@ -134,7 +136,9 @@ class RefillCardSeries(models.Model):
         default='generating',
         copy=False,
     )
-    generated = fields.Integer(readonly=True, copy=False, help="Cards made so far.")
+    generated = fields.Integer(
+        readonly=True, copy=False, aggregator=None, help="Cards made so far."
+    )
     codes_left_on = fields.Datetime(
         string="Codes Left on",
         readonly=True,
@@ -154,22 +158,32 @@ class RefillCardSeries(models.Model):
         help="How the cards are printed.",
     )
     card_ids = fields.One2many(comodel_name='refill.card', inverse_name='series_id', string="Cards")
-    card_count = fields.Integer(compute='_compute_counts')
+    card_count = fields.Integer(compute='_compute_counts', aggregator='sum')
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
     is_frozen = fields.Boolean(
         compute='_compute_is_frozen',
         help="A code left Odoo, or a card was used: what the cards say stays as it is.",
     )
     is_editable = fields.Boolean(compute='_compute_is_editable')
-    inactive_count = fields.Integer(string="Inactive", compute='_compute_counts')
+    inactive_count = fields.Integer(
+        string="Inactive", compute='_compute_counts', aggregator='sum'
+    )
     inactive_amount = fields.Monetary(compute='_compute_counts')
-    active_count = fields.Integer(string="Active", compute='_compute_counts')
+    active_count = fields.Integer(
+        string="Active", compute='_compute_counts', aggregator='sum'
+    )
     active_amount = fields.Monetary(compute='_compute_counts')
-    used_count = fields.Integer(string="Used", compute='_compute_counts')
+    used_count = fields.Integer(
+        string="Used", compute='_compute_counts', aggregator='sum'
+    )
     used_amount = fields.Monetary(compute='_compute_counts')
-    expired_count = fields.Integer(string="Expired", compute='_compute_counts')
+    expired_count = fields.Integer(
+        string="Expired", compute='_compute_counts', aggregator='sum'
+    )
     expired_amount = fields.Monetary(compute='_compute_counts')
-    disabled_count = fields.Integer(string="Disabled", compute='_compute_counts')
+    disabled_count = fields.Integer(
+        string="Disabled", compute='_compute_counts', aggregator='sum'
+    )
     disabled_amount = fields.Monetary(compute='_compute_counts')
 
     _name_unique = models.UniqueIndex('(name)', "Two series cannot have the same reference.")
@@ -225,6 +239,20 @@ class RefillCardSeries(models.Model):
                 series[f'{state}_count'] = count
                 series[f'{state}_amount'] = count * series.price
                 series.card_count += count
+
+    @api.model
+    def _read_group_select(self, aggregate_spec, query):
+        """Let groups count the cards that are there, which are not stored with the series."""
+        counted = {'card_count:sum': Domain.TRUE}
+        for state, _label in STATES:
+            counted[f'{state}_count:sum'] = Domain('state', '=', state)
+        if aggregate_spec not in counted:
+            return super()._read_group_select(aggregate_spec, query)
+        cards = self.env['refill.card']
+        found = cards._search(counted[aggregate_spec])
+        series_id = cards._field_to_sql(cards._table, 'series_id', found)
+        found.add_where(SQL("%s = %s", series_id, SQL.identifier(query.table, 'id')))
+        return SQL("SUM(%s)", found.subselect(SQL("COUNT(*)")))
 
     @api.depends('card_ids.used_on')
     def _compute_has_used_cards(self):

@@ -16,10 +16,13 @@ class RefillCard(models.Model):
         :param typed: as it came.
         :rtype: RefillCardRefused
         """
-        shapes = self._get_serial_shapes()
-        if isinstance(typed, str) and codes.is_serial(typed, shapes):
+        if isinstance(typed, str) and self._is_serial(typed):
             return RefillCardRefused(self._get_serial_sentence(), 'typo')
         return self._refusal('typo')
+
+    @api.model
+    def _is_serial(self, typed):
+        return codes.is_serial(typed, self._get_serial_shapes())
 
     @api.model
     def _get_serial_sentence(self):
