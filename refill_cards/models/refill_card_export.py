@@ -431,7 +431,7 @@ class RefillCardExport(models.Model):
 
     def _send_to_windows(self):
         """Have the windows in which the maker sees this export show it anew."""
-        self.create_uid._bus_send('refill_cards/export', {'id': self.id})
+        self.create_uid._bus_send('refill_cards/progress', {'model': self._name, 'id': self.id})
 
     @api.model
     def _remove_files(self):

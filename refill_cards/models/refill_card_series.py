@@ -165,25 +165,15 @@ class RefillCardSeries(models.Model):
         help="A code left Odoo, or a card was used: what the cards say stays as it is.",
     )
     is_editable = fields.Boolean(compute='_compute_is_editable')
-    inactive_count = fields.Integer(
-        string="Inactive", compute='_compute_counts', aggregator='sum'
-    )
+    inactive_count = fields.Integer(string="Inactive", compute='_compute_counts', aggregator='sum')
     inactive_amount = fields.Monetary(compute='_compute_counts')
-    active_count = fields.Integer(
-        string="Active", compute='_compute_counts', aggregator='sum'
-    )
+    active_count = fields.Integer(string="Active", compute='_compute_counts', aggregator='sum')
     active_amount = fields.Monetary(compute='_compute_counts')
-    used_count = fields.Integer(
-        string="Used", compute='_compute_counts', aggregator='sum'
-    )
+    used_count = fields.Integer(string="Used", compute='_compute_counts', aggregator='sum')
     used_amount = fields.Monetary(compute='_compute_counts')
-    expired_count = fields.Integer(
-        string="Expired", compute='_compute_counts', aggregator='sum'
-    )
+    expired_count = fields.Integer(string="Expired", compute='_compute_counts', aggregator='sum')
     expired_amount = fields.Monetary(compute='_compute_counts')
-    disabled_count = fields.Integer(
-        string="Disabled", compute='_compute_counts', aggregator='sum'
-    )
+    disabled_count = fields.Integer(string="Disabled", compute='_compute_counts', aggregator='sum')
     disabled_amount = fields.Monetary(compute='_compute_counts')
 
     _name_unique = models.UniqueIndex('(name)', "Two series cannot have the same reference.")
@@ -940,6 +930,9 @@ class RefillCardSeries(models.Model):
                 series._note_problem(str(problem))
                 return
             made = series.generated - before
+            series.create_uid._bus_send(
+                'refill_cards/progress', {'model': series._name, 'id': series.id}
+            )
             if series.state == 'ready':
                 series._tell_maker()
             [[quantity, generated]] = self._read_group(
@@ -978,13 +971,14 @@ class RefillCardSeries(models.Model):
         """Open the table of the cards."""
         self.ensure_one()
         action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
-        if self.state == 'generating':
+        generating = self.state == 'generating'
+        if generating:
             action['help'] = self._get_progress_help()
         return {
             **action,
             'display_name': self.env._("Cards of %(series)s", series=self.name),
             'domain': [('series_id', '=', self.id)],
-            'context': {'hide_series': True},
+            'context': {'hide_series': True, 'generating_series_id': generating and self.id},
         }
 
     def _get_progress_help(self):

@@ -4,6 +4,7 @@ import { registry } from "@web/core/registry";
 import { ListController } from "@web/views/list/list_controller";
 import { ListRenderer } from "@web/views/list/list_renderer";
 import { listView } from "@web/views/list/list_view";
+import { useProgress } from "./refill_card_progress";
 
 // The smallest usual laptop, on which the buttons of a row fit beside its columns.
 const WIDE = 1366;
@@ -26,6 +27,17 @@ export class RefillCardListController extends ListController {
         super.setup();
         const { onClickViewButton } = this.env;
         useSubEnv({ onClickViewButton: (params) => onClickViewButton(askOwnQuestion(params)) });
+        useProgress((model, id) => this.reload(model, id));
+    }
+
+    /** Show the cards of the list's own series as they are generated. */
+    async reload(model, id) {
+        const { root } = this.model;
+        const isOwn =
+            model === "refill.card.series" && id === this.props.context.generating_series_id;
+        if (isOwn && !root.selection.length && !root.editedRecord) {
+            await root.load();
+        }
     }
 
     get deleteConfirmationDialogProps() {
