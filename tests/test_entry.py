@@ -634,6 +634,8 @@ class TestEntry(RefillCardCommon):
             ('reconciled', True),
             ('amount_residual', 0),
             ('amount_residual_currency', 0),
+            ('date', '2020-01-01'),
+            ('journal_id', self.bank.id),
             ('payment_id', bank_payment.id),
         ):
             for door, write in self.doors.items():

@@ -5,6 +5,8 @@ from odoo.exceptions import ValidationError
 DERIVED = {
     'amount_residual',
     'amount_residual_currency',
+    'date',
+    'journal_id',
     'parent_state',
     'payment_id',
     'reconciled',
@@ -34,8 +36,8 @@ class AccountMoveLine(models.Model):
             ):
                 raise ValidationError(
                     self.env._(
-                        "%(entry)s belongs to a refill card: what is open of it, and its status,"
-                        " follow from the books and are not written by hand.",
+                        "%(entry)s belongs to a refill card: what is open of it, its day and its"
+                        " status follow from the books and are not written by hand.",
                         entry=line.move_id.display_name,
                     )
                 )
