@@ -864,7 +864,7 @@ class TestPortalCompanies(PortalCommon):
         self.customer_user.company_id = branch
         card = self._generate_card(company_ids=[Command.clear()])
         self._post(card.sudo().code)
-        self.assertEqual(card.company_id, branch)
+        self.assertEqual(card.sudo().company_id, branch)
 
     def test_the_money_of_a_branch_without_portal_is_out_everywhere(self):
         branch = self._make_branch(refill_card_portal=False)
