@@ -110,7 +110,9 @@ class TestStorable(RefillCardCommon):
                         call()
 
     def test_an_ordinary_picture_is_taken(self):
-        layout = self.env['refill.card.layout'].with_user(self.accountant).search([], limit=1).copy()
+        layout = (
+            self.env['refill.card.layout'].with_user(self.accountant).search([], limit=1).copy()
+        )
         for kind in ('PNG', 'GIF', 'JPEG'):
             file = BytesIO()
             Image.new('RGB', (40, 30), 'white').save(file, kind)
