@@ -583,6 +583,13 @@ class TestCredit(RefillCardCommon):
         self.assertEqual(preview['new_balance'], 15)
         self.assertIn("keeps prepaid credit", preview['open'][0][-1])
 
+    def test_the_preview_for_a_customer_who_keeps_credit(self):
+        self._invoice(10)
+        self.customer.refill_card_pay_invoices = False
+        preview = self._redeem_as_previewed(self._generate_card())
+        self.assertEqual((preview['invoices'], preview['new_balance']), ([], 15))
+        self.assertIn("The customer keeps prepaid credit", preview['open'][0][-1])
+
     def test_the_preview_for_two_invoices(self):
         first, second = self._invoice(10), self._invoice(20, due='2026-02-01')
         preview = self._redeem_as_previewed(self._generate_card())
