@@ -5,10 +5,9 @@ from odoo.exceptions import UserError, ValidationError
 class AccountJournal(models.Model):
     _inherit = 'account.journal'
 
-    # What a client writes is computed again, as the guards of cards' entries go by it.
     books_refill_cards = fields.Boolean(
         compute='_compute_books_refill_cards',
-        inverse='_compute_books_refill_cards',
+        inverse='_inverse_books_refill_cards',
         store=True,
         readonly=True,
     )
@@ -29,6 +28,10 @@ class AccountJournal(models.Model):
                     limit=1,
                 )
             )
+
+    def _inverse_books_refill_cards(self):
+        """Compute again what a client writes: the guards of cards' entries go by it."""
+        self._compute_books_refill_cards()
 
     @api.constrains('default_account_id', 'inbound_payment_method_line_ids')
     def _check_refill_card_default_account(self):
