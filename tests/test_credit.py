@@ -8,6 +8,7 @@ from odoo.exceptions import RedirectWarning, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
 from odoo.tools import html2plaintext
+from psycopg2 import OperationalError
 
 from .common import RefillCardCommon
 
@@ -551,6 +552,53 @@ class TestCredit(RefillCardCommon):
         self.assertEqual(card.state, 'used')
         self.assertEqual(self._residuals(bad, good), [10, 0])
         self.assertIn("Not today", str(card.payment_id.message_ids.mapped('body')))
+
+    def test_an_error_of_another_addon_blocks_no_card(self):
+        bad, good = self._invoice(10, due='2026-01-01'), self._invoice(10, due='2026-02-01')
+        card = self._generate_card()
+        with (
+            self._failing_for(bad, KeyError('other')),
+            self.assertLogs('odoo.addons.refill_cards', 'ERROR'),
+        ):
+            self._redeem(card)
+        self.assertEqual(card.state, 'used')
+        self.assertEqual(self._residuals(bad, good), [10, 0])
+        self.assertIn("the server's log", str(card.payment_id.message_ids.mapped('body')))
+
+    def test_credit_that_somebody_else_holds_is_looked_at_again(self):
+        self._redeem(self._generate_card())
+        lines = self.registry['account.move.line']
+        with patch.object(
+            lines, '_use_open_refill_card_credit', side_effect=[OperationalError, None]
+        ) as looked:
+            self.env.cr.postcommit.run()
+        self.assertEqual(looked.call_count, 2)
+
+    def test_an_opening_balance_that_is_reset_and_confirmed_stays_paid(self):
+        self._redeem(self._generate_card())
+        entry = self.env['account.move'].create(
+            {
+                'move_type': 'entry',
+                'line_ids': [
+                    Command.create({'account_id': account.id, 'partner_id': who, **side})
+                    for account, who, side in (
+                        (
+                            self.company_data['default_account_receivable'],
+                            self.customer.id,
+                            {'debit': 10},
+                        ),
+                        (self.company_data['default_account_revenue'], False, {'credit': 10}),
+                    )
+                ],
+            }
+        )
+        entry.action_post()
+        self.env['account.move.line'].sudo()._use_open_refill_card_credit(self.customer)
+        receivable = entry.line_ids.filtered('debit')
+        self.assertEqual(receivable.amount_residual, 0)
+        entry.button_draft()
+        entry.action_post()
+        self.assertEqual(receivable.amount_residual, 0)
 
     def test_an_error_after_the_commit_does_not_look_like_a_refusal(self):
         self._redeem(self._generate_card())

@@ -56,8 +56,9 @@ class AccountMove(models.Model):
         for move in self.sudo():
             partials = move._get_refill_card_partials()
             partials.filtered(
-                lambda partial, customer=move.commercial_partner_id: (
-                    partial.credit_move_id.partner_id.commercial_partner_id != customer
+                lambda partial: (
+                    partial.credit_move_id.partner_id.commercial_partner_id
+                    != partial.debit_move_id.partner_id.commercial_partner_id
                 )
             ).unlink()
 

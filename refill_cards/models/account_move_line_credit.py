@@ -489,7 +489,9 @@ class AccountMoveLine(models.Model):
             with self._all_or_nothing():
                 self._carry_out(uses)
             return plans
-        except (UserError, RedirectWarning):
+        except OperationalError:
+            raise
+        except Exception:
             if len(accounts) == 1:
                 return [self._pay_pair_by_pair(*accounts[0])]
         middle = len(accounts) // 2
@@ -509,12 +511,21 @@ class AccountMoveLine(models.Model):
                 with self._all_or_nothing():
                     self._carry_out([use])
                 done.append(use)
-            except (UserError, RedirectWarning) as error:
-                plan.troubles[use.credit, use.debt] = str(error.args[0])
+            except OperationalError:
+                raise
+            except Exception as error:
+                plan.troubles[use.credit, use.debt] = self._get_trouble_sentence(error)
             open_debts = debts.filtered(lambda line: not line.reconciled)
             open_credits = credits.filtered(lambda line: not line.reconciled)
             plan = open_credits._plan_refill_card_credit(open_debts, plan.troubles)
         return replace(plan, uses=done)
+
+    @api.model
+    def _get_trouble_sentence(self, error):
+        if isinstance(error, UserError | RedirectWarning):
+            return str(error.args[0])
+        _logger.error("Prepaid credit could not be reconciled", exc_info=error)
+        return self.env._("An error that the server's log tells.")
 
     @contextmanager
     def _all_or_nothing(self):
@@ -605,14 +616,18 @@ class AccountMoveLine(models.Model):
     @api.model
     def _use_refill_card_credit_now(self, partner_ids):
         """Use credit in a transaction of its own, whose failure takes nothing back."""
-        try:
-            with self.env.registry.cursor() as cr:
-                lines = self.with_env(self.env(cr=cr))
-                partners = lines.env['res.partner'].browse(partner_ids)
-                lines._use_open_refill_card_credit(partners)
-        except OperationalError:
-            _logger.info("Somebody else uses the prepaid credit of partners %s", partner_ids)
-        except Exception:
-            # What was committed would look as if it had failed.
-            _logger.exception("Prepaid credit of partners %s was not used", partner_ids)
+        for tries_left in (2, 1, 0):
+            try:
+                with self.env.registry.cursor() as cr:
+                    lines = self.with_env(self.env(cr=cr))
+                    partners = lines.env['res.partner'].browse(partner_ids)
+                    lines._use_open_refill_card_credit(partners)
+                break
+            except OperationalError:
+                if not tries_left:
+                    _logger.info("Somebody else uses the prepaid credit of %s", partner_ids)
+            except Exception:
+                # What was committed would look as if it had failed.
+                _logger.exception("Prepaid credit of partners %s was not used", partner_ids)
+                break
         partner_ids.clear()
