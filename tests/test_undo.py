@@ -127,6 +127,12 @@ class TestUndo(RefillCardCommon):
         self.assertEqual(card.state, 'expired')
         self.assertEqual(self._balance(), 0)
 
+    def test_the_window_says_that_the_payment_was_taken_back_before(self):
+        self._redeem(self.card).action_cancel()
+        wizards = self.env['refill.card.undo'].with_user(self.accountant)
+        effect = wizards.create({'card_id': self.card.id}).effect
+        self.assertIn("already taken back", effect)
+
     def test_a_payment_in_a_locked_period_is_reversed(self):
         invoice = self._invoice(10)
         payment = self._redeem(self.card)
