@@ -127,3 +127,19 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         self.assertEqual(refused.reason, reason)
         self.assertEqual(self.env['refill.card.attempt'].search_count([]), attempts + 1)
         return refused
+
+
+class ButtonCalls:
+    """For tests with a session of the web client."""
+
+    def _call_button(self, records, method, context=None):
+        """Call a method as the web client's buttons do; return the action."""
+        return self.make_jsonrpc_request(
+            f'/web/dataset/call_button/{records._name}/{method}',
+            {
+                'model': records._name,
+                'method': method,
+                'args': [records.ids],
+                'kwargs': {'context': context or {}},
+            },
+        )

@@ -20,7 +20,7 @@ from odoo.tools.translate import code_translations
 
 from ..refill_cards import table
 from ..refill_cards.models import refill_card_export
-from .common import RefillCardCommon, scan
+from .common import ButtonCalls, RefillCardCommon, scan
 
 
 def _batches_of(size):
@@ -839,22 +839,10 @@ class TestExport(ExportCommon):
 
 
 @tagged('post_install', '-at_install')
-class TestExportDoors(ExportCommon, HttpCase):
-    def _call(self, records, method, context=None):
-        """Call a method as the web client's buttons do; return the action."""
-        return self.make_jsonrpc_request(
-            f'/web/dataset/call_button/{records._name}/{method}',
-            {
-                'model': records._name,
-                'method': method,
-                'args': [records.ids],
-                'kwargs': {'context': context or {}},
-            },
-        )
-
+class TestExportDoors(ExportCommon, ButtonCalls, HttpCase):
     def _confirm_identity(self, action, password):
         identity = self.env[action['res_model']].browse(action['res_id'])
-        return self._call(identity, 'run_check', {'password': password})
+        return self._call_button(identity, 'run_check', {'password': password})
 
     def _get_stored_calls(self):
         return ''.join(self.env['res.users.identitycheck'].sudo().search([]).mapped('request'))
@@ -864,7 +852,7 @@ class TestExportDoors(ExportCommon, HttpCase):
         wizard = self._open(series, is_protected=True)
         self.authenticate(self.accountant.login, self.accountant.login)
         secret = {'file_password': 'geheim-77'}
-        action = self._call(wizard, 'action_export', secret)
+        action = self._call_button(wizard, 'action_export', secret)
         self.assertEqual(action['res_model'], 'res.users.identitycheck')
         with mute_logger('odoo.http'), self.assertRaises(JsonRpcException):
             self._confirm_identity(action, 'wrong')
@@ -872,7 +860,7 @@ class TestExportDoors(ExportCommon, HttpCase):
         self.assertEqual((again['res_model'], again['res_id']), (wizard._name, wizard.id))
         self.assertFalse(self.env['refill.card.export'].search([]))
         self.assertNotIn('geheim-77', self._get_stored_calls())
-        done = self._call(wizard, 'action_export', secret)
+        done = self._call_button(wizard, 'action_export', secret)
         export = self.env['refill.card.export'].browse(done['res_id'])
         with pyzipper.AESZipFile(io.BytesIO(self._get_file(export))) as archive:
             archive.setpassword(b'geheim-77')
@@ -881,24 +869,24 @@ class TestExportDoors(ExportCommon, HttpCase):
     def test_the_list_of_exports_opens_the_window(self):
         self.authenticate(self.accountant.login, self.accountant.login)
         exports = self.env['refill.card.export']
-        action = self._call(exports, 'action_new')
+        action = self._call_button(exports, 'action_new')
         window = self._confirm_identity(action, self.accountant.login)
         self.assertEqual(window['res_model'], 'refill.card.export.wizard')
 
     def test_a_file_without_a_password_is_made_right_after_the_own_one(self):
         wizard = self._open(self._generate())
         self.authenticate(self.accountant.login, self.accountant.login)
-        action = self._call(wizard, 'action_export')
+        action = self._call_button(wizard, 'action_export')
         done = self._confirm_identity(action, self.accountant.login)
         self.assertEqual(done['res_model'], 'refill.card.export')
 
     def test_a_protected_file_needs_a_password(self):
         wizard = self._open(self._generate(), is_protected=True)
         self.authenticate(self.accountant.login, self.accountant.login)
-        action = self._call(wizard, 'action_confirm')
+        action = self._call_button(wizard, 'action_confirm')
         self._confirm_identity(action, self.accountant.login)
         with mute_logger('odoo.http'), self.assertRaises(JsonRpcException):
-            self._call(wizard, 'action_export')
+            self._call_button(wizard, 'action_export')
         self.assertFalse(self.env['refill.card.export'].search([]))
 
     def test_another_user_gets_no_file_by_its_address(self):

@@ -7,13 +7,13 @@ from freezegun import freeze_time
 from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
 
-from .common import RefillCardCommon
+from .common import ButtonCalls, RefillCardCommon
 from .test_guessing import GuessingCommon
 
 NOON = '2026-03-10 12:00:00'
 
 
-class IdentityCommon(RefillCardCommon, HttpCase):
+class IdentityCommon(RefillCardCommon, ButtonCalls, HttpCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -28,18 +28,6 @@ class IdentityCommon(RefillCardCommon, HttpCase):
         key = keys._generate('rpc', "Test", datetime.now() + timedelta(days=1))
         return self.url_open(
             f'/json/2/{model}/{method}', json=body, headers={'Authorization': f'Bearer {key}'}
-        )
-
-    def _call_button(self, records, method, context=None):
-        """Call a method as the web client's buttons do; return the action."""
-        return self.make_jsonrpc_request(
-            f'/web/dataset/call_button/{records._name}/{method}',
-            {
-                'model': records._name,
-                'method': method,
-                'args': [records.ids],
-                'kwargs': {'context': context or {}},
-            },
         )
 
     def _get_codes(self):
