@@ -3,7 +3,7 @@ from . import (
     test_accountant_tour,
     test_address,
     test_api,
-    test_code,
+    test_codes,
     test_company,
     test_concurrency,
     test_credit,

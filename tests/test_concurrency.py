@@ -22,7 +22,7 @@ from odoo.tests import BaseCase, get_db_name, new_test_user, tagged
 from odoo.tools import SQL, mute_logger
 from psycopg2 import OperationalError
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from ..refill_cards.models import refill_card_series
 from ..refill_cards.models.refill_card import RefillCardRefused
 

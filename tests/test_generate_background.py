@@ -6,7 +6,7 @@ from odoo.addons.base.models import ir_cron
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from ..refill_cards.models import refill_card_series
 from .common import RefillCardCommon
 

@@ -10,7 +10,7 @@ from odoo.fields import Command
 from odoo.tests import Form, tagged
 from psycopg2 import OperationalError
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from ..refill_cards.models.refill_card import RefillCardRefused
 from ..refill_cards.models.refill_card_lockout import NUMBERS
 from .common import RefillCardCommon

@@ -12,7 +12,7 @@ from odoo import http
 from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
-from ..refill_cards.code import Sealer
+from ..refill_cards.codes import Sealer
 from .test_portal import PortalCommon
 
 LOCKED_OUT = "Too many wrong codes. Please try again after"

@@ -7,7 +7,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 from psycopg2 import IntegrityError
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from .common import RefillCardCommon
 
 

@@ -11,7 +11,7 @@ from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
 
-from ..refill_cards.code import ALPHABETS
+from ..refill_cards.codes import ALPHABETS
 from .common import RefillCardCommon
 
 CONTROLLER = 'odoo.addons.refill_cards.refill_cards.controllers.portal'

@@ -13,7 +13,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from .common import RefillCardCommon
 from .test_portal import CONTROLLER
 

@@ -8,7 +8,7 @@ from odoo.fields import Command
 from odoo.tests import Form, tagged
 from odoo.tools import format_date
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from .common import RefillCardCommon
 
 

@@ -12,7 +12,7 @@ from odoo.tests import Form, HttpCase, tagged
 from odoo.tools import mute_logger
 from PIL import Image
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from .common import RefillCardCommon
 
 

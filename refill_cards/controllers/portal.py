@@ -7,7 +7,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
 
-from ..code import TYPED_LENGTH
+from ..codes import TYPED_LENGTH
 from ..models.refill_card import RefillCardRefused
 
 _logger = logging.getLogger(__name__)

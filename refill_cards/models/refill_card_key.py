@@ -5,7 +5,7 @@ import logging
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
-from .. import code as codes
+from .. import codes
 
 _logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class RefillCard(models.Model):
     def _get_sealer_for_display(self):
         """Return the sealer; to users, who see masked codes only, none when the key is wrong.
 
-        :rtype: code.Sealer | None
+        :rtype: codes.Sealer | None
         :raise UserError: as :meth:`_get_sealer`, to the superuser, who needs the codes.
         """
         try:

@@ -13,7 +13,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount, format_date, formatLang
 from PIL import Image
 
-from .. import code as codes
+from .. import codes
 from .. import sheet, typesetting
 from .res_company_address import PATH
 

@@ -12,13 +12,13 @@ from odoo.tools.constants import GC_UNLINK_LIMIT
 from psycopg2 import Error
 from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
-from ..code import normalize, unwrap
+from ..codes import normalize, unwrap
 from .refill_card import RefillCardRefused
 from .visible_fields import VisibleMany2one
 
 _logger = logging.getLogger(__name__)
 
-# The settings and their defaults; code.GUESSES_A_YEAR follows from them.
+# The settings and their defaults; codes.GUESSES_A_YEAR follows from them.
 NUMBERS = {
     'guesses': 5,
     'first_lock': 15,

@@ -2,7 +2,7 @@ from odoo import api, models
 from odoo.fields import Domain
 from odoo.tools.sql import escape_psql
 
-from .. import code as codes
+from .. import codes
 from .refill_card import RefillCardRefused
 from .refill_card_series import MAX_QUANTITY, NUMBER_DIGITS
 

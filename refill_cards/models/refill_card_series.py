@@ -11,7 +11,7 @@ from odoo.exceptions import AccessError, LockError, UserError, ValidationError
 from odoo.fields import Command, Domain
 from odoo.tools import SQL, format_amount, format_date
 
-from .. import code as codes
+from .. import codes
 from ..wording import format_count
 from .refill_card import STATES
 
@@ -802,7 +802,7 @@ class RefillCardSeries(models.Model):
     def _get_formats(self):
         """Return how the codes of all series look.
 
-        :rtype: list[code.Format]
+        :rtype: list[codes.Format]
         """
         # sudo: reading what was typed must not depend on which series one may see
         every = self.sudo().with_context(active_test=False)

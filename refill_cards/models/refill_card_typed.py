@@ -2,7 +2,7 @@
 
 from odoo import api, models
 
-from .. import code as codes
+from .. import codes
 from .refill_card import RefillCardRefused
 
 
@@ -44,7 +44,7 @@ class RefillCard(models.Model):
 
     @api.model
     def _get_serial_shapes(self):
-        """Return how the serial numbers of all series begin, see ``code.serial_shape``.
+        """Return how the serial numbers of all series begin, see ``codes.serial_shape``.
 
         :rtype: list[str]
         """

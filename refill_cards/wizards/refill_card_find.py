@@ -3,7 +3,7 @@ from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
-from .. import code as codes
+from .. import codes
 from ..wording import format_count
 
 MAX_CANDIDATES = 100

@@ -1,7 +1,7 @@
 from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 
-from .. import code as codes
+from .. import codes
 from ..wording import format_count
 
 

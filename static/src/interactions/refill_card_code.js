@@ -1,5 +1,5 @@
 /**
- * What `code.py` knows about typed codes, as far as the page may: alphabets and lengths, but no
+ * What `codes.py` knows about typed codes, as far as the page may: alphabets and lengths, but no
  * series' prefix. So it finds typing errors before anything is sent, and never takes for one what
  * the server accepts.
  *

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from odoo.tests import BaseCase
 from stdnum import luhn
 
-from ..refill_cards import code
+from ..refill_cards import codes
 
-LENGTHS = [(alphabet, length) for alphabet in code.ALPHABETS for length in code.LENGTHS[alphabet]]
+LENGTHS = [(alphabet, length) for alphabet in codes.ALPHABETS for length in codes.LENGTHS[alphabet]]
 # What people and machines put between characters, or what sticks to them when they paste.
 SEPARATORS = [
     *' \t\n\r\v\f',
@@ -26,9 +26,9 @@ LOOK_ALIKES = dict.fromkeys('O0', 'Oo0') | dict.fromkeys('IL1', 'IiLl1')
 ZEROS = '0\uff10\u0660\u06f0\u0966\u09e6\u0e50\U0001d7ce'
 
 thoroughly = settings(deadline=None, derandomize=True, max_examples=100, database=None)
-prefixes = st.text('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', max_size=code.PREFIX_LENGTH)
+prefixes = st.text('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', max_size=codes.PREFIX_LENGTH)
 formats = st.builds(
-    lambda pair, prefix: code.Format(*pair, prefix), st.sampled_from(LENGTHS), prefixes
+    lambda pair, prefix: codes.Format(*pair, prefix), st.sampled_from(LENGTHS), prefixes
 )
 
 
@@ -59,26 +59,26 @@ def typed(draw, text):
 class TestGenerating(BaseCase):
     def test_a_body_has_the_length_the_alphabet_and_the_check_character_of_its_format(self):
         for alphabet, length in LENGTHS:
-            fmt = code.Format(alphabet, length)
+            fmt = codes.Format(alphabet, length)
             made = fmt.generate(100)
             self.assertEqual(len(made), 100)
             for body in made:
                 self.assertEqual(len(body), length + 1)
-                self.assertLessEqual(set(body), set(code.ALPHABETS[alphabet]))
-                self.assertEqual(luhn.validate(body, alphabet=code.ALPHABETS[alphabet]), body)
+                self.assertLessEqual(set(body), set(codes.ALPHABETS[alphabet]))
+                self.assertEqual(luhn.validate(body, alphabet=codes.ALPHABETS[alphabet]), body)
 
     def test_no_body_comes_twice(self):
-        for alphabet in code.ALPHABETS:
-            fmt = code.Format(alphabet, code.DEFAULT_LENGTHS[alphabet])
+        for alphabet in codes.ALPHABETS:
+            fmt = codes.Format(alphabet, codes.DEFAULT_LENGTHS[alphabet])
             self.assertEqual(len(set(fmt.generate(5_000) + fmt.generate(5_000))), 10_000)
 
     def test_no_bodies_are_generated_when_none_are_wanted(self):
-        self.assertEqual(code.Format('base32', 12).generate(0), [])
+        self.assertEqual(codes.Format('base32', 12).generate(0), [])
 
     def test_every_character_is_equally_likely_in_every_place(self):
-        for alphabet, characters in code.ALPHABETS.items():
-            length = code.DEFAULT_LENGTHS[alphabet]
-            made = code.Format(alphabet, length).generate(20_000)
+        for alphabet, characters in codes.ALPHABETS.items():
+            length = codes.DEFAULT_LENGTHS[alphabet]
+            made = codes.Format(alphabet, length).generate(20_000)
             for place in range(length):
                 counts = Counter(body[place] for body in made)
                 expected = len(made) / len(characters)
@@ -89,14 +89,14 @@ class TestGenerating(BaseCase):
     def test_no_digit_is_favoured_by_leaving_bytes_over(self):
         # 256 is no multiple of 10: without the rejection 0 to 5 would come 26 times and 6 to 9
         # 25 times in 256, which 2 million characters tell from chance.
-        text = ''.join(body[:-1] for body in code.Format('digits', 20).generate(100_000))
+        text = ''.join(body[:-1] for body in codes.Format('digits', 20).generate(100_000))
         counts = Counter(text)
         low = sum(counts[digit] for digit in '012345')
         self.assertAlmostEqual(low / len(text), 0.6, delta=0.0035)  # ten standard deviations
 
     def test_neighbouring_bodies_have_nothing_in_common(self):
         # The expected number of equal characters in equal places is 1 in 32.
-        made = code.Format('base32', 12).generate(5_000)
+        made = codes.Format('base32', 12).generate(5_000)
         equal = sum(
             one == other
             for first, second in pairwise(made)
@@ -113,25 +113,25 @@ class TestReading(BaseCase):
         body = data.draw(bodies(fmt))
         text = data.draw(st.sampled_from([fmt.display(body), body]))
         way = data.draw(typed(text))
-        self.assertIn(body, code.read(way, several))
-        self.assertEqual(code.read(way, [fmt]), {body})
+        self.assertIn(body, codes.read(way, several))
+        self.assertEqual(codes.read(way, [fmt]), {body})
 
     def test_every_kind_of_separator_may_stand_anywhere(self):
-        fmt = code.Format('base32', 12, 'QUICK')
+        fmt = codes.Format('base32', 12, 'QUICK')
         [body] = fmt.generate(1)
         for separator in SEPARATORS:
             with self.subTest(separator=f'U+{ord(separator):04X}'):
                 text = separator + separator.join(f'QUICK{body}') + separator
-                self.assertEqual(code.read(text, [fmt]), {body})
+                self.assertEqual(codes.read(text, [fmt]), {body})
 
     def test_a_prefix_with_look_alikes_is_read_however_it_is_typed(self):
-        fmt = code.Format('base32', 12, 'OIL0')
+        fmt = codes.Format('base32', 12, 'OIL0')
         [body] = fmt.generate(1)
         for prefix in ('OIL0', 'oilo', '0110', 'O1L0', 'OLIO', 'ｏｉｌ０'):
-            self.assertEqual(code.read(f'{prefix}-{body}', [fmt]), {body}, prefix)
+            self.assertEqual(codes.read(f'{prefix}-{body}', [fmt]), {body}, prefix)
 
     def test_of_a_link_only_the_fragment_is_read(self):
-        fmt = code.Format('base32', 12, 'QUICK')
+        fmt = codes.Format('base32', 12, 'QUICK')
         [body] = fmt.generate(1)
         printed = fmt.display(body)
         for link in (
@@ -145,11 +145,11 @@ class TestReading(BaseCase):
             f' https://example.com/my/refill#{printed}. ',
         ):
             with self.subTest(link=link):
-                self.assertEqual(code.read(link, [fmt]), {body})
+                self.assertEqual(codes.read(link, [fmt]), {body})
                 self.assertTrue(fmt.pattern(link).fullmatch(body))
 
     def test_a_link_without_a_code_or_with_another_one_is_a_typo(self):
-        fmt = code.Format('base32', 12, 'QUICK')
+        fmt = codes.Format('base32', 12, 'QUICK')
         [body] = fmt.generate(1)
         for link in (
             'https://example.com/my/refill',
@@ -161,17 +161,17 @@ class TestReading(BaseCase):
             f'https://example.com/my/refill#{body[1:]}',
             f'https://{"very-" * 500}long.example.com/my/refill#{body}',
         ):
-            with self.subTest(link=link), self.assertRaises(code.Typo):
-                code.read(link, [fmt])
+            with self.subTest(link=link), self.assertRaises(codes.Typo):
+                codes.read(link, [fmt])
 
     def test_a_full_stop_behind_is_no_part_of_a_code(self):
-        fmt = code.Format('base32', 12, 'QUICK')
+        fmt = codes.Format('base32', 12, 'QUICK')
         [body] = fmt.generate(1)
         for end in ('.', '. ', '...', '\u3002', '\u06d4', '\uff0e'):
             with self.subTest(end=end):
-                self.assertEqual(code.read(fmt.display(body) + end, [fmt]), {body})
-        with self.assertRaises(code.Typo):
-            code.read(f'.{body}', [fmt])
+                self.assertEqual(codes.read(fmt.display(body) + end, [fmt]), {body})
+        with self.assertRaises(codes.Typo):
+            codes.read(f'.{body}', [fmt])
 
     def test_a_serial_number_is_cut_into_its_series_and_its_number_however_it_is_typed(self):
         for text in (
@@ -185,12 +185,12 @@ class TestReading(BaseCase):
             'https://example.com/my/refill#2026-0001-000123',
         ):
             with self.subTest(text=text):
-                self.assertIn(('20260001', '000123'), code.read_serial(text, [6]))
+                self.assertIn(('20260001', '000123'), codes.read_serial(text, [6]))
         self.assertEqual(
-            code.read_serial('lot 7/a-1000000', [6, 7]),
+            codes.read_serial('lot 7/a-1000000', [6, 7]),
             [('10T7A1', '000000'), ('10T7A', '1000000')],
         )
-        self.assertIn(('10T7', '000001'), code.read_serial('Lot #7-000001', [6]))
+        self.assertIn(('10T7', '000001'), codes.read_serial('Lot #7-000001', [6]))
 
     def test_what_cannot_be_a_serial_number_is_cut_into_nothing(self):
         for text in (
@@ -205,15 +205,15 @@ class TestReading(BaseCase):
             '🃏' * 300,
         ):
             with self.subTest(text=text):
-                self.assertEqual(code.read_serial(text, [6]), [])
+                self.assertEqual(codes.read_serial(text, [6]), [])
 
     def test_a_code_that_fits_two_formats_is_read_as_both(self):
         # A zero in front adds nothing to the check sum, so both readings are valid.
-        long, short = code.Format('digits', 15), code.Format('digits', 14, '0')
+        long, short = codes.Format('digits', 15), codes.Format('digits', 14, '0')
         [body] = short.generate(1)
-        self.assertEqual(code.read(f'0{body}', [long, short]), {f'0{body}', body})
-        self.assertEqual(code.read(f'0{body}', [short]), {body})
-        self.assertEqual(code.read(f'0{body}', [long]), {f'0{body}'})
+        self.assertEqual(codes.read(f'0{body}', [long, short]), {f'0{body}', body})
+        self.assertEqual(codes.read(f'0{body}', [short]), {body})
+        self.assertEqual(codes.read(f'0{body}', [long]), {f'0{body}'})
 
     @thoroughly
     @given(st.data(), formats)
@@ -221,12 +221,12 @@ class TestReading(BaseCase):
         body = data.draw(bodies(fmt))
         for place, right in enumerate(body):
             for wrong in set(fmt.characters) - {right}:
-                with self.assertRaises(code.Typo):
-                    code.read(body[:place] + wrong + body[place + 1 :], [fmt])
+                with self.assertRaises(codes.Typo):
+                    codes.read(body[:place] + wrong + body[place + 1 :], [fmt])
 
     def test_swapped_neighbours_are_a_typo_but_for_the_first_and_the_last_of_the_alphabet(self):
-        for alphabet, characters in code.ALPHABETS.items():
-            fmt = code.Format(alphabet, code.DEFAULT_LENGTHS[alphabet])
+        for alphabet, characters in codes.ALPHABETS.items():
+            fmt = codes.Format(alphabet, codes.DEFAULT_LENGTHS[alphabet])
             missed, swaps = set(), 0
             for body in fmt.generate(2_000):
                 for place, (one, other) in enumerate(pairwise(body)):
@@ -242,7 +242,7 @@ class TestReading(BaseCase):
             self.assertGreater(swaps, 20_000)
 
     def test_all_but_a_few_swaps_of_letters_and_digits_are_noticed(self):
-        fmt = code.Format('base32', 12)
+        fmt = codes.Format('base32', 12)
         noticed = swaps = 0
         for one in fmt.characters:
             for other in set(fmt.characters) - {one}:
@@ -254,41 +254,41 @@ class TestReading(BaseCase):
 
     def test_a_missing_or_an_extra_character_is_a_typo(self):
         for alphabet, length in LENGTHS:
-            fmt = code.Format(alphabet, length, 'QUICK')
+            fmt = codes.Format(alphabet, length, 'QUICK')
             [body] = fmt.generate(1)
             for place in range(len(body)):
                 shorter = body[:place] + body[place + 1 :]
                 longer = body[:place] + fmt.characters[place % 10] + body[place:]
                 for wrong in (shorter, longer):
-                    with self.assertRaises(code.Typo):
-                        code.read(fmt.display(wrong), [fmt])
-                    with self.assertRaises(code.Typo):
-                        code.read(wrong, [fmt])
+                    with self.assertRaises(codes.Typo):
+                        codes.read(fmt.display(wrong), [fmt])
+                    with self.assertRaises(codes.Typo):
+                        codes.read(wrong, [fmt])
 
     def test_another_prefix_or_a_part_of_it_is_a_typo(self):
-        fmt = code.Format('base32', 12, 'QUICK')
+        fmt = codes.Format('base32', 12, 'QUICK')
         [body] = fmt.generate(1)
         for prefix in ('SLOW', 'QUIC', 'UICK', 'QUICKQUICK', 'QUICKE', 'K', 'QUIKC'):
-            with self.assertRaises(code.Typo, msg=prefix):
-                code.read(f'{prefix}-{body}', [fmt])
-        with self.assertRaises(code.Typo):
-            code.read(f'{body}-QUICK', [fmt])
-        with self.assertRaises(code.Typo):
-            code.read(f'QUICK-{body}', [code.Format('base32', 12)])
+            with self.assertRaises(codes.Typo, msg=prefix):
+                codes.read(f'{prefix}-{body}', [fmt])
+        with self.assertRaises(codes.Typo):
+            codes.read(f'{body}-QUICK', [fmt])
+        with self.assertRaises(codes.Typo):
+            codes.read(f'QUICK-{body}', [codes.Format('base32', 12)])
 
     def test_a_letter_that_no_code_has_is_a_typo(self):
-        fmt = code.Format('base32', 12)
+        fmt = codes.Format('base32', 12)
         [body] = fmt.generate(1)
         for letter in 'Uu*?.,;:/\\\'"%&=+<>()[]{}#@!$^~|_äñЯ字\0':
-            with self.subTest(letter=letter), self.assertRaises(code.Typo):
-                code.read(letter + body[1:], [fmt])
-        digits = code.Format('digits', 16)
+            with self.subTest(letter=letter), self.assertRaises(codes.Typo):
+                codes.read(letter + body[1:], [fmt])
+        digits = codes.Format('digits', 16)
         [body] = digits.generate(1)
-        with self.assertRaises(code.Typo):
-            code.read('A' + body[1:], [digits])
+        with self.assertRaises(codes.Typo):
+            codes.read('A' + body[1:], [digits])
 
     def test_text_that_is_no_code_is_a_typo_and_quickly_so(self):
-        every = [code.Format(*pair, prefix) for pair in LENGTHS for prefix in ('', 'QUICK')]
+        every = [codes.Format(*pair, prefix) for pair in LENGTHS for prefix in ('', 'QUICK')]
         started = time.process_time()
         for text in (
             '',
@@ -307,24 +307,24 @@ class TestReading(BaseCase):
             '7' * 10_000_000,
             '\u202e' * 10_000_000,
         ):
-            with self.subTest(text=text[:20]), self.assertRaises(code.Typo):
-                code.read(text, every)
+            with self.subTest(text=text[:20]), self.assertRaises(codes.Typo):
+                codes.read(text, every)
         self.assertLess(time.process_time() - started, 1)
 
     def test_without_any_series_everything_is_a_typo(self):
-        [body] = code.Format('base32', 12).generate(1)
-        with self.assertRaises(code.Typo):
-            code.read(body, [])
+        [body] = codes.Format('base32', 12).generate(1)
+        with self.assertRaises(codes.Typo):
+            codes.read(body, [])
 
     @thoroughly
     @given(
-        st.text() | st.text(code.ALPHABETS['base32'], min_size=11, max_size=24),
+        st.text() | st.text(codes.ALPHABETS['base32'], min_size=11, max_size=24),
         st.lists(formats, max_size=4),
     )
     def test_any_text_is_either_a_typo_or_read_as_bodies_of_the_formats(self, text, several):
         try:
-            read = code.read(text, several)
-        except code.Typo:
+            read = codes.read(text, several)
+        except codes.Typo:
             return
         self.assertTrue(read)
         for body in read:
@@ -333,12 +333,12 @@ class TestReading(BaseCase):
     @thoroughly
     @given(st.text())
     def test_reading_twice_what_was_normalized_changes_nothing(self, text):
-        once = code.normalize(text)
-        self.assertEqual(code.normalize(once), once)
+        once = codes.normalize(text)
+        self.assertEqual(codes.normalize(once), once)
 
     def test_a_typo_does_not_repeat_the_text(self):
-        with self.assertRaises(code.Typo) as caught:
-            code.read('QUICK-7K2M', [code.Format('base32', 12, 'QUICK')])
+        with self.assertRaises(codes.Typo) as caught:
+            codes.read('QUICK-7K2M', [codes.Format('base32', 12, 'QUICK')])
         self.assertEqual(str(caught.exception), '')
 
 
@@ -356,11 +356,11 @@ class TestPrinting(BaseCase):
 
     def test_a_last_character_does_not_stand_alone(self):
         self.assertEqual(
-            code.Format('base32', 12, 'QUICK').display('7K2M9XQ4R3TZA'), 'QUICK-7K2M-9XQ4-R3TZA'
+            codes.Format('base32', 12, 'QUICK').display('7K2M9XQ4R3TZA'), 'QUICK-7K2M-9XQ4-R3TZA'
         )
-        self.assertEqual(code.Format('base32', 13).display('7K2M9XQ4R3TZAB'), '7K2M-9XQ4-R3TZ-AB')
+        self.assertEqual(codes.Format('base32', 13).display('7K2M9XQ4R3TZAB'), '7K2M-9XQ4-R3TZ-AB')
         self.assertEqual(
-            code.Format('digits', 16).display('12345678901234567'), '1234-5678-9012-34567'
+            codes.Format('digits', 16).display('12345678901234567'), '1234-5678-9012-34567'
         )
 
     @thoroughly
@@ -370,21 +370,21 @@ class TestPrinting(BaseCase):
         masked, whole = fmt.mask(body), fmt.display(body)
         self.assertEqual(len(masked), len(whole))
         shown = masked.removeprefix(f'{fmt.prefix}-').replace('-', '')
-        self.assertEqual(shown, code.MASK * (len(body) - 4) + body[-4:])
-        self.assertNotIn(code.MASK, code.ALPHABETS['base32'])
+        self.assertEqual(shown, codes.MASK * (len(body) - 4) + body[-4:])
+        self.assertNotIn(codes.MASK, codes.ALPHABETS['base32'])
 
     def test_a_masked_code_cannot_be_redeemed(self):
-        fmt = code.Format('base32', 12, 'QUICK')
+        fmt = codes.Format('base32', 12, 'QUICK')
         [body] = fmt.generate(1)
-        with self.assertRaises(code.Typo):
-            code.read(fmt.mask(body), [fmt])
+        with self.assertRaises(codes.Typo):
+            codes.read(fmt.mask(body), [fmt])
 
 
 class TestSealing(BaseCase):
     def setUp(self):
         super().setUp()
-        self.key = code.generate_key()
-        self.sealer = code.Sealer(self.key)
+        self.key = codes.generate_key()
+        self.sealer = codes.Sealer(self.key)
 
     def test_a_malformed_key_is_a_wrong_key(self):
         for key in (
@@ -398,15 +398,15 @@ class TestSealing(BaseCase):
             '0x' + self.key[2:],
             'é' * 128,
         ):
-            with self.subTest(key=key[:10]), self.assertRaises(code.WrongKey):
-                code.Sealer(key)
+            with self.subTest(key=key[:10]), self.assertRaises(codes.WrongKey):
+                codes.Sealer(key)
 
     def test_another_key_does_not_open_a_seal(self):
         sealed = self.sealer.seal('7K2M9XQ4R3TZA')
         flipped = f'{int(self.key[0], 16) ^ 1:x}' + self.key[1:]
-        for key in (code.generate_key(), flipped, self.key[64:] + self.key[:64]):
-            with self.assertRaises(code.WrongKey):
-                code.Sealer(key).open(sealed)
+        for key in (codes.generate_key(), flipped, self.key[64:] + self.key[:64]):
+            with self.assertRaises(codes.WrongKey):
+                codes.Sealer(key).open(sealed)
 
     def test_a_tampered_seal_does_not_open(self):
         sealed = base64.urlsafe_b64decode(self.sealer.seal('7K2M9XQ4R3TZA'))
@@ -414,19 +414,19 @@ class TestSealing(BaseCase):
             for bit in range(8):
                 tampered = bytearray(sealed)
                 tampered[place] ^= 1 << bit
-                with self.assertRaises(code.WrongKey):
+                with self.assertRaises(codes.WrongKey):
                     self.sealer.open(base64.urlsafe_b64encode(tampered).decode())
 
     def test_what_is_no_seal_does_not_open(self):
         sealed = self.sealer.seal('7K2M9XQ4R3TZA')
         for wrong in ('', 'A', 'AAAA', '====', sealed[:-4], sealed[4:], 'é', '\0'):
-            with self.subTest(wrong=wrong), self.assertRaises(code.WrongKey):
+            with self.subTest(wrong=wrong), self.assertRaises(codes.WrongKey):
                 self.sealer.open(wrong)
 
     def test_the_errors_repeat_neither_key_nor_seal(self):
         sealed = self.sealer.seal('7K2M9XQ4R3TZA')
-        for function, secret in ((code.Sealer, 'no key'), (self.sealer.open, sealed[4:])):
-            with self.assertRaises(code.WrongKey) as caught:
+        for function, secret in ((codes.Sealer, 'no key'), (self.sealer.open, sealed[4:])):
+            with self.assertRaises(codes.WrongKey) as caught:
                 function(secret)
             self.assertEqual(str(caught.exception), '')
             self.assertTrue(caught.exception.__suppress_context__)
@@ -434,20 +434,20 @@ class TestSealing(BaseCase):
     @thoroughly
     @given(st.data(), formats)
     def test_opening_returns_the_body_that_was_sealed(self, data, fmt):
-        sealer = code.Sealer('01' * code.KEY_BYTES)
+        sealer = codes.Sealer('01' * codes.KEY_BYTES)
         body = data.draw(bodies(fmt))
         self.assertEqual(sealer.open(sealer.seal(body)), body)
 
     def test_equal_bodies_have_equal_seals_and_others_have_others(self):
-        made = code.Format('base32', 12).generate(2_000)
-        again = code.Sealer(self.key)
+        made = codes.Format('base32', 12).generate(2_000)
+        again = codes.Sealer(self.key)
         seals = [self.sealer.seal(body) for body in made]
         self.assertEqual(seals, [again.seal(body) for body in made])
         self.assertEqual(len(set(seals)), len(set(made)))
-        self.assertNotEqual(code.Sealer(code.generate_key()).seal(made[0]), seals[0])
+        self.assertNotEqual(codes.Sealer(codes.generate_key()).seal(made[0]), seals[0])
 
     def test_a_seal_holds_nothing_of_the_body(self):
-        for body in code.Format('base32', 12).generate(200):
+        for body in codes.Format('base32', 12).generate(200):
             sealed = self.sealer.seal(body)
             raw = base64.urlsafe_b64decode(sealed)
             self.assertEqual(len(raw), 16 + len(body))
@@ -463,14 +463,14 @@ class TestSealing(BaseCase):
 
     def test_seals_in_the_database_stay_readable(self):
         # RFC 5297 with this key, computed once: another seal would lose every card ever sold.
-        key = bytes(range(code.KEY_BYTES))
+        key = bytes(range(codes.KEY_BYTES))
         sealed = '9Fo6wvL34hIgDwZRuxvr36g-Lnbn-rT1bKRrURQ='
-        self.assertEqual(code.Sealer(key.hex()).seal('7K2M9XQ4R3TZA'), sealed)
+        self.assertEqual(codes.Sealer(key.hex()).seal('7K2M9XQ4R3TZA'), sealed)
         raw = base64.urlsafe_b64decode(sealed)
         self.assertEqual(AESSIV(key).decrypt(raw, None), b'7K2M9XQ4R3TZA')
 
     def test_keys_are_random_and_long(self):
-        keys = {code.generate_key() for _number in range(100)}
+        keys = {codes.generate_key() for _number in range(100)}
         self.assertEqual(len(keys), 100)
         self.assertEqual({len(bytes.fromhex(key)) for key in keys}, {64})
 
@@ -478,37 +478,37 @@ class TestSealing(BaseCase):
 class TestGuessing(BaseCase):
     def test_the_default_lengths_are_safe_for_many_cards(self):
         for alphabet, cards in (('base32', 600_000), ('digits', 5_000)):
-            fmt = code.Format(alphabet, code.DEFAULT_LENGTHS[alphabet])
-            self.assertLess(fmt.guessing_probability(cards), code.MAX_GUESSING_PROBABILITY)
+            fmt = codes.Format(alphabet, codes.DEFAULT_LENGTHS[alphabet])
+            self.assertLess(fmt.guessing_probability(cards), codes.MAX_GUESSING_PROBABILITY)
 
     def test_the_chance_is_cards_times_guesses_in_all_bodies(self):
         # 5 codes at once, after 15 minutes and after an hour, then 5 a day
-        self.assertEqual(code.GUESSES_A_YEAR, 1835)
+        self.assertEqual(codes.GUESSES_A_YEAR, 1835)
         self.assertAlmostEqual(
-            code.Format('digits', 16).guessing_probability(1_000), 1_000 * 1835 / 10**16
+            codes.Format('digits', 16).guessing_probability(1_000), 1_000 * 1835 / 10**16
         )
         self.assertAlmostEqual(
-            code.Format('base32', 12).guessing_probability(1), 1835 / 2**60, delta=1e-25
+            codes.Format('base32', 12).guessing_probability(1), 1835 / 2**60, delta=1e-25
         )
 
     @thoroughly
-    @given(st.sampled_from(sorted(code.ALPHABETS)), st.integers(1, 10**9))
+    @given(st.sampled_from(sorted(codes.ALPHABETS)), st.integers(1, 10**9))
     def test_the_safe_length_is_the_shortest_that_is_safe(self, alphabet, cards):
-        lengths = code.LENGTHS[alphabet]
+        lengths = codes.LENGTHS[alphabet]
         safe = [
             length
             for length in lengths
-            if code.Format(alphabet, length).guessing_probability(cards)
-            < code.MAX_GUESSING_PROBABILITY
+            if codes.Format(alphabet, length).guessing_probability(cards)
+            < codes.MAX_GUESSING_PROBABILITY
         ]
         for length in (lengths[0], lengths[-1]):
-            self.assertEqual(code.Format(alphabet, length).safe_length(cards), safe[0])
+            self.assertEqual(codes.Format(alphabet, length).safe_length(cards), safe[0])
 
     def test_no_length_is_safe_for_too_many_cards(self):
-        for alphabet, characters in code.ALPHABETS.items():
-            longest = code.Format(alphabet, code.LENGTHS[alphabet][-1])
-            most = code.MAX_GUESSING_PROBABILITY * len(characters) ** longest.length
-            most = int(most / code.GUESSES_A_YEAR)
+        for alphabet, characters in codes.ALPHABETS.items():
+            longest = codes.Format(alphabet, codes.LENGTHS[alphabet][-1])
+            most = codes.MAX_GUESSING_PROBABILITY * len(characters) ** longest.length
+            most = int(most / codes.GUESSES_A_YEAR)
             self.assertEqual(longest.safe_length(int(most * 0.99)), longest.length)
             self.assertIsNone(longest.safe_length(int(most * 1.01)))
 
@@ -517,8 +517,8 @@ class TestCheckCharacter(BaseCase):
     def test_known_numbers_are_read(self):
         # Wikipedia, "Luhn algorithm" and "Luhn mod N algorithm"
         for number in ('79927398713', '17893729974'):
-            self.assertEqual(code.Format('digits', 10).match(number), number)
-        self.assertIsNone(code.Format('digits', 10).match('79927398710'))
+            self.assertEqual(codes.Format('digits', 10).match(number), number)
+        self.assertIsNone(codes.Format('digits', 10).match('79927398710'))
 
     @thoroughly
     @given(st.data(), formats)
@@ -533,4 +533,4 @@ class TestCheckCharacter(BaseCase):
             total += value // base + value % base
         self.assertEqual(fmt.match(text), text if total % base == 0 else None)
         if fmt.prefix:
-            self.assertEqual(fmt.match(code.normalize(fmt.prefix) + text), fmt.match(text))
+            self.assertEqual(fmt.match(codes.normalize(fmt.prefix) + text), fmt.match(text))
