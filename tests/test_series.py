@@ -356,7 +356,8 @@ class TestSeries(RefillCardCommon, MailCase):
     def test_companies_out_of_sight_do_not_look_like_any_company(self):
         hidden = self._generate(company_ids=[Command.set(self.other_company.ids)])
         anywhere = self._generate(company_ids=[Command.clear()])
-        both = (hidden + anywhere).with_context(allowed_company_ids=self.company.ids)
+        manager = self._new_user('manager', 'refill_cards.group_refill_card_manager')
+        both = (hidden + anywhere).with_user(manager)
         self.env.flush_all()
         specification = {
             'company_ids': {'fields': {'display_name': {}}},
@@ -374,6 +375,38 @@ class TestSeries(RefillCardCommon, MailCase):
         edited = both[0].new({'price': 30}, origin=both[0])
         self.assertEqual(edited.available_to, self.other_company.name)
         self.assertTrue(edited.has_hidden_companies)
+
+    def test_the_form_shows_and_changes_companies_that_are_not_ticked_in_the_switcher(self):
+        companies = self.company + self.other_company
+        series = self._generate(company_ids=[Command.set(companies.ids)])
+        self.accountant.sudo().group_ids += self.env.ref('base.group_multi_company')
+        ticked = series.with_context(allowed_company_ids=self.company.ids)
+        stranger = self.setup_other_company(name="Not the Accountant's")['company']
+
+        def reopen():
+            self.env.flush_all()
+            self.env.invalidate_all()
+            return Form(ticked)
+
+        with reopen() as form:
+            self.assertFalse(form.has_hidden_companies)
+            self.assertEqual(form.shown_company_ids.ids, companies.ids)
+            form.shown_company_ids.remove(id=self.other_company.id)
+        self.assertEqual(series.available_to, self.company.name)
+        with reopen() as form:
+            self.assertEqual(form.shown_company_ids.ids, self.company.ids)
+            form.shown_company_ids.add(self.other_company)
+        self.assertEqual(series.sudo().company_ids, companies)
+        # One that the user never sees makes it a text, and stays whatever is written.
+        series.sudo().company_ids += stranger
+        with reopen() as form:
+            self.assertTrue(form.has_hidden_companies)
+            self.assertEqual(form.shown_company_ids.ids, companies.ids)
+            self.assertIn(stranger.name, form.available_to)
+        ticked.write({'shown_company_ids': [Command.unlink(self.other_company.id)]})
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual(series.sudo().company_ids, self.company + stranger)
 
     def test_what_the_user_does_not_see_still_keeps_a_card_from_a_company(self):
         card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])

@@ -35,6 +35,7 @@ from . import (
     refill_card_sending,
     refill_card_series,
     refill_card_series_acceptance,
+    refill_card_series_companies,
     refill_card_series_deletion,
     refill_card_series_paper,
     refill_card_typed,

@@ -97,7 +97,7 @@ class RefillCardSeries(models.Model):
         help="Whom the cards are meant for, with their branches. Leave empty for any company that"
         " accepts cards of the issuer.",
     )
-    # A user sees no other companies than the active ones: an empty list may mislead.
+    # A user sees no other companies than their own: an empty list may mislead.
     available_to = fields.Char(compute='_compute_available_to', compute_sudo=True)
     has_hidden_companies = fields.Boolean(compute='_compute_available_to', compute_sudo=True)
     valid_till = fields.Date(
@@ -188,13 +188,13 @@ class RefillCardSeries(models.Model):
             series.stem = codes.stem(series.name or '')
 
     @api.depends('company_ids')
-    @api.depends_context('allowed_company_ids')
+    @api.depends_context('uid')
     def _compute_available_to(self):
         named = self._get_named_companies()
         for series in self:
             companies = named[series._origin]
             series.available_to = ', '.join(companies.mapped('name')) or self.env._("Any company")
-            series.has_hidden_companies = bool(companies - self.env.companies)
+            series.has_hidden_companies = bool(companies - self.env.user.company_ids)
 
     def _get_named_companies(self):
         """Return the companies that each series is meant for, also those that the user may not see.
