@@ -203,7 +203,8 @@ def normalize(text: str) -> str:
             continue
         digit = unicodedata.decimal(character, None)
         characters.append(character if digit is None else str(digit))
-    return ''.join(characters).translate(LOOK_ALIKES)
+    # Without the spaces, accents may stand behind other letters than before.
+    return unicodedata.normalize('NFC', ''.join(characters).translate(LOOK_ALIKES))
 
 
 def unwrap(text: str) -> str:

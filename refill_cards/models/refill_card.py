@@ -8,8 +8,7 @@ from odoo.exceptions import AccessError, LockError, UserError
 from odoo.fields import Command, Domain
 from odoo.tools import SQL, config, format_date, format_datetime
 
-from .. import codes
-from .. import table
+from .. import codes, table
 from .refill_card_attempt import REASONS
 from .visible_fields import VisibleMany2one
 

@@ -13,8 +13,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import format_amount, format_date, formatLang
 from PIL import Image
 
-from .. import codes
-from .. import sheet, typesetting
+from .. import codes, sheet, typesetting
 from .res_company_address import PATH
 
 _rendering = Lock()  # PDFium is not made for several threads
