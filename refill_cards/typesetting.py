@@ -41,6 +41,8 @@ PRIVATE = 0xE000  # the first character that Unicode leaves to everybody's own u
 LEFT_TO_RIGHT, RIGHT_TO_LEFT, POP = '\u202a\u202b\u202c'
 CONTROLS = re.compile('[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]')  # of the direction
 INVISIBLE = ('Cf', 'Cc')
+BRACKETS = {left: right for left, right in MIRRORED.items() if unicodedata.category(left) == 'Ps'}
+DIRECTIONS = {'L': 'L', 'R': 'R', 'EN': 'R', 'AN': 'R'}  # of letters and numbers (UAX 9, N0)
 
 
 class Fonts(NamedTuple):
@@ -339,6 +341,9 @@ def _get_levels(text: str, right_to_left: bool) -> list[int]:
     characters = storage['chars']
     algorithm.explicit_embed_and_overrides(storage)  # leaves out what is invisible
     algorithm.resolve_weak_types(storage)
+    for run in storage['runs']:
+        start, end = run['start'], run['start'] + run['length']
+        _resolve_brackets(storage['chars'][start:end], run['sor'])
     algorithm.resolve_neutral_types(storage, False)
     algorithm.resolve_implicit_levels(storage, False)
     kept = {id(character) for character in storage['chars']}
@@ -347,6 +352,37 @@ def _get_levels(text: str, right_to_left: bool) -> list[int]:
         before = levels[-1] if levels else base
         levels.append(character['level'] if id(character) in kept else before)
     return levels
+
+
+def _resolve_brackets(characters: list[dict], before: str) -> None:
+    """Give both brackets of a pair the same direction (UAX 9, N0), which ``bidi`` does not.
+
+    :param list characters: a run of one level, as ``bidi`` knows them.
+    :param str before: the direction of what is before them.
+    """
+    for start, end in _find_brackets(characters):
+        directions = [DIRECTIONS.get(character['type']) for character in characters[:end]]
+        within = set(filter(None, directions[start + 1 :]))
+        direction = 'LR'[characters[start]['level'] % 2]
+        if direction not in within:
+            direction = next(filter(None, reversed(directions[:start])), before)
+        if within:
+            characters[start]['type'] = characters[end]['type'] = direction
+
+
+def _find_brackets(characters: list[dict]) -> list[tuple[int, int]]:
+    """Return where pairs of brackets open and close (UAX 9, BD16)."""
+    pairs, opened = [], []
+    for index, character in enumerate(characters):
+        if character['type'] != 'ON':
+            continue
+        if closing := BRACKETS.get(character['ch']):
+            opened.append((closing, index))
+        elif any(closing == character['ch'] for closing, _start in opened):
+            while opened[-1][0] != character['ch']:
+                opened.pop()
+            pairs.append((opened.pop()[1], index))
+    return sorted(pairs)
 
 
 def _is_invisible(character: str) -> bool:

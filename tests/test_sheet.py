@@ -535,6 +535,20 @@ class TestSheet(BaseCase):
         self.assertEqual(self.lines("Hotel אב"), ("Hotel בא",))
         self.assertEqual(self.lines("אב Hotel", right_to_left=True), ("Hotel בא",))
 
+    def test_brackets_of_a_phrase_in_a_right_to_left_text_stay_with_it(self):
+        for text, drawn in (
+            ("אב Hotel (Bar).", ".Hotel (Bar) בא"),
+            ("אב Hotel (Bar [Café]) גד", "דג Hotel (Bar [Café]) בא"),
+            ("אב (Hotel) גד", "דג (Hotel) בא"),
+            ("אב Hotel (גד) Bar", "Bar (דג) Hotel בא"),
+            ("אב Hotel (24) Bar", "Hotel (24) Bar בא"),
+            ("אב Hotel (Bar", "Hotel (Bar בא"),
+            ("אב Hotel] (Bar)", "Hotel] (Bar) בא"),
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(self.lines(text, right_to_left=True), (drawn,))
+        self.assertEqual(self.lines("Hotel אב (גד) Bar"), ("Hotel (דג) בא Bar",))
+
     def test_embedded_values_keep_their_direction(self):
         company = typesetting.embed("Northwind Inc.", True)
         self.assertEqual(self.lines(company, right_to_left=True), ("Northwind Inc.",))
