@@ -1,11 +1,16 @@
 from base64 import b64decode, b64encode
 from contextlib import closing
+from io import BytesIO
 
 import pypdfium2
+import zxingcpp
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
+from PIL import Image
 
+from ..refill_cards import code as codes
+from ..refill_cards.models.refill_card_layout import EXAMPLE
 from .common import RefillCardCommon, scan
 
 
@@ -51,6 +56,17 @@ class TestLayout(RefillCardCommon):
             with self.subTest(layout=layout.name):
                 self.assertFalse(layout.problem)
                 self.assertTrue(layout.preview)
+
+    def test_the_preview_shows_what_looks_like_a_code_and_is_none(self):
+        for layout in self.layouts.search([]):
+            with self.subTest(layout=layout.name):
+                picture = Image.open(BytesIO(b64decode(layout.preview)))
+                [qr] = zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormat.QRCode)
+                _address, code = qr.text.split('#')
+                self.assertRegex(code, r'^QUICK(-[0-9A-Z]{4}){2}-[0-9A-Z]{5}$')
+                self.assertGreater(len(set(code)), 10)
+                with self.assertRaises(codes.Typo):
+                    codes.read(code, [EXAMPLE])
 
     def test_layouts_with_pictures_open_in_their_form(self):
         picture = b64encode(self.env['ir.binary']._placeholder())

@@ -54,6 +54,9 @@ ADDRESS = 'mycompany-1234567.dev.odoo.com' + PATH
 LOGO_SIZE = (300, 100)
 LONGEST_PRICE, LONGEST_CURRENCY = 1_234_567.89, 'KWD'
 LONGEST_SERIAL = "2026-0001-1000000"
+# What the preview shows looks like a code and is none: its last character does not match.
+EXAMPLE = codes.Format('base32', 12, 'QUICK')
+EXAMPLE_BODY = '7K2M9XQ4R3TZ0'
 # The longest code, the widest bar code (Code 128 packs digits two by two), and the shortest code.
 EXTREME_FORMATS = [
     codes.Format(alphabet, lengths[-1], 'M' * codes.PREFIX_LENGTH)
@@ -176,9 +179,9 @@ class RefillCardLayout(models.Model):
             layout.problem = layout._get_problem()
             if layout.problem:
                 continue
-            fmt = codes.Format('base32', 12, 'QUICK')
             price = layout._format_price(25, company.currency_id)
-            card = layout._prepare_sheet_card(company, fmt, price, "2026-0001-000001")
+            serial = "2026-0001-000001"
+            card = layout._prepare_sheet_card(company, EXAMPLE, price, serial, EXAMPLE_BODY)
             try:
                 pdf = sheet.preview(layout._prepare_sheet_layout(company), card)
             except typesetting.Unprintable as error:
@@ -443,10 +446,10 @@ class RefillCardLayout(models.Model):
             samples[each.name] = [replace(card, companies=companies)]
         return samples
 
-    def _prepare_sheet_card(self, company, fmt, price, serial):
+    def _prepare_sheet_card(self, company, fmt, price, serial, body=None):
         """Return a card that only shows how much room cards of a format need."""
         layout = self._with_lang()
-        body = 'W' * (fmt.length + 1) if fmt.alphabet == 'base32' else '0' * (fmt.length + 1)
+        body = body or ('W' if fmt.alphabet == 'base32' else '0') * (fmt.length + 1)
         days = [layout._format_day(date(2028, month, 28)) for month in range(1, 13)]
         address = company._get_refill_card_address() if company else f'https://{ADDRESS}'
         code = fmt.display(body)

@@ -13,8 +13,8 @@ class RefillCardLayout(models.Model):
         index='btree_not_null',
         ondelete='cascade',
         default=lambda self: self.env.company,
-        help="Who uses this layout, with the branches. Leave empty for all companies: then only who"
-        " manages refill cards in all of them, or the system, may change it.",
+        help="Who uses this layout, with the branches. Leave empty for all companies: then only"
+        " those who manage refill cards in all of them may change it.",
     )
     is_editable = fields.Boolean(compute='_compute_is_editable')
 
