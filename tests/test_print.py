@@ -9,7 +9,7 @@ from odoo.fields import Command
 from odoo.tests import tagged
 from PIL import Image
 
-from ..refill_cards import code as codes
+from ..refill_cards import codes
 from ..refill_cards.models.refill_card_layout import EXAMPLE
 from .common import RefillCardCommon, scan
 
