@@ -55,6 +55,23 @@ class TestScreens(RefillCardCommon):
                     records.formatted_read_group([], [group], ['__count'])
         return {node.get('name') for node in filters}
 
+    def test_lists_are_tiles_on_phones_and_keep_their_buttons_on_tablets(self):
+        actions = self.env['ir.actions.act_window'].search([('path', '=like', 'refill-card%')])
+        actions -= self.env.ref('refill_cards.refill_card_layout_action')  # two short columns
+        self.assertEqual(len(actions), 8)
+        for action in actions:
+            records = self.env[action.res_model].with_user(self.accountant)
+            with self.subTest(model=action.res_model):
+                self.assertIn('kanban', action.view_mode.split(','))
+                views = records.get_views([(False, 'list'), (False, 'kanban')])['views']
+                self.assertIn('js_class="refill_card_list"', views['list']['arch'])
+                list_ = etree.fromstring(views['list']['arch'])
+                menus = list_.findall('widget[@name="refill_card_row_menu"]')
+                self.assertEqual(bool(menus), bool(list_.findall('button')))
+                for field in list_.findall('field'):
+                    if 'wide' in field.get('options', ''):
+                        self.assertEqual(field.get('optional'), 'show', field.get('name'))
+
     def test_the_filters_and_groups_of_the_cards(self):
         self._redeem(self._generate(3).card_ids[0])
         groups = {'group_series', 'group_state', 'group_partner', 'group_valid_till', 'group_month'}

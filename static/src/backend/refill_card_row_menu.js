@@ -1,4 +1,4 @@
-import { Component, useRef, useState } from "@odoo/owl";
+import { Component, useEffect, useRef, useState } from "@odoo/owl";
 import { Dropdown } from "@web/core/dropdown/dropdown";
 import { DropdownItem } from "@web/core/dropdown/dropdown_item";
 import { registry } from "@web/core/registry";
@@ -12,16 +12,21 @@ export class RefillCardRowMenu extends Component {
 
     setup() {
         this.togglerRef = useRef("toggler");
-        this.state = useState({ actions: [] });
+        this.state = useState({ actions: [], isEmpty: false });
+        useEffect(() => {
+            this.state.isEmpty = !this.findButtons().length;
+        });
+    }
+
+    findButtons() {
+        const rowEl = this.togglerRef.el.closest(".o_data_row");
+        return rowEl.querySelectorAll(".o_list_button button");
     }
 
     readActions() {
-        const buttonEls = this.togglerRef.el
-            .closest(".o_data_row")
-            .querySelectorAll(".o_list_button button");
-        this.state.actions = Array.from(buttonEls, (el) => ({
+        this.state.actions = Array.from(this.findButtons(), (el) => ({
             name: el.name,
-            title: el.ariaLabel || el.dataset.tooltip || el.title,
+            title: el.ariaLabel || el.dataset.tooltip || el.title || el.textContent.trim(),
             icon: el.querySelector("i")?.className,
             run: () => el.click(),
         }));
