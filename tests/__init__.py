@@ -35,4 +35,5 @@ from . import (
     test_storable,
     test_translations,
     test_undo,
+    test_website,
 )

@@ -56,6 +56,14 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         )
 
     @classmethod
+    def _activate_language(cls, code):
+        """Activate a language, on the websites too where Odoo has that module."""
+        language = cls.env['res.lang']._activate_lang(code)
+        if 'website' in cls.env:
+            cls.env['website'].search([]).language_ids += language
+        return language
+
+    @classmethod
     def _generate(cls, quantity=3, user=None, **values):
         """Generate a series through the wizard, as the accountant, and return it."""
         wizard = cls.env['refill.card.generate'].with_user(user or cls.accountant)

@@ -29,6 +29,8 @@ class PortalCommon(RefillCardCommon, HttpCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.company.refill_card_portal = True
+        if 'website' in cls.env:
+            cls.env['website'].search([]).company_id = cls.company
 
     def setUp(self):
         super().setUp()
@@ -198,7 +200,7 @@ class TestPortal(PortalCommon):
 
     def test_the_company_s_help_is_shown_in_the_customer_s_language(self):
         self.assertNotIn('o_refill_card_help', self.url_open('/my/refill').text)
-        self.env['res.lang']._activate_lang('de_DE')
+        self._activate_language('de_DE')
         self.company.refill_card_portal_help = "<p>Scratch the <b>silver</b> field.</p>"
         self.company.update_field_translations(
             'refill_card_portal_help',
@@ -473,7 +475,7 @@ class TestPortal(PortalCommon):
         self.assertIn(f"Invoices paid {invoice.name} $ 10.00", text)
 
     def test_money_is_written_the_way_of_the_users_language(self):
-        self.env['res.lang']._activate_lang('de_DE')
+        self._activate_language('de_DE')
         self.customer.lang = 'de_DE'
         self._log_in(self.customer_user)
         card = self._generate_card(price=1234.5)

@@ -259,6 +259,9 @@ class TestPortalLink(PortalTourCommon):
         self.env['res.users'].sudo().browse(template).write(
             {'company_id': self.company.id, 'company_ids': [Command.set(self.company.ids)]}
         )
+        if 'website' in self.env:
+            websites = self.env['website'].search([])
+            websites.write({'company_id': self.company.id, 'auth_signup_uninvited': 'b2c'})
         card = self._generate_with_body()
         self.start_tour(LINK, 'refill_card_link_signup')
         self.assertEqual(card.partner_id.name, "New Customer")

@@ -19,8 +19,7 @@ export class RefillCardForm extends Interaction {
         // Before a captcha's listener, which sends the form whatever happens to the event.
         _root: { "t-on-submit.capture": this.onSubmit },
         _window: {
-            // The browser's Back button brings the page as it was left.
-            "t-on-pageshow": () => (this.isSent = false),
+            "t-on-pageshow": this.onPageshow,
             "t-on-hashchange": this.fillFromLink,
         },
         "input[name='code']": {
@@ -139,6 +138,13 @@ export class RefillCardForm extends Interaction {
         this.group(type === "compositionend" || TYPING.includes(inputType));
         if (inputType === "insertFromPaste") {
             this.check();
+        }
+    }
+
+    /** The Back button brings the page as it was left: old balance, a captcha's spinner and token. */
+    onPageshow() {
+        if (this.isSent) {
+            browser.location.reload();
         }
     }
 

@@ -137,15 +137,31 @@ registry.category("web_tour.tours").add("refill_card_portal", {
             content: "Begin to send it",
             trigger: ".o_refill_card_form",
             run() {
+                // Where a captcha is installed, it sends the form by itself.
+                this.anchor.submit = () => {};
                 this.anchor.addEventListener("submit", (ev) => ev.preventDefault(), { once: true });
                 this.anchor.requestSubmit();
             },
         },
         {
-            content: "The button cannot be pressed again until the browser's Back button is",
+            content: "The button cannot be pressed again",
             trigger: ".o_refill_card_form:has(button[type='submit']:disabled)",
-            run: () => window.dispatchEvent(new Event("pageshow")),
         },
+        {
+            content: "The browser's Back button brings the page anew",
+            trigger: ".o_refill_card_form",
+            run: () => window.dispatchEvent(new Event("pageshow")),
+            expectUnloadPage: true,
+        },
+        {
+            trigger: ".o_refill_card_form:not(:has(button[type='submit'].disabled))",
+            run() {
+                if (document.querySelector(FIELD).value) {
+                    throw new Error("What was sent is still in the field.");
+                }
+            },
+        },
+        paste("7k2m 9xq4 r3tzd"),
         ...send,
         {
             content: "The card was redeemed",
