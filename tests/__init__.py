@@ -28,6 +28,7 @@ from . import (
     test_redeem_tour,
     test_rights,
     test_screens,
+    test_screens_tour,
     test_send,
     test_send_concurrency,
     test_series,

@@ -201,6 +201,9 @@ class TestScreens(RefillCardCommon):
         series = self._generate(2, activation_required=True, validity_days=1, valid_till=False)
         wizard = self._wizard(series, 'activate')
         day = fields.Date.context_today(series) + timedelta(days=1)
+        generating = self.env['refill.card.generate'].with_user(self.accountant)
+        for days, last_day in ((1, day), (0, False), (-1, False), (10**9, False)):
+            self.assertEqual(generating.new({'validity_days': days}).last_day, last_day)
         self.assertEqual(wizard.last_days, format_date(self.env, day))
         wizard.action_confirm()
         self.assertEqual(set(series.card_ids.mapped('valid_till')), {day})

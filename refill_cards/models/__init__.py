@@ -29,6 +29,7 @@ from . import (
     refill_card_key,
     refill_card_layout,
     refill_card_layout_company,
+    refill_card_list,
     refill_card_lockout,
     refill_card_mail,
     refill_card_search,

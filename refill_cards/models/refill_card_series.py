@@ -111,7 +111,7 @@ class RefillCardSeries(models.Model):
         string="Days from Activation",
         readonly=True,
         aggregator=None,
-        help="How many days a card is accepted after its activation.",
+        help="How many days a card is accepted after the day of its activation.",
     )
     alphabet = fields.Selection(
         selection=[('base32', "Letters and digits"), ('digits', "Digits only")],

@@ -70,13 +70,16 @@ class VisibleChar(_Visible, fields.Char):
 
 
 class VisibleMany2one(_Visible, fields.Many2one):
-    """Follows the record rules of what it names, too."""
+    """Follows the access rights and record rules of what it names, too."""
 
     def _get_conditions(self, model, alias, column):
         conditions = super()._get_conditions(model, alias, column)
+        comodel = model.env[self.comodel_name]
+        if not comodel.has_access('read'):
+            return [SQL("FALSE")]
         rules = model.env['ir.rule']._compute_domain(self.comodel_name, 'read')
         if not rules.is_true():
-            conditions.append(self._exists(model.env[self.comodel_name], column, rules))
+            conditions.append(self._exists(comodel, column, rules))
         return conditions
 
     def condition_to_sql(self, field_expr, operator, value, model, alias, query):

@@ -187,12 +187,15 @@ class RefillCardExportWizard(models.TransientModel):
     @api.model
     def _open(self, values):
         """Return the action that opens the window with these values."""
-        return self.create(values)._get_window_action()
+        is_print = values.get('file_format') == 'pdf'
+        return self.create(values).with_context(is_print=is_print)._get_window_action()
 
     def _get_window_action(self):
-        is_print = self.file_format == 'pdf'
+        # Whoever chose to print is asked for no other format.
+        is_print = bool(self.env.context.get('is_print'))
+        context = {'dialog_size': 'large', 'is_print': is_print}
         return {
-            **self._get_records_action(target='new', context={'dialog_size': 'large'}),
+            **self._get_records_action(target='new', context=context),
             'name': self.env._("Print") if is_print else self.env._("Export"),
         }
 

@@ -1,7 +1,10 @@
+from datetime import timedelta
+
 from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 
 from .. import codes
+from ..models.refill_card_series import MAX_YEARS
 from ..wording import format_count
 
 
@@ -45,8 +48,12 @@ class RefillCardGenerate(models.TransientModel):
     )
     validity_days = fields.Integer(
         string="Days from Activation",
-        help="How many days a card is accepted after its activation, instead of until a fixed day."
-        " Leave empty for the fixed day.",
+        help="How many days a card is accepted after the day of its activation, instead of until a"
+        " fixed day. Leave empty for the fixed day.",
+    )
+    last_day = fields.Date(
+        compute='_compute_last_day',
+        help="Until when a card is accepted that is activated today.",
     )
     alphabet = fields.Selection(
         selection=lambda self: (
@@ -81,6 +88,14 @@ class RefillCardGenerate(models.TransientModel):
     def _compute_total(self):
         for wizard in self:
             wizard.total = wizard.quantity * wizard.price
+
+    @api.depends('validity_days')
+    @api.depends_context('company')
+    def _compute_last_day(self):
+        today = self.env.company._get_refill_card_day()
+        for wizard in self:
+            is_possible = 0 < wizard.validity_days <= MAX_YEARS * 365
+            wizard.last_day = is_possible and today + timedelta(days=wizard.validity_days)
 
     @api.depends('company_ids')
     @api.depends_context('uid', 'company')
