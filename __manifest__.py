@@ -1,6 +1,6 @@
 {
     'name': "Refill Cards",
-    'version': '19.0.1.1.0',
+    'version': '19.0.1.2.0',
     'category': 'Accounting/Accounting',
     'summary': "Prepaid refill cards: generate them, hand them out, redeem them into real payments",
     'author': "Refill Cards contributors",
@@ -21,9 +21,17 @@
         ],
     },
     'data': [
+        # Who may what.
         'refill_cards/security/refill_cards_security.xml',
         'refill_cards/security/ir.model.access.csv',
-        'refill_cards/data/refill_cards_data.xml',
+        # What a database begins with: the key, numbers, jobs, journals, mails, layouts.
+        'refill_cards/data/ir_config_parameter_data.xml',
+        'refill_cards/data/ir_sequence_data.xml',
+        'refill_cards/data/ir_cron_data.xml',
+        'refill_cards/data/account_payment_method_data.xml',
+        'refill_cards/data/mail_template_data.xml',
+        'refill_cards/data/refill_card_layout_data.xml',
+        # Windows, whose actions the views call.
         'refill_cards/wizards/refill_card_change_views.xml',
         'refill_cards/wizards/refill_card_find_views.xml',
         'refill_cards/wizards/refill_card_generate_views.xml',
@@ -31,9 +39,7 @@
         'refill_cards/wizards/refill_card_undo_views.xml',
         'refill_cards/wizards/refill_card_export_wizard_views.xml',
         'refill_cards/wizards/refill_card_send_views.xml',
-        'refill_cards/data/refill_card_report_data.xml',
-        'refill_cards/data/mail_template_data.xml',
-        'refill_cards/data/refill_card_layout_data.xml',
+        # Views, then the menus that open them.
         'refill_cards/views/refill_card_views.xml',
         'refill_cards/views/refill_card_layout_views.xml',
         'refill_cards/views/refill_card_series_views.xml',
@@ -46,6 +52,7 @@
         'refill_cards/views/res_partner_views.xml',
         'refill_cards/views/account_payment_views.xml',
         'refill_cards/views/refill_cards_menus.xml',
+        # Pages and papers of customers.
         'refill_cards/views/account_move_templates.xml',
         'refill_cards/views/portal_templates.xml',
         'refill_cards/views/account_payment_receipt_templates.xml',

@@ -93,7 +93,7 @@ def _prepare_insert(env: api.Environment) -> Callable[[], Any]:
     """Make values like the last generated card's, and the statement that inserts them."""
     series = create_series(env, CARDS)
     series.state = 'ready'  # the background job leaves it alone
-    sealer = env['refill.card']._get_generating_sealer()
+    sealer = env['refill.card.key']._get_generating_sealer()
     env.flush_all()
     [card] = env.execute_query_dict(SQL("SELECT * FROM refill_card ORDER BY id DESC LIMIT 1"))
     constants = {name: value for name, value in card.items() if value is not None}

@@ -19,6 +19,7 @@ from . import (
     test_life,
     test_life_machine,
     test_life_tour,
+    test_operations,
     test_payment,
     test_portal,
     test_portal_tour,
@@ -36,5 +37,6 @@ from . import (
     test_storable,
     test_translations,
     test_undo,
+    test_update,
     test_website,
 )

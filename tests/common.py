@@ -6,7 +6,7 @@ from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.fields import Command
 from odoo.tests import new_test_user
 
-from ..refill_cards.models.refill_card import RefillCardRefused
+from ..refill_cards.refusals import RefillCardRefused
 
 
 def scan(content):

@@ -50,7 +50,7 @@ class TestAcceptance(RefillCardCommon):
         self.assertEqual(bool(env['refill.card.series'].search([('id', '=', series.id)])), seen)
         of_series = [('series_id', '=', series.id)]
         self.assertEqual(bool(env['refill.card'].search(of_series)), seen)
-        series.sudo().card_ids[-1]._record_events(None, channel='backend', note="Something")
+        series.sudo().card_ids[-1]._log(note="Something")
         events = env['refill.card.event'].search(of_series)
         self.assertEqual(bool(events), seen)
         self.assertTrue(all(events.mapped('card_id')), "what concerns the whole is the issuer's")
@@ -277,7 +277,7 @@ class TestAcceptance(RefillCardCommon):
         self._assert_sight(series, True, clerk)
         seen = series.with_user(clerk)
         self.assertEqual((seen.card_count, seen.active_count), (3, 3))
-        self.assertEqual((seen.available_to, seen.accepted_by), (self.company.name,) * 2)
+        self.assertEqual((seen.company_names, seen.accepted_by), (self.company.name,) * 2)
         self.assertEqual(seen.card_ids[0].read(['name'])[0]['name'], series.card_ids[0].name)
         self.assertEqual(self._redeem(series.card_ids[0], user=clerk).company_id, branch)
         seen.invalidate_recordset()
@@ -340,7 +340,7 @@ class TestAcceptance(RefillCardCommon):
         self.env.invalidate_all()
         self.assertEqual(set(wizard.company_ids.ids), set(both.ids))
         series = env['refill.card.series'].browse(wizard.action_generate()['domain'][0][2])
-        self.assertEqual(series.available_to, ', '.join(both.mapped('name')))
+        self.assertEqual(series.company_names, ', '.join(both.mapped('name')))
         self.assertEqual(series.company_id, self.company)
         offered = env['res.company'].with_context(allowed_company_ids=[]).name_search('')
         self.assertEqual({company_id for company_id, _name in offered}, set(both.ids))
@@ -349,7 +349,7 @@ class TestAcceptance(RefillCardCommon):
             form.operation = 'companies'
             form.company_ids.add(self.other_company.with_env(env))
         change.action_confirm()
-        self.assertEqual(series.available_to, self.other_company.name)
+        self.assertEqual(series.company_names, self.other_company.name)
 
     def test_the_acceptance_costs_a_redemption_one_query(self):
         series = self._generate(**self.anyone).sudo()
@@ -394,8 +394,8 @@ class TestUpdate(RefillCardCommon):
         )
         self._change(exported.card_ids[0], 'companies', company_ids=self.other_company.ids)
         moved = exported.search([], limit=1)
-        shown.card_ids[0]._record_events(None, channel='backend', note="Code shown")
-        other.card_ids[0]._record_events(None, channel='backend', note="Valid without end")
+        shown.card_ids[0]._log_shown()
+        other.card_ids[0]._log(note="Valid without end")
         code = shown.card_ids[0].sudo().code
         shown.prefix = 'NEW'
         shown.sudo().former_prefixes = False
@@ -458,14 +458,14 @@ class TestLayoutsOfCompanies(RefillCardCommon):
     def test_what_all_share_is_changed_by_who_manages_everywhere(self):
         theirs = self.shared.with_user(self.manager)
         self.assertTrue(theirs.search([('id', '=', theirs.id)]))
-        self.assertFalse(theirs.is_editable)
+        self.assertFalse(theirs.can_manage)
         self._assert_untouchable(theirs)
         with self.assertRaises(AccessError):
             theirs.create({'name': "For all", 'company_id': False})
         copied = theirs.copy()
-        self.assertEqual((copied.company_id, copied.is_editable), (self.other_company, True))
+        self.assertEqual((copied.company_id, copied.can_manage), (self.other_company, True))
         self.manager.company_ids = self.env['res.company'].search([])
-        self.assertTrue(theirs.with_context(allowed_company_ids=self.other_company.ids).is_editable)
+        self.assertTrue(theirs.with_context(allowed_company_ids=self.other_company.ids).can_manage)
         theirs.name = "For all"
         self._create_company(name="Just founded")
         with self.assertRaises(AccessError):
@@ -485,7 +485,7 @@ class TestLayoutsOfCompanies(RefillCardCommon):
         theirs = self.own.with_user(self.manager)
         series = self._generate(user=self.manager)
         series.layout_id = theirs
-        self.assertFalse(theirs.is_editable)
+        self.assertFalse(theirs.can_manage)
         self._assert_untouchable(theirs)
 
     def test_a_layout_by_which_others_print_stays_theirs(self):

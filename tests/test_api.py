@@ -57,7 +57,7 @@ class TestApi(RefillCardCommon, HttpCase):
             .with_user(self.clerk)
             ._generate('rpc', "Test", datetime.now() + timedelta(days=1))
         )
-        for method in ('_redeem', '_redeem_code', '_change_state', '_record_events', '_get_sealer'):
+        for method in ('_redeem', '_redeem_code', '_change_state', '_log', '_seal'):
             self.assertTrue(hasattr(self.env['refill.card'], method))
             response = self.url_open(
                 f'/json/2/refill.card/{method}',

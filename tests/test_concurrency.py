@@ -23,8 +23,8 @@ from odoo.tools import SQL, mute_logger
 from psycopg2 import OperationalError
 
 from ..refill_cards import codes
-from ..refill_cards.models import refill_card_series
-from ..refill_cards.models.refill_card import RefillCardRefused
+from ..refill_cards.models import refill_card_series_generation
+from ..refill_cards.refusals import RefillCardRefused
 
 LOCK_TIMEOUT = 10
 KEYS = ('refill_cards.key', 'refill_cards.key_check')
@@ -102,7 +102,7 @@ class ConcurrencyCase(BaseCase):
         for table, column, values in (
             ('refill_card_attempt', 'user_id', [self.accountant_id]),
             ('refill_card_lockout', 'partner_id', [self.customer_id]),
-            ('refill_card_lockout', 'address', [accountant.login]),
+            ('refill_card_lockout', 'origin', [accountant.login]),
             ('refill_card_event', 'company_id', [self.company_id]),
             ('refill_card', 'series_id', series.ids),
             ('refill_card_series', 'id', series.ids),
@@ -493,7 +493,7 @@ class TestConcurrency(ConcurrencyCase):
                 env['refill.card'].redeem_code(self._guesses(1)[0], customer.id)
             env.cr.rollback()
             self.assertEqual(refused.exception.reason, 'unknown')
-            domain = [('address', '=', env.user.login)]
+            domain = [('origin', '=', env.user.login)]
             self.assertEqual(env['refill.card.lockout'].search(domain).guesses, 1)
 
     def test_customers_who_redeem_do_not_wait_for_each_other_s_payment(self):
@@ -910,7 +910,8 @@ class TestConcurrency(ConcurrencyCase):
 
         # Cards that somebody else left in the database would keep their key.
         self.startPatcher(patch.object(model, 'search_count', count_own))
-        self.startPatcher(patch.object(model, '_get_server_key', return_value=key))
+        keys = self.registry['refill.card.key']
+        self.startPatcher(patch.object(keys, '_get_server_key', return_value=key))
 
     def test_the_first_series_after_all_cards_were_deleted_may_be_generated_at_once(self):
         self._request('refill.card.series', 'unlink', [self._generate()])
@@ -947,7 +948,7 @@ class TestConcurrency(ConcurrencyCase):
 
     def _generate_later(self, quantity):
         """Generate a series that is left to the background and return its id."""
-        with patch.object(refill_card_series, 'IMMEDIATE_QUANTITY', 0):
+        with patch.object(refill_card_series_generation, 'IMMEDIATE_QUANTITY', 0):
             return self._generate(quantity)
 
     def _run_cron(self):
@@ -979,8 +980,8 @@ class TestConcurrency(ConcurrencyCase):
     @contextmanager
     def _making_the_second_batch(self):
         """Run the job, and yield between the moment its second batch is inserted and its commit."""
-        model = self.registry['refill.card.series']
-        insert, calls, in_time = model._insert_cards, [], []
+        model = self.registry['refill.card']
+        insert, calls, in_time = model._insert, [], []
         inserted, go_on = threading.Event(), threading.Event()
 
         def insert_and_wait(*args):
@@ -992,8 +993,8 @@ class TestConcurrency(ConcurrencyCase):
             return made
 
         with (
-            patch.object(refill_card_series, 'BATCH', 3),
-            patch.object(model, '_insert_cards', insert_and_wait),
+            patch.object(refill_card_series_generation, 'BATCH', 3),
+            patch.object(model, '_insert', insert_and_wait),
             self._in_background(self._run_cron) as job,
         ):
             try:

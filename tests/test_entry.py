@@ -462,7 +462,7 @@ class TestEntry(RefillCardCommon):
         with moves._correcting_refill_card_books():
             self.payment.sudo().write(customer)
             self.entry.line_ids.write(customer)
-        self.card.sudo().partner_id = self.stranger
+        self.card.sudo()._operating().partner_id = self.stranger
         self._assert_agree()
         with self.assertRaises(UserError), moves._correcting_refill_card_books():
             self.entry.line_ids.write({'partner_id': self.customer.id})

@@ -132,12 +132,11 @@ class TestExport(ExportCommon):
     def test_what_cannot_be_exported_says_why(self):
         series = self._generate()
         other = self._generate()
-        first, last = series.card_ids[0].name, series.card_ids[2].name
+        first = series.card_ids[0].name
         for values, sentence in (
-            ({'first_serial': 'x'}, "no card with serial number x"),
-            ({'first_serial': last, 'last_serial': first}, "comes after"),
-            ({'first_serial': first, 'last_serial': other.card_ids[0].name}, "one and the same"),
-            ({'first_serial': other.card_ids[0].name}, "one and the same"),
+            ({'first': 'x'}, "No card has the serial number"),
+            ({'first': first, 'last': other.card_ids[0].name}, "not of one series"),
+            ({'first': other.card_ids[0].name}, "no such card"),
             ({'series_ids': [Command.clear()]}, "Choose a series"),
             ({'file_format': 'pdf', 'layout_id': False}, "Choose the layout"),
         ):
@@ -148,8 +147,11 @@ class TestExport(ExportCommon):
                 self._export(series, **values)
 
     def test_the_window_says_what_is_wrong_before(self):
-        wizard = self._open(self._generate(), first_serial='x')
-        self.assertIn("no card", wizard.problem)
+        wizards = self.env['refill.card.export.wizard'].with_user(self.accountant)
+        result = wizards.onchange({'first': 'x'}, ['first'], {'first': {}})
+        self.assertIn("No card has the serial number", result['warning']['message'])
+        wizard = self._open(self._generate(), first=self._generate_card().name)
+        self.assertIn("no such card", wizard.problem)
         self.assertEqual(wizard.card_count, 0)
         mixed = self._generate() + self._generate(currency_id=self.other_currency.id)
         self.assertIn("one currency", self._open(mixed).problem)
@@ -415,14 +417,14 @@ class TestExport(ExportCommon):
         names = series.card_ids.mapped('name')
         self._redeem(series.card_ids[2])
         for records, values, serials in (
-            (series, {'first_serial': f' {names[1]} '}, [names[1], names[3], names[4]]),
-            (series, {'last_serial': names[2], 'scope': 'all'}, names[:3]),
+            (series, {'first': f' {names[1]} '}, [names[1], names[3], names[4]]),
+            (series, {'last': names[2], 'scope': 'all'}, names[:3]),
             (
                 series,
                 {
                     'series_ids': [Command.clear()],
-                    'first_serial': names[1],
-                    'last_serial': names[1],
+                    'first': names[1],
+                    'last': names[1],
                 },
                 [names[1]],
             ),
@@ -433,7 +435,7 @@ class TestExport(ExportCommon):
             with self.subTest(**values):
                 wizard = self._open(records, **values)
                 self.assertEqual((wizard.card_count, wizard.problem), (len(serials), False))
-                self.assertEqual(wizard.amount, 25 * len(serials))
+                self.assertIn(f'{25 * len(serials)}.00', wizard.total)
                 export = self._export(records, **values)
                 self.assertEqual(self._get_serials(export), serials)
                 self.assertRecordValues(
@@ -447,7 +449,7 @@ class TestExport(ExportCommon):
         cards = series.card_ids
         for records, values, name in (
             (series, {}, f'{series.name}_1-12.csv'),
-            (series, {'last_serial': cards[9].name}, f'{series.name}_1-10.csv'),
+            (series, {'last': cards[9].name}, f'{series.name}_1-10.csv'),
             (cards[3:6], {}, f'{series.name}_4-6.csv'),
             (cards[4], {'file_format': 'xlsx'}, f'{series.name}_5.xlsx'),
             (series + other, {}, f'{series.name}_{other.name}.csv'),
@@ -458,9 +460,10 @@ class TestExport(ExportCommon):
         series = self._generate(quantity=5)
         names = series.card_ids.mapped('name')
         self._redeem(series.card_ids[4])
-        self._export(series, last_serial=names[1])
+        self._export(series, last=names[1])
         wizard = self._open(series, scope='new')
-        self.assertEqual((wizard.card_count, wizard.amount), (2, 50))
+        self.assertEqual(wizard.card_count, 2)
+        self.assertIn('50.00', wizard.total)
         self.assertEqual(self._get_serials(self._export(series, scope='new')), names[2:4])
         self.assertIn("no such card", self._open(series, scope='new').problem)
 
@@ -503,7 +506,7 @@ class TestExport(ExportCommon):
         self._redeem(cards[2])
         self.assertFalse(any(cards.mapped('is_exported')))
         with _batches_of(2):
-            first = self._export(series, first_serial=cards[1].name)
+            first = self._export(series, first=cards[1].name)
         second = self._export(cards[4])
         exports = [card.export_ids.ids for card in cards]
         one, both = [first.id], [second.id, first.id]
@@ -919,12 +922,23 @@ class TestExportDoors(ExportCommon, ButtonCalls, HttpCase):
         for address in addresses:
             self.assertEqual(self.url_open(address).status_code, 404)
 
-    def test_no_report_hands_codes_out(self):
+    def test_the_print_menu_opens_the_window_and_no_report_hands_codes_out(self):
+        models = ('refill.card', 'refill.card.series')
+        self.assertFalse(self.env['ir.actions.report'].search([('model', 'in', models)]))
+        self.authenticate(self.accountant.login, self.accountant.login)
         series = self._generate()
-        card = series.card_ids[0]
-        for user in (self.clerk, self.accountant):
-            self.authenticate(user.login, user.login)
-            for name, record in (('refill_card', card), ('refill_card_series', series)):
-                address = f'/report/pdf/refill_cards.report_{name}/{record.id}'
-                with mute_logger('odoo.http'):
-                    self.assertEqual(self.url_open(address).status_code, 403)
+        for records in (series, series.card_ids):
+            actions = self.env['ir.actions.actions']
+            theirs = actions.with_user(self.clerk).get_bindings(records._name)
+            self.assertFalse(theirs.get('report'))
+            [printing] = actions.with_user(self.accountant).get_bindings(records._name)['report']
+            context = {'active_model': records._name, 'active_ids': records.ids}
+            window = self.make_jsonrpc_request(
+                '/web/action/run', {'action_id': printing['id'], 'context': context}
+            )
+            if records == series:  # after that the password is not asked for again
+                window = self._confirm_identity(window, self.accountant.login)
+            wizards = self.env[window['res_model']].with_user(self.accountant)
+            wizard = wizards.browse(window['res_id'])
+            self.assertEqual((window['name'], wizard.file_format), ("Print", 'pdf'))
+            self.assertEqual(wizard.card_count, 3)

@@ -54,9 +54,9 @@ class TestFind(RefillCardCommon):
         first, _second, last = self._generate(3).card_ids
         for one, other in zip(self._ways(first.name), self._ways(last.name), strict=True):
             with self.subTest(text=one):
-                self.assertEqual(self._range(one, other, operation='deactivate').count, 3)
+                self.assertEqual(self._range(one, other, operation='deactivate').card_count, 3)
         for one, other in zip(self._links(first), self._links(last), strict=True):
-            self.assertEqual(self._range(one, other, operation='deactivate').count, 3)
+            self.assertEqual(self._range(one, other, operation='deactivate').card_count, 3)
 
     def test_the_search_box_takes_serial_numbers_codes_and_links(self):
         card, *others = self._generate(3).card_ids
@@ -103,7 +103,8 @@ class TestFind(RefillCardCommon):
     def test_two_series_that_read_alike_are_told_apart_by_the_dash(self):
         one, other = self._generate_card(), self._generate_card()
         one.series_id.sudo().name, other.series_id.sudo().name = '7-77', '77-7'
-        one.sudo().name, other.sudo().name = '7-77-000001', '77-7-000001'
+        one.sudo()._operating().name = '7-77-000001'
+        other.sudo()._operating().name = '77-7-000001'
         self.assertEqual(self._type('7-77-000001'), one.id)
         self.assertEqual(self._type('77-7-000001'), other.id)
         self.assertIsInstance(self._type('777000001'), str)
@@ -141,7 +142,7 @@ class TestFind(RefillCardCommon):
         used, inactive = self._generate_card(), self._generate_card(activation_required=True)
         expired, disabled = self._generate_card(), self._generate_card()
         self._redeem(used)
-        expired.sudo().valid_till = '2026-01-31'
+        expired.sudo()._operating().valid_till = '2026-01-31'
         self._change(disabled, 'disable', reason='lost')
         wizards = self.env['refill.card.redeem'].with_user(self.clerk)
         for card, sentence in (

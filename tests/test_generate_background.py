@@ -7,7 +7,7 @@ from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
 from ..refill_cards import codes
-from ..refill_cards.models import refill_card_series
+from ..refill_cards.models import refill_card_series_generation
 from .common import RefillCardCommon
 
 
@@ -16,8 +16,8 @@ class TestGenerateInTheBackground(RefillCardCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.classPatch(refill_card_series, 'IMMEDIATE_QUANTITY', 10)
-        cls.classPatch(refill_card_series, 'BATCH', 7)
+        cls.classPatch(refill_card_series_generation, 'IMMEDIATE_QUANTITY', 10)
+        cls.classPatch(refill_card_series_generation, 'BATCH', 7)
         cls.cron = cls.env.ref('refill_cards.ir_cron_generate')
         # Large series of other tests and of the installation are none of these tests' business.
         cls.env['ir.cron.trigger'].search([('cron_id', '=', cls.cron.id)]).unlink()
@@ -198,23 +198,23 @@ class TestGenerateInTheBackground(RefillCardCommon):
     @contextmanager
     def _crashing_after(self, batches):
         """Let every batch after the first ones crash when its cards are in the table."""
-        model = self.registry['refill.card.series']
-        insert, calls = model._insert_cards, []
+        model = self.registry['refill.card']
+        insert, calls = model._insert, []
 
-        def crash(series, numbers, sealed):
-            made = insert(series, numbers, sealed)
+        def crash(*args):
+            made = insert(*args)
             calls.append(made)
             if len(calls) > batches:
                 raise ZeroDivisionError
             return made
 
-        with patch.object(model, '_insert_cards', crash):
+        with patch.object(model, '_insert', crash):
             yield
 
     def test_with_a_wrong_key_no_card_is_made_until_it_is_restored(self):
         self._generate()  # the key that sealed these is the right one from now on
         series = self._generate(quantity=11)
-        model = self.registry['refill.card']
+        model = self.registry['refill.card.key']
         for key in (codes.generate_key(), 'nonsense', '12', True):
             with (
                 self.subTest(key=key),

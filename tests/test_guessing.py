@@ -11,8 +11,8 @@ from odoo.tests import Form, tagged
 from psycopg2 import OperationalError
 
 from ..refill_cards import codes
-from ..refill_cards.models.refill_card import RefillCardRefused
-from ..refill_cards.models.refill_card_lockout import NUMBERS
+from ..refill_cards.models.refill_card_lockout import DEFAULTS
+from ..refill_cards.refusals import RefillCardRefused
 from .common import RefillCardCommon
 
 NOON = '2026-03-10 12:00:00'
@@ -34,7 +34,7 @@ class GuessingCommon(RefillCardCommon):
         """Return the counts of a user of the backend, or for the customer."""
         self.lockouts.invalidate_model()  # counted by other transactions
         if user:
-            return self.lockouts.search([('address', '=', user.login)])
+            return self.lockouts.search([('origin', '=', user.login)])
         return self.lockouts.search([('partner_id', '=', self.customer.id)])
 
     def _get_reason(self, code, user=None, partner=None):
@@ -199,7 +199,7 @@ class TestGuessing(GuessingCommon):
         rows = self.env.cr.fetchall()
         self.assertTrue(rows)
         body = codes.normalize(code)[-13:]
-        seal = self.env['refill.card']._get_sealer().seal(body)
+        seal = self.env['refill.card.key']._get_sealer().seal(body)
         for [row] in rows:
             self.assertNotIn(body[:4], row)
             self.assertNotIn(seal, row)
@@ -584,7 +584,7 @@ class TestGuessing(GuessingCommon):
         self._assert_refused(
             'unknown', cards.redeem_code, self._guesses(1)[0], self.customer.id, caller="+1 202"
         )
-        own = self.lockouts.search([('address', '=like', f'{self.accountant.login}%')])
+        own = self.lockouts.search([('origin', '=like', f'{self.accountant.login}%')])
         self.assertEqual(len(own), 2)
         for lockout in own.with_user(self.accountant):
             with (
@@ -616,7 +616,7 @@ class TestGuessing(GuessingCommon):
 
     def test_a_setting_is_a_positive_number(self):
         settings = self.env['res.config.settings']
-        for name in NUMBERS:
+        for name in DEFAULTS:
             for number in (0, -1, 100_001):
                 with (
                     self.subTest(name=name, number=number),
@@ -626,7 +626,7 @@ class TestGuessing(GuessingCommon):
 
     def test_settings_show_the_defaults(self):
         settings = self.env['res.config.settings'].create({})
-        for name, number in NUMBERS.items():
+        for name, number in DEFAULTS.items():
             self.assertEqual(settings[f'refill_card_{name}'], number)
 
     def test_what_was_made_of_a_setting_by_hand_counts_as_the_default(self):

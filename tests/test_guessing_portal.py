@@ -143,8 +143,8 @@ class TestGuessingPortal(AttackCommon):
         self.assertIn(
             UNKNOWN, self._get_sentence(self._post_from('::ffff:192.0.2.2', self._guess(), other))
         )
-        lockouts = self.env['refill.card.lockout'].search([('address', '!=', False)])
-        self.assertEqual(set(lockouts.mapped('address')), {'192.0.2.1', '192.0.2.2'})
+        lockouts = self.env['refill.card.lockout'].search([('origin', '!=', False)])
+        self.assertEqual(set(lockouts.mapped('origin')), {'192.0.2.1', '192.0.2.2'})
 
     def test_addresses_of_one_ipv6_network_are_one(self):
         *guessing, other = self._log_in_customers(5)
@@ -184,7 +184,7 @@ class TestGuessingPortal(AttackCommon):
             self.assertEqual([card['id'] for card in cards['records']], found)
         self.assertEqual(self.env['refill.card.attempt'].search([]).mapped('reason'), ['unknown'])
         lockouts = self.env['refill.card.lockout'].search([])
-        self.assertRecordValues(lockouts, [{'address': self.clerk.login, 'guesses': 1}])
+        self.assertRecordValues(lockouts, [{'origin': self.clerk.login, 'guesses': 1}])
 
     def test_a_refused_page_looks_the_same_whether_or_not_the_code_exists(self):
         used = self._generate_card()

@@ -36,7 +36,7 @@ class TestLife(RefillCardCommon):
         series = self._generate(6, activation_required=True)
         names = series.card_ids.mapped('name')
         wizard = self._range(names[3], names[1], operation='activate')
-        self.assertEqual((wizard.count, wizard.skipped), (3, ''))
+        self.assertEqual((wizard.card_count, wizard.skipped), (3, ''))
         self.assertIn('75.00', wizard.total)
         wizard.action_confirm()
         expected = ['inactive'] + ['active'] * 3 + ['inactive'] * 2
@@ -47,7 +47,7 @@ class TestLife(RefillCardCommon):
         series = self._generate(3, activation_required=True)
         scanned = series.card_ids.sudo().mapped('code')
         wizard = self._range(scanned[0], scanned[1], operation='activate')
-        self.assertEqual(wizard.count, 2)
+        self.assertEqual(wizard.card_count, 2)
         self.env.flush_all()
         self.env.cr.execute('SELECT row_to_json(w)::text FROM refill_card_change w')
         self.assertNotIn(scanned[0], str(self.env.cr.fetchall()))
@@ -56,7 +56,7 @@ class TestLife(RefillCardCommon):
         one, other = self._generate(2), self._generate(2)
         names = one.card_ids.mapped('name') + other.card_ids.mapped('name')
         wizard = self._range(names[0], names[3], operation='deactivate')
-        self.assertEqual(wizard.count, 0)
+        self.assertEqual(wizard.card_count, 0)
         with self.assertRaisesRegex(UserError, "not of one series"):
             wizard.action_confirm()
         with self.assertRaisesRegex(UserError, "No card has the serial number"):
@@ -263,7 +263,7 @@ class TestLife(RefillCardCommon):
         series.card_ids[1].valid_till = today + timedelta(days=9)
         with freeze_time(today + timedelta(days=2)):
             wizard = self._wizard(series, 'activate')
-            self.assertEqual((wizard.count, wizard.skipped), (2, "1 past their last day"))
+            self.assertEqual((wizard.card_count, wizard.skipped), (2, "1 past their last day"))
             wizard.action_confirm()
         self.assertEqual(series.card_ids.mapped('state'), ['active', 'active', 'inactive'])
 
@@ -326,7 +326,7 @@ class TestLife(RefillCardCommon):
         self.assertEqual((new.price, new.prefix), (series.price, series.prefix))
         self.assertIn(new.name, series.message_ids[0].body)
         wizard = self._range(names[0], names[2], operation='disable')
-        self.assertEqual(wizard.count, 2, "the range holds the cards that moved")
+        self.assertEqual(wizard.card_count, 2, "the range holds the cards that moved")
         self._assert_refused('company', self._redeem, moved[1])
 
     def test_used_cards_stay_behind_when_a_whole_series_changes_companies(self):
@@ -375,7 +375,7 @@ class TestLife(RefillCardCommon):
             'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
         )
         wizard = self._wizard(series.with_user(manager), 'deactivate')
-        self.assertEqual((wizard.count, wizard.skipped), (0, "3 issued by another company"))
+        self.assertEqual((wizard.card_count, wizard.skipped), (0, "3 issued by another company"))
         with self.assertRaisesRegex(UserError, "3 issued by another company"):
             wizard.action_confirm()
         with self.assertRaises(AccessError):

@@ -12,7 +12,8 @@ from odoo.fields import Command, Date
 from odoo.tests import tagged
 from odoo.tools import SQL, mute_logger
 
-from ..refill_cards.models.refill_card import DISABLE_REASONS, TRANSITIONS
+from ..refill_cards.models.refill_card import DISABLE_REASONS
+from ..refill_cards.models.refill_card_life import TRANSITIONS
 from ..refill_cards.wizards import refill_card_change
 from .common import RefillCardCommon
 
@@ -279,14 +280,14 @@ class LifeOfCards(RuleBasedStateMachine):
             for customer in self.customers:
                 theirs = used.filtered(
                     lambda card, c=customer, b=company: (
-                        card.partner_id == c and card.company_id == b
+                        card.partner_id == c and card.used_company_id == b
                     )
                 )
                 billed = self._get_billed(customer, company)
                 assert case._balance(customer, company) == sum(theirs.mapped('price')) - billed
             account = company._get_refill_card_method_line().payment_account_id
             domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
-            booked = used.filtered(lambda card, b=company: card.company_id == b)
+            booked = used.filtered(lambda card, b=company: card.used_company_id == b)
             liability = self.env['account.move.line']._read_group(
                 domain, ['partner_id'], ['balance:sum']
             )

@@ -8,7 +8,7 @@ class TestLifeTour(RefillCardCommon, HttpCase):
     def test_a_range_is_activated_a_card_disabled_as_stolen_and_another_undone(self):
         series = self._generate(3, activation_required=True)
         for card in series.card_ids.sudo():
-            card.name = f'TOUR-{card.number:06}'
+            card._operating().name = f'TOUR-{card.number:06}'
         self.start_tour('/odoo', 'refill_card_life', login=self.accountant.login)
         undone, stolen, inactive = series.card_ids
         self.assertEqual((undone.state, stolen.state), ('active', 'disabled'))

@@ -231,7 +231,7 @@ class TestPortal(PortalCommon):
         self.customer.parent_id = employer
         card = self._generate_card(company_ids=[Command.clear()])
         self.assertEqual(self._post(card.sudo().code).status_code, 200)
-        self.assertEqual(card.company_id, self.other_company)
+        self.assertEqual(card.used_company_id, self.other_company)
         self.assertEqual(card.payment_id.partner_id, employer)
 
     # -------------------------------------------------------------------------
@@ -297,7 +297,7 @@ class TestPortal(PortalCommon):
 
     def test_an_expired_card_is_refused(self):
         card = self._generate_card()
-        card.sudo().valid_till = '2026-01-31'
+        card.sudo()._operating().valid_till = '2026-01-31'
         response = self._post(card.sudo().code)
         self._assert_not_redeemed(
             response, "This card was valid till 01/31/2026.", card.sudo().code
@@ -452,7 +452,7 @@ class TestPortal(PortalCommon):
                     'state': 'used',
                     'partner_id': self.customer.id,
                     'used_by_id': self.customer_user.id,
-                    'company_id': self.company.id,
+                    'used_company_id': self.company.id,
                 }
             ],
         )
@@ -852,13 +852,13 @@ class TestPortalCompanies(PortalCommon):
             self.assertEqual(self._get_balances(url), ["Prepaid credit $ 70.00"])
         card = self._generate_card()
         self.assertEqual(self._get_alert(self._post(card.sudo().code)), "Your card was redeemed.")
-        self.assertEqual(card.company_id, self.company)
+        self.assertEqual(card.used_company_id, self.company)
 
     def test_a_card_that_only_the_branch_accepts_is_redeemed_there_without_a_question(self):
         branch = self._make_branch()
         card = self._generate_card(user=self.env.user, company_ids=[Command.set(branch.ids)])
         self.assertEqual(self._get_alert(self._post(card.sudo().code)), "Your card was redeemed.")
-        self.assertEqual(card.company_id, branch)
+        self.assertEqual(card.used_company_id, branch)
         self.assertEqual(self.env['refill.card.attempt'].search_count([]), 0)
 
     def test_the_company_of_the_user_is_the_default_of_a_tree(self):
@@ -866,7 +866,7 @@ class TestPortalCompanies(PortalCommon):
         self.customer_user.company_id = branch
         card = self._generate_card(company_ids=[Command.clear()])
         self._post(card.sudo().code)
-        self.assertEqual(card.sudo().company_id, branch)
+        self.assertEqual(card.sudo().used_company_id, branch)
 
     def test_the_money_of_a_branch_without_portal_is_out_everywhere(self):
         branch = self._make_branch(refill_card_portal=False)
@@ -915,7 +915,7 @@ class TestPortalCompanies(PortalCommon):
         card = self._generate_card(company_ids=[Command.clear()])
         response = self._post(card.sudo().code, company_id=self.other_company.id)
         self.assertEqual(self._get_alert(response), "Your card was redeemed.")
-        self.assertEqual(card.company_id, self.other_company)
+        self.assertEqual(card.used_company_id, self.other_company)
         self.assertEqual(card.payment_id.company_id, self.other_company)
 
     def test_balances_and_payments_of_all_companies_are_shown(self):

@@ -31,7 +31,7 @@ class PortalTourCommon(RefillCardCommon, HttpCase):
     def _generate_with_body(self, body=BODY, **values):
         """Return a card with a code that the tours know."""
         card = self._generate_card(**values)
-        card.sudo().code_sealed = self.env['refill.card']._get_sealer().seal(body)
+        card.sudo()._operating().code_sealed = self.env['refill.card.key']._get_sealer().seal(body)
         card.invalidate_recordset()
         return card
 
@@ -99,7 +99,7 @@ class TestPortalTour(PortalTourCommon):
             self.assertLogs(CONTROLLER, 'WARNING'),
         ):
             self.start_tour('/my/payments', 'refill_card_companies', login=self.customer_user.login)
-        self.assertEqual(card.company_id, self.other_company)
+        self.assertEqual(card.used_company_id, self.other_company)
 
 
 @tagged('post_install', '-at_install')

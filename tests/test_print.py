@@ -10,7 +10,7 @@ from odoo.tests import tagged
 from PIL import Image
 
 from ..refill_cards import codes
-from ..refill_cards.models.refill_card_layout import EXAMPLE
+from ..refill_cards.models.refill_card_layout_printing import EXAMPLE
 from .common import RefillCardCommon, scan
 
 

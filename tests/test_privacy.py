@@ -292,7 +292,7 @@ class TestPrivacy(RefillCardCommon):
         codes = self.env['refill.card'].with_user(self.clerk)
         self._assert_refused('typo', codes.redeem_code, 'x', person.id)
         card = self._generate_card()
-        card._record_events(None, channel='backend', note="Sent", event={'partner_id': person.id})
+        card._log_sending("Sent", person)
         events = card.event_ids
         person.unlink()
         self.env.invalidate_all()
@@ -305,7 +305,7 @@ class TestPrivacy(RefillCardCommon):
         person = self.stranger
         person.email = 'stranger@example.com'
         card = self._generate_card()
-        card._record_events(None, channel='backend', note="Sent", event={'partner_id': person.id})
+        card._log_sending("Sent", person)
         events = card.event_ids
         admin = self.env.ref('base.user_admin')
         admin.company_ids += self.company

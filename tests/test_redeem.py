@@ -136,7 +136,7 @@ class TestRedeem(RefillCardCommon):
                     'state': 'used',
                     'partner_id': self.customer.id,
                     'used_by_id': self.clerk.id,
-                    'company_id': self.company.id,
+                    'used_company_id': self.company.id,
                     'payment_id': payment.id,
                 }
             ],

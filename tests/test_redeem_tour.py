@@ -15,17 +15,19 @@ class TestRedeemTour(RefillCardCommon, HttpCase):
         """
         used, active = self._generate(2).card_ids
         for card in (used, active):
-            card.sudo().name = f'TOUR-{card.number:06}'
+            card.sudo()._operating().name = f'TOUR-{card.number:06}'
         used.series_id.sudo().name = 'TOUR'
         self._redeem(used)
         cards = self.env.registry['refill.card']
         turn = cards._turn_into_payment
         reasons = ['inactive', 'used', 'disabled', 'expired', 'company', 'busy']
+        named = {'expired': {'day': '12/31/2025'}, 'company': {'company': self.company.name}}
 
         def refuse(card, partner, company, **kwargs):
             if not reasons:
                 return turn(card, partner, company, **kwargs)
-            raise card._refusal(reasons.pop(0), company=company)
+            reason = reasons.pop(0)
+            raise card._refusal(reason, **named.get(reason, {}))
 
         with patch.object(cards, '_turn_into_payment', refuse), mute_logger('odoo.http'):
             self.start_tour('/odoo', tour, login=user.login)

@@ -160,7 +160,7 @@ class TestRights(RefillCardCommon):
         )
         theirs = series.with_user(manager)
         self.assertEqual(theirs.card_count, 3)
-        self.assertFalse(theirs.is_editable)
+        self.assertFalse(theirs.can_manage)
         self.assertIn('•', theirs.card_ids[0].code)
         for call in (
             lambda: theirs.write({'price': 1}),
@@ -295,7 +295,7 @@ class TestRights(RefillCardCommon):
             'refill.card': 'valid_till',
             'refill.card.series': 'valid_till',
             'refill.card.attempt': 'reason',
-            'refill.card.lockout': 'address',
+            'refill.card.lockout': 'origin',
         }.get(record._name, record._rec_name)
         tomorrow = Date.to_string(Date.today() + timedelta(days=1))
         value = tomorrow if fname == 'valid_till' else 'typo'

@@ -151,7 +151,7 @@ class TestScreens(RefillCardCommon):
         chosen = here.with_context(allowed_company_ids=self.company.ids)
         paths = [
             f'{name}/display_name'
-            for name in ('series_id', 'partner_id', 'used_by_id', 'company_id', 'payment_id')
+            for name in ('series_id', 'partner_id', 'used_by_id', 'used_company_id', 'payment_id')
         ]
         rows = (chosen + there).export_data(['name', 'state', *paths])['datas']
         self.assertEqual([row[0] for row in rows], [here.name, there.name])
@@ -190,7 +190,7 @@ class TestScreens(RefillCardCommon):
     def test_a_range_over_two_series_says_why_nothing_is_changed(self):
         one, other = self._generate(2), self._generate(2)
         wizard = self._range(one.card_ids[0].name, other.card_ids[1].name, operation='deactivate')
-        self.assertEqual(wizard.count, 0)
+        self.assertEqual(wizard.card_count, 0)
         self.assertIn("not of one series", wizard.problem)
         with self.assertRaisesRegex(UserError, "not of one series"):
             wizard.action_confirm()

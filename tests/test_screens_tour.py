@@ -69,7 +69,7 @@ class TestListExport(RefillCardCommon, HttpCase):
         self._redeem(there, partner=stranger, user=other_clerk)
         secrets = (stranger.name, self.other_company.name)
         cards = here + there + unused
-        paths = ['name', 'state', 'partner_id', 'used_by_id', 'company_id', 'payment_id']
+        paths = ['name', 'state', 'partner_id', 'used_by_id', 'used_company_id', 'payment_id']
         for user in (self.clerk, self.accountant):
             user.sudo().group_ids += self.env.ref('base.group_allow_export')
             self.authenticate(user.login, user.login)

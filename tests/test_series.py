@@ -361,19 +361,19 @@ class TestSeries(RefillCardCommon, MailCase):
         self.env.flush_all()
         specification = {
             'company_ids': {'fields': {'display_name': {}}},
-            'available_to': {},
+            'company_names': {},
             'has_hidden_companies': {},
         }
         for fnames in (list(specification), list(specification)[::-1]):
             self.env.invalidate_all()
             rows = both.web_read({fname: specification[fname] for fname in fnames})
             self.assertEqual(
-                [(row['available_to'], row['has_hidden_companies']) for row in rows],
+                [(row['company_names'], row['has_hidden_companies']) for row in rows],
                 [(self.other_company.name, True), ("Any company", False)],
             )
             self.assertEqual([row['company_ids'] for row in rows], [[], []])
         edited = both[0].new({'price': 30}, origin=both[0])
-        self.assertEqual(edited.available_to, self.other_company.name)
+        self.assertEqual(edited.company_names, self.other_company.name)
         self.assertTrue(edited.has_hidden_companies)
 
     def test_the_form_shows_and_changes_companies_that_are_not_ticked_in_the_switcher(self):
@@ -392,7 +392,7 @@ class TestSeries(RefillCardCommon, MailCase):
             self.assertFalse(form.has_hidden_companies)
             self.assertEqual(form.shown_company_ids.ids, companies.ids)
             form.shown_company_ids.remove(id=self.other_company.id)
-        self.assertEqual(series.available_to, self.company.name)
+        self.assertEqual(series.company_names, self.company.name)
         with reopen() as form:
             self.assertEqual(form.shown_company_ids.ids, self.company.ids)
             form.shown_company_ids.add(self.other_company)
@@ -402,7 +402,7 @@ class TestSeries(RefillCardCommon, MailCase):
         with reopen() as form:
             self.assertTrue(form.has_hidden_companies)
             self.assertEqual(form.shown_company_ids.ids, companies.ids)
-            self.assertIn(stranger.name, form.available_to)
+            self.assertIn(stranger.name, form.company_names)
         ticked.write({'shown_company_ids': [Command.unlink(self.other_company.id)]})
         self.env.flush_all()
         self.env.invalidate_all()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from odoo.tests import BaseCase
 from PIL import Image
 
-from ..refill_cards import arrangement, pdf, sheet, typesetting
+from ..refill_cards.printing import arrangement, pdf, sheet, typesetting
 
 POINTS_A_MM = 72 / 25.4
 DPI = 300

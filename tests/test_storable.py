@@ -154,8 +154,7 @@ class TestWithoutKey(RefillCardCommon):
     def setUp(self):
         super().setUp()
         self.key = None
-        cards = self.registry['refill.card']
-        self.patch(cards, '_get_server_key', lambda cards: self.key)
+        self.patch(self.registry['refill.card.key'], '_get_server_key', lambda model: self.key)
         self.env['ir.config_parameter'].set_param('refill_cards.key', False)
 
     def _each_key(self):
@@ -204,7 +203,7 @@ class TestWithoutKey(RefillCardCommon):
     def test_one_card_of_another_database_spoils_no_list(self):
         self.env['ir.config_parameter'].set_param('refill_cards.key', codes.generate_key())
         self.key = codes.generate_key()
-        self.registry['refill.card']._adopt_key(self.env['refill.card'])
+        self.env['refill.card.key']._adopt()
         with self.assertLogs('odoo.addons.refill_cards', 'WARNING'):
             self.assertEqual(set(self.card.with_user(self.clerk).code), set('QUICK-' + codes.MASK))
 

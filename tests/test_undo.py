@@ -26,7 +26,7 @@ class TestUndo(RefillCardCommon):
                     'partner_id': False,
                     'used_on': False,
                     'used_by_id': False,
-                    'company_id': False,
+                    'used_company_id': False,
                     'payment_id': False,
                 }
             ],

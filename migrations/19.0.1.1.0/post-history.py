@@ -3,7 +3,7 @@
 USES = """
     UPDATE refill_card_event event
        SET partner_id = card.partner_id, payment_id = card.payment_id,
-           used_company_id = card.company_id, amount = series.price,
+           used_company_id = card.used_company_id, amount = series.price,
            currency_id = series.currency_id
       FROM refill_card card
       JOIN refill_card_series series ON series.id = card.series_id

@@ -8,7 +8,7 @@ from odoo.fields import Domain
 from odoo.http import content_disposition, request, route
 
 from ..codes import TYPED_LENGTH
-from ..models.refill_card import RefillCardRefused
+from ..refusals import RefillCardRefused, describe
 
 _logger = logging.getLogger(__name__)
 
@@ -297,7 +297,7 @@ class RefillCardPortal(CustomerPortal):
             is_staff=self._is_staff(),
             formats=json.dumps(self._prepare_typo_formats()),
             serials=json.dumps(request.env['refill.card']._get_serial_shapes()),
-            serial_sentence=request.env['refill.card']._get_serial_sentence(),
+            serial_sentence=describe(request.env, 'serial'),
         )
         own_root = request.env.user.company_id.root_id
         roots = [root for root, _amount, _company in values['balances']]

@@ -1,16 +1,10 @@
-import logging
 from collections.abc import Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 from odoo import api, models
-from odoo.exceptions import RedirectWarning, UserError
-from odoo.fields import Command, Domain
-from psycopg2 import OperationalError
-
-_logger = logging.getLogger(__name__)
+from odoo.fields import Domain
 
 
 @dataclass(frozen=True)
@@ -38,6 +32,8 @@ class CreditPlan:
 
 
 class AccountMoveLine(models.Model):
+    """Which prepaid credit pays which debts."""
+
     _inherit = 'account.move.line'
 
     # -------------------------------------------------------------------------
@@ -237,6 +233,26 @@ class AccountMoveLine(models.Model):
         }
         return self.new({**values, **residual, **shared, 'move_id': move})
 
+    def _plan_discount(self, debt, left, plan):
+        """Return the discount that these credits earn together, and what it leaves of the debt.
+
+        As Odoo's window Register Payment grants it: when what is paid within the days, in the
+        invoice's currency, is all of the rest.
+
+        :rtype: tuple[dict | None, dict]
+        """
+        total, days = 0.0, []
+        for credit in self if debt.discount_date and debt.move_type != 'entry' else ():
+            if not left[credit] or (credit, debt) in plan.troubles:
+                continue
+            if credit.currency_id != debt.currency_id:
+                break
+            total -= left[credit]['amount_residual_currency']
+            days.append(credit.date)
+            if debt.currency_id.compare_amounts(total, debt.discount_amount_currency) >= 0:
+                return self._prepare_discount(debt, left[debt], max(days))
+        return None, left[debt]
+
     # -------------------------------------------------------------------------
     # TROUBLES
     # -------------------------------------------------------------------------
@@ -282,352 +298,3 @@ class AccountMoveLine(models.Model):
             for values in lines
             if receivables.browse(values['account_id']).account_type == 'asset_receivable'
         )
-
-    # -------------------------------------------------------------------------
-    # ANOTHER RECEIVABLE ACCOUNT
-    # -------------------------------------------------------------------------
-
-    def _prepare_transfer_values(self, debt, before, after):
-        """Return the values of the entry that takes a part of this credit to the debt's account.
-
-        :param dict before: what is left of the credit.
-        :param dict after: what will be.
-        :rtype: dict
-        """
-        after = after or {'amount_residual': 0, 'amount_residual_currency': 0}
-        amount = after['amount_residual_currency'] - before['amount_residual_currency']
-        balance = after['amount_residual'] - before['amount_residual']
-        name = self.env._(
-            "Prepaid credit of %(payment)s for %(debt)s",
-            payment=self.move_id.name or '',
-            debt=debt.move_id.name,
-        )
-        return {
-            **debt._prepare_companion_values(max(self.date, debt.date), name),
-            'line_ids': [
-                Command.create(
-                    {
-                        'name': name,
-                        'account_id': account.id,
-                        'partner_id': self.partner_id.id,
-                        'currency_id': self.currency_id.id,
-                        'amount_currency': sign * amount,
-                        'balance': sign * balance,
-                    }
-                )
-                for account, sign in ((self.account_id, 1), (debt.account_id, -1))
-            ],
-        }
-
-    def _prepare_companion_values(self, day, ref):
-        """Return the values of an entry that is made to pay this debt, but for its lines."""
-        company = self.company_id
-        journals = self.env['account.journal']
-        others = company.currency_exchange_journal_id + company.tax_cash_basis_journal_id
-        # The journal in which Odoo's own window moves lines to another account.
-        journal = company.automatic_entry_default_journal_id or journals.search(
-            [
-                *journals._check_company_domain(company),
-                ('type', '=', 'general'),
-                ('id', 'not in', others.ids),
-            ],
-            limit=1,
-        )
-        return {
-            'move_type': 'entry',
-            'company_id': company.id,
-            'journal_id': journal.id,
-            'date': day,
-            'ref': ref,
-            'partner_id': self.partner_id.id,
-        }
-
-    @api.model
-    def _get_transferred(self, transfer, debt):
-        """Return what :meth:`_imagine_line` needs for the transferred credit."""
-        values = transfer['line_ids'][1][2]
-        currency = self.env['res.currency'].browse(values['currency_id'])
-        return {
-            'company': debt.company_id,
-            'date': transfer['date'],
-            'account_id': debt.account_id,
-            'partner_id': debt.partner_id,
-            'currency_id': currency,
-            'amount_currency': values['amount_currency'],
-            'balance': values['balance'],
-        }
-
-    # -------------------------------------------------------------------------
-    # EARLY PAYMENT DISCOUNT
-    # -------------------------------------------------------------------------
-
-    def _plan_discount(self, debt, left, plan):
-        """Return the discount that these credits earn together, and what it leaves of the debt.
-
-        As Odoo's window Register Payment grants it: when what is paid within the days, in the
-        invoice's currency, is all of the rest.
-
-        :rtype: tuple[dict | None, dict]
-        """
-        total, days = 0.0, []
-        for credit in self if debt.discount_date and debt.move_type != 'entry' else ():
-            if not left[credit] or (credit, debt) in plan.troubles:
-                continue
-            if credit.currency_id != debt.currency_id:
-                break
-            total -= left[credit]['amount_residual_currency']
-            days.append(credit.date)
-            if debt.currency_id.compare_amounts(total, debt.discount_amount_currency) >= 0:
-                return self._prepare_discount(debt, left[debt], max(days))
-        return None, left[debt]
-
-    @api.model
-    def _prepare_discount(self, debt, residual, day):
-        """Return a discount for payment on a day, and what it leaves of the debt.
-
-        :return: ``entry`` (its values) and ``gained`` (in the company's currency).
-        :rtype: tuple[dict | None, dict]
-        """
-        company, invoice = debt.company_id, debt.move_id
-        if (
-            not invoice._is_eligible_for_early_payment_discount(debt.currency_id, day)
-            or not company.account_journal_early_pay_discount_loss_account_id
-        ):
-            return None, residual
-        entry = self._prepare_discount_values(debt, day)
-        receivable = entry['line_ids'][-1][2]
-        line = self._imagine_line(
-            company=company,
-            date=entry['date'],
-            account_id=debt.account_id,
-            partner_id=debt.partner_id,
-            currency_id=debt.currency_id,
-            amount_currency=receivable['amount_currency'],
-            balance=receivable['balance'],
-        )
-        result = self._reconcile_on_paper(residual, line._get_refill_card_residual())
-        exchange = (result.get('exchange_values') or {}).get('move_values', {})
-        if not entry['journal_id'] or debt._get_exchange_trouble(exchange):
-            return None, residual
-        gained = self._get_exchange_change(exchange) - receivable['balance']
-        return {'entry': entry, 'gained': gained}, result['debit_values']
-
-    @api.model
-    def _prepare_discount_values(self, debt, day):
-        """Return the values of the entry of the discount; its last line is the receivable.
-
-        The other lines are the write-off of Odoo's window Register Payment: see
-        ``account.payment.register._create_payment_vals_from_wizard``.
-        """
-        company, currency = debt.company_id, debt.currency_id
-        discount = debt.amount_residual_currency - debt.discount_amount_currency
-        paid = {
-            'aml': debt,
-            'amount_currency': -debt.amount_residual_currency,
-            'balance': currency._convert(
-                -debt.amount_residual_currency, company.currency_id, company, day
-            ),
-        }
-        written_off = self.env[
-            'account.move'
-        ]._get_invoice_counterpart_amls_for_early_payment_discount(
-            [paid], currency._convert(discount, company.currency_id, company, day)
-        )
-        lines = list(chain.from_iterable(written_off.values()))
-        name = self.env._("Early payment discount: %(invoice)s", invoice=debt.move_id.name)
-        receivable = {
-            'name': name,
-            'account_id': debt.account_id.id,
-            'partner_id': debt.partner_id.id,
-            'currency_id': currency.id,
-            'amount_currency': -sum(line['amount_currency'] for line in lines),
-            'balance': -sum(line['balance'] for line in lines),
-        }
-        return {
-            **debt._prepare_companion_values(max(day, debt.date), name),
-            'currency_id': currency.id,
-            'line_ids': [Command.create(values) for values in [*lines, receivable]],
-        }
-
-    # -------------------------------------------------------------------------
-    # CARRYING IT OUT
-    # -------------------------------------------------------------------------
-
-    @api.model
-    def _use_refill_card_credit(self, credits, debts):
-        """Let credits pay debts, each customer's in each tree of companies.
-
-        What cannot be reconciled stays credit and blocks nothing; the chatter says why.
-
-        :param account.move.line credits: oldest first.
-        :param account.move.line debts: oldest first.
-        """
-        owed = debts.grouped(lambda line: (line.partner_id, line.company_id.root_id))
-        accounts = [
-            (theirs, owed[key])
-            for key, theirs in credits.grouped(
-                lambda line: (line.partner_id, line.company_id.root_id)
-            ).items()
-            if key in owed
-        ]
-        for plan in self._pay_all(accounts):
-            self._tell_what_credit_paid(plan)
-
-    @api.model
-    def _pay_all(self, accounts):
-        """Pay in one go, which is many times faster; where that fails, half by half.
-
-        :param list[tuple] accounts: credits and debts of each customer.
-        :return: what was done.
-        :rtype: list[CreditPlan]
-        """
-        plans = [credits._plan_refill_card_credit(debts) for credits, debts in accounts]
-        uses = [use for plan in plans for use in plan.uses]
-        if not uses:
-            return plans
-        try:
-            with self._all_or_nothing():
-                self._carry_out(uses)
-            return plans
-        except OperationalError:
-            raise
-        except Exception:
-            if len(accounts) == 1:
-                return [self._pay_pair_by_pair(*accounts[0])]
-        middle = len(accounts) // 2
-        return [*self._pay_all(accounts[:middle]), *self._pay_all(accounts[middle:])]
-
-    @api.model
-    def _pay_pair_by_pair(self, credits, debts):
-        """Pay what can be paid, where something cannot.
-
-        :return: what was done.
-        :rtype: CreditPlan
-        """
-        done, plan = [], credits._plan_refill_card_credit(debts)
-        while plan.uses:
-            use = plan.uses[0]
-            try:
-                with self._all_or_nothing():
-                    self._carry_out([use])
-                done.append(use)
-            except OperationalError:
-                raise
-            except Exception as error:
-                plan.troubles[use.credit, use.debt] = self._get_trouble_sentence(error)
-            open_debts = debts.filtered(lambda line: not line.reconciled)
-            open_credits = credits.filtered(lambda line: not line.reconciled)
-            plan = open_credits._plan_refill_card_credit(open_debts, plan.troubles)
-        return replace(plan, uses=done)
-
-    @api.model
-    def _get_trouble_sentence(self, error):
-        if isinstance(error, UserError | RedirectWarning):
-            return str(error.args[0])
-        _logger.error("Prepaid credit could not be reconciled", exc_info=error)
-        return self.env._("An error that the server's log tells.")
-
-    @contextmanager
-    def _all_or_nothing(self):
-        """Take back what is written inside when it fails.
-
-        Odoo's own savepoint would also write each invoice's chatter now, and once more when its
-        payment state has changed.
-        """
-        self.env.flush_all()
-        try:
-            with self.env.cr.savepoint(flush=False):
-                yield
-                self.env.flush_all()
-        except Exception:
-            self.env.transaction.clear()
-            raise
-
-    @api.model
-    def _carry_out(self, uses):
-        """Reconcile as planned, in one go.
-
-        :param list[CreditUse] uses: in this order.
-        """
-        values = [entry for use in uses for entry in (use.discount, use.transfer) if entry]
-        # As for payments: the lines are complete, taxes and all.
-        entries = self.env['account.move'].with_context(skip_invoice_sync=True).create(values)
-        entries = entries.with_context(skip_invoice_sync=False)
-        if entries:
-            entries._post(soft=False)
-        made, pairs = iter(entries), []
-        for use in uses:
-            if use.discount:
-                pairs.append(next(made).line_ids[-1] + use.debt)
-            if use.transfer:
-                taken, given = next(made).line_ids
-                pairs += [use.credit + taken, given + use.debt]
-            else:
-                pairs.append(use.credit + use.debt)
-        self._reconcile_plan(pairs)
-        for entry in entries:
-            lines = entry.line_ids
-            (lines.matched_debit_ids + lines.matched_credit_ids).refill_card_move_id = entry
-
-    @api.model
-    def _tell_what_credit_paid(self, plan):
-        """Write into the chatters what was paid, and why something was not."""
-        paid = {}
-        for use in plan.uses:
-            paid[use.debt.move_id] = paid.get(use.debt.move_id, 0) + use.amount
-        invoices = self.env['account.move'].union(*paid)
-        invoices._message_log_batch({move.id: move._get_refill_card_sentence() for move in paid})
-        troubled = {}
-        for (credit, debt), reason in plan.troubles.items():
-            sentence = self.env._(
-                "Prepaid credit does not pay %(debt)s: %(reason)s",
-                debt=debt.move_id.name,
-                reason=reason,
-            )
-            troubled.setdefault(credit.payment_id, []).append(sentence)
-            troubled.setdefault(debt.move_id, []).append(sentence)
-        for record, sentences in troubled.items():
-            record._message_log(body=' '.join(dict.fromkeys(sentences)))
-
-    @api.model
-    def _use_open_refill_card_credit(self, partners):
-        """Let what customers have paid in advance pay what they owe.
-
-        :param res.partner partners: commercial partners.
-        """
-        if found := self._find_refill_card_credits(partners):
-            self._use_refill_card_credit(found, self._find_refill_card_debts(found.partner_id))
-
-    @api.model
-    def _use_refill_card_credit_on_commit(self, partners):
-        """Look again once this transaction is certain.
-
-        Somebody who redeems a card and somebody who confirms an invoice at the same time do not see
-        what the other one does. Whoever ends last sees both.
-
-        :param res.partner partners: commercial partners.
-        """
-        postcommit = self.env.cr.postcommit
-        waiting = postcommit.data.setdefault('refill_card_credit', set())
-        if not waiting:
-            postcommit.add(lambda: self._use_refill_card_credit_now(waiting))
-        waiting.update(partners.ids)
-
-    @api.model
-    def _use_refill_card_credit_now(self, partner_ids):
-        """Use credit in a transaction of its own, whose failure takes nothing back."""
-        for tries_left in (2, 1, 0):
-            try:
-                with self.env.registry.cursor() as cr:
-                    lines = self.with_env(self.env(cr=cr))
-                    partners = lines.env['res.partner'].browse(partner_ids)
-                    lines._use_open_refill_card_credit(partners)
-                break
-            except OperationalError:
-                if not tries_left:
-                    _logger.info("Somebody else uses the prepaid credit of %s", partner_ids)
-            except Exception:
-                # What was committed would look as if it had failed.
-                _logger.exception("Prepaid credit of partners %s was not used", partner_ids)
-                break
-        partner_ids.clear()

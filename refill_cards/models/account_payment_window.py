@@ -4,14 +4,15 @@ from odoo import models
 class AccountPayment(models.Model):
     _inherit = 'account.payment'
 
-    def _compute_available_journal_ids(self):  # pylint: disable=missing-return
+    def _compute_available_journal_ids(self):
         """Leave out the journals that only cards pay into: their payments are made by redeeming."""
-        super()._compute_available_journal_ids()
+        res = super()._compute_available_journal_ids()
         for payment in self:
             if payment.payment_method_code != 'refill_card':
                 payment.available_journal_ids = (
                     payment.available_journal_ids._without_refill_cards()
                 )
+        return res
 
     def _get_payment_method_codes_to_exclude(self):
         # A journal may have other payment methods beside ours.

@@ -4,7 +4,7 @@ from odoo import models
 from odoo.exceptions import UserError
 from odoo.http import request
 
-from .refill_card import RefillCardRefused
+from ..refusals import RefillCardRefused
 
 PAGES = re.compile(r'/my/(refill|payments)(/|$)')
 
@@ -47,5 +47,5 @@ class IrHttp(models.AbstractModel):
         """Tell whoever works with cards, as soon as they open Odoo, that no code can be read."""
         if not self.env.user.has_group('refill_cards.group_refill_card_user'):
             return {}
-        problem = self.env['refill.card']._get_key_problem()
+        problem = self.env['refill.card.key']._get_problem()
         return {'refill_cards_key_problem': problem} if problem else {}

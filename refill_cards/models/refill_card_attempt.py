@@ -2,23 +2,11 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.http import request
-from odoo.tools import SQL
 from odoo.tools.constants import GC_UNLINK_LIMIT
 
+from ..refusals import REASONS
 from ..wording import format_count
 from .visible_fields import VisibleMany2one
-
-REASONS = [
-    ('typo', "Typing error"),
-    ('unknown', "Unknown code"),
-    ('inactive', "Not active yet"),
-    ('used', "Already used"),
-    ('disabled', "Disabled"),
-    ('expired', "Expired"),
-    ('company', "Not accepted here"),
-    ('locked_out', "Locked out"),
-    ('busy', "Being redeemed"),
-]
 
 
 class RefillCardAttempt(models.Model):
@@ -50,7 +38,7 @@ class RefillCardAttempt(models.Model):
 
         It never holds the code. It is written through a connection of its own.
 
-        :param str reason: a key of ``REASONS``.
+        :param str reason: see ``refusals.REASONS``.
         :param res.partner partner: the customer; may be empty.
         :param res.company company: where the card was to be redeemed.
         :param str channel: where the card was refused, see ``refill.card.event``.
@@ -63,27 +51,13 @@ class RefillCardAttempt(models.Model):
                     'user_id': self.env.uid,
                     # What the transaction itself created is not there for this one.
                     'partner_id': partner.with_env(attempts.env).exists().id,
-                    'card_id': attempts._keep(card),
+                    'card_id': card.with_env(attempts.env)._keep(),
                     'company_id': company.id,
                     'ip_address': request.httprequest.remote_addr if request else False,
                     'channel': channel,
                     'reason': reason,
                 }
             )
-
-    def _keep(self, card):
-        """Return the id of a card that stays until this transaction ends, False for any other.
-
-        In SQL, because the ORM has no lock that lets others change the card meanwhile. It does not
-        wait for whoever just deletes the card.
-        """
-        rows = self.env.execute_query(
-            SQL(
-                "SELECT id FROM refill_card WHERE id = ANY(%s) FOR KEY SHARE SKIP LOCKED",
-                list(card.ids),
-            )
-        )
-        return rows[0][0] if rows else False
 
     @api.autovacuum
     def _gc_attempts(self):

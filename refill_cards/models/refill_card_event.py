@@ -112,6 +112,35 @@ class RefillCardEvent(models.Model):
         ]
 
     @api.model
+    def _get_insert(self, cards, **values):
+        """Return the statement that writes events of cards, all in one go.
+
+        The ORM would write one at a time.
+
+        :param SQL cards: a query or a table of cards, with the columns ``id``, ``series_id``,
+            ``company_id`` (their issuer), ``name`` and ``old_state``.
+        :param values: other columns of the events: what they are, or SQL that tells, where
+            ``card`` is one of the cards.
+        :rtype: SQL
+        """
+        columns = {
+            'card_id': SQL("card.id"),
+            'series_id': SQL("card.series_id"),
+            'company_id': SQL("card.company_id"),
+            'serial': SQL("card.name"),
+            'old_state': SQL("card.old_state"),
+            'date': fields.Datetime.now(),
+            'user_id': self.env.uid,
+            **values,
+        }
+        return SQL(
+            "INSERT INTO refill_card_event (%s) SELECT %s FROM %s AS card",
+            SQL(", ").join(map(SQL.identifier, columns)),
+            SQL(", ").join(SQL("%s", value) for value in columns.values()),
+            cards,
+        )
+
+    @api.model
     def _name_payment(self, card, payment):
         """Let the history of a card's use tell by which payment.
 
@@ -127,9 +156,11 @@ class RefillCardEvent(models.Model):
         )
         self.invalidate_model(['payment_id'], flush=False)
 
-    def write(self, vals):  # pylint: disable=method-required-super
-        """:raise UserError: always; history is only added to."""
-        raise UserError(self.env._("The history of refill cards cannot be changed."))
+    def write(self, vals):
+        """:raise UserError: whatever is written; history is only added to."""
+        if vals:
+            raise UserError(self.env._("The history of refill cards cannot be changed."))
+        return super().write(vals)
 
     def unlink(self):
         """Where a person is erased, history only forgets who it was.

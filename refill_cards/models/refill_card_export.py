@@ -131,19 +131,13 @@ class RefillCardExport(models.Model):
         :rtype: odoo.fields.Domain
         """
         self.ensure_one()
-        domain = Domain('series_id', 'in', self.series_ids.ids)
+        cards = self.env['refill.card']
         if self.selected_ids:
-            domain &= Domain('id', 'in', self.selected_ids)
+            chosen = Domain('id', 'in', self.selected_ids)
         else:
-            if self.first_serial:
-                domain &= Domain('name', '>=', self.first_serial)
-            if self.last_serial:
-                domain &= Domain('name', '<=', self.last_serial)
-        if self.scope != 'all':
-            domain &= self.env['refill.card']._get_redeemable_domain()
-        if self.scope == 'new':
-            domain &= Domain('is_exported', '=', False)
-        return domain
+            chosen = cards._get_range_domain(self.first_serial, self.last_serial)
+        in_series = Domain('series_id', 'in', self.series_ids.ids)
+        return in_series & chosen & cards._get_scope_domain(self.scope)
 
     def _check_exportable(self):
         """Refuse what cannot be exported, before anything is made.
@@ -274,7 +268,7 @@ class RefillCardExport(models.Model):
             }
         )
         self.env.ref('refill_cards.ir_cron_export').sudo()._trigger(removal_date)
-        export._log_in_series()
+        export.series_ids._log_exported(export)
 
     def _write_file(self, file, on_progress):
         """Write the cards, and return how many they are and what they are worth together.
@@ -340,19 +334,6 @@ class RefillCardExport(models.Model):
         """
         parameters = self.env['ir.config_parameter'].sudo()  # sudo: a setting for everyone
         return int(parameters.get_param('refill_cards.export_file_hours', FILE_HOURS))
-
-    def _log_in_series(self):
-        """Say in the chatter of the series, and in the history, that codes were taken out."""
-        formats = dict(self._fields['file_format']._description_selection(self.env))
-        note = self.env._(
-            "Exported with the codes: %(file)s, %(count)s cards, %(file_format)s",
-            file=self.name,
-            count=format_count(self.env, self.card_count),
-            file_format=formats[self.file_format],
-        )
-        for series in self.series_ids:
-            series.message_post(body=note)
-            series._record_event(note)
 
     # -------------------------------------------------------------------------
     # IN THE BACKGROUND

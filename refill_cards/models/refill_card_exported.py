@@ -1,12 +1,15 @@
 from collections import defaultdict
 
 from odoo import api, fields, models
-from odoo.fields import Domain
+from odoo.fields import Command, Domain
 from odoo.tools import SQL
+
+from .. import table
 
 
 class RefillCard(models.Model):
-    _inherit = 'refill.card'
+    _name = 'refill.card'
+    _inherit = ['refill.card', 'refill.card.export.mixin']
 
     export_ids = fields.Many2many(
         comodel_name='refill.card.export',
@@ -76,3 +79,68 @@ class RefillCard(models.Model):
         if not self.env.su:
             issued = Domain('series_id.company_id', 'in', self.env.companies.ids)
         return issued & exported if True in value else ~(issued & exported)
+
+    @api.model
+    def _get_scope_domain(self, scope):
+        """Return the domain of the cards that an export is about.
+
+        :param str scope: see ``refill.card.export``.
+        :rtype: odoo.fields.Domain
+        """
+        domain = Domain.TRUE
+        if scope != 'all':
+            domain &= self._get_redeemable_domain()
+        if scope == 'new':
+            domain &= Domain('is_exported', '=', False)
+        return domain
+
+    # -------------------------------------------------------------------------
+    # ROWS OF FILES
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _iterate_rows(self, domain, size, on_ids=None, in_words=True):
+        """Yield cards with their whole codes, in batches, and freeze their series.
+
+        The caller checks the right to see the codes of their series.
+
+        :param odoo.fields.Domain domain: which cards.
+        :param int size: of a batch.
+        :param on_ids: called with the ids of each batch, in ascending order.
+        :param bool in_words: the status as the user reads it, else its key.
+        :rtype: Iterator[list[table.Row]]
+        """
+        words = self._fields['state']._description_selection(self.env)
+        states = {state: word if in_words else state for state, word in words}
+        columns = ('series_id', 'name', 'valid_till', 'state')
+        for rows in self._iterate_codes(domain, size, columns):
+            if on_ids:
+                on_ids([row[0] for row in rows])
+            # sudo: as for the codes
+            series = self.env['refill.card.series'].sudo().browse({row[2] for row in rows})
+            series._mark_codes_left()
+            shared = {s.id: (s._get_format(), s.price, s.currency_id.name) for s in series}
+            batch = []
+            for _id, body, series_id, name, valid_till, state in rows:
+                fmt, price, currency = shared[series_id]
+                code = fmt.display(body)
+                batch.append(table.Row(name, code, price, currency, valid_till, states[state]))
+            yield batch
+
+    @api.model
+    def _get_row_header(self):
+        """Return the names of the columns of :meth:`_iterate_rows`.
+
+        :rtype: table.Row
+        """
+        fnames = ('name', 'code', 'price', 'currency_id', 'valid_till', 'state')
+        return table.Row(*(self._fields[name]._description_string(self.env) for name in fnames))
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def _open_export_window(self, **values):
+        self.series_id._check_may_export()
+        wizards = self.env['refill.card.export.wizard']
+        return wizards._open({'card_ids': [Command.set(self.ids)], **values})

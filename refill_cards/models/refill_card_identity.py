@@ -78,7 +78,7 @@ class RefillCard(models.Model):
         self.check_access('write')
         code = self.sudo().code  # sudo: for everybody else it is masked
         self.series_id._mark_codes_left()
-        self._record_events(None, channel='backend', note=self.env._("Code shown"))
+        self._log_shown()
         # sudo: whether or not that company is chosen
         self.env['refill.card.lockout']._count_shown(self.series_id.sudo().company_id)
         return {

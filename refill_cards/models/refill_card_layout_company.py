@@ -16,14 +16,14 @@ class RefillCardLayout(models.Model):
         help="Who uses this layout, with the branches. Leave empty for all companies: then only"
         " those who manage refill cards in all of them may change it.",
     )
-    is_editable = fields.Boolean(compute='_compute_is_editable')
+    can_manage = fields.Boolean(compute='_compute_can_manage')
 
     @api.depends('company_id')
     @api.depends_context('uid', 'allowed_company_ids')
-    def _compute_is_editable(self):
+    def _compute_can_manage(self):
         writable = self._filtered_access('write')
         for layout in self:
-            layout.is_editable = not layout.id or layout in writable
+            layout.can_manage = not layout.id or layout in writable
 
     def write(self, vals):
         """:raise AccessError: when a layout is given to companies that are not the user's."""
@@ -52,7 +52,7 @@ class RefillCardLayout(models.Model):
         """A copy is the user's company's, unless they may change what is shared by all."""
         values = super().copy_data(default)
         for layout, copied in zip(self, values, strict=True):
-            if not layout.is_editable and 'company_id' not in (default or {}):
+            if not layout.can_manage and 'company_id' not in (default or {}):
                 copied['company_id'] = self.env.company.id
         return values
 

@@ -13,24 +13,24 @@ from psycopg2 import Error
 from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
 from ..codes import normalize, unwrap
-from .refill_card import RefillCardRefused
+from ..refusals import RefillCardRefused
 from .visible_fields import VisibleMany2one
 
 _logger = logging.getLogger(__name__)
 
-# The settings and their defaults; codes.GUESSES_A_YEAR follows from them.
-NUMBERS = {
-    'guesses': 5,
-    'first_lock': 15,
-    'second_lock': 60,
-    'further_lock': 24 * 60,
-    'address_guesses': 20,
-    'address_window': 10,
-    'address_wait': 1,
-    'typos': 60,
-    'alert': 200,
-    'person_alert': 20,
-    'attempt_days': 90,
+# Of the settings; codes.GUESSES_A_YEAR follows from them.
+DEFAULTS = {
+    'guesses': 5,  # unknown codes a lock
+    'first_lock': 15,  # minutes
+    'second_lock': 60,  # minutes
+    'further_lock': 24 * 60,  # minutes
+    'address_guesses': 20,  # unknown codes
+    'address_window': 10,  # minutes
+    'address_wait': 1,  # minutes
+    'typos': 60,  # an hour
+    'alert': 200,  # refused codes an hour
+    'person_alert': 20,  # codes shown or guessed an hour
+    'attempt_days': 90,  # days
 }
 HIGHEST_NUMBER = 100_000
 TYPOS_WINDOW = timedelta(hours=1)
@@ -54,7 +54,7 @@ class RefillCardLockout(models.Model):
         ondelete='cascade',
         help="Whom the card was for, whoever typed the code.",
     )
-    address = fields.Char(
+    origin = fields.Char(
         string="IP Address or User",
         help="Of IPv6 the network that one connection usually has. Where staff or a program typed"
         " the code, their login.",
@@ -85,7 +85,7 @@ class RefillCardLockout(models.Model):
     unlocked_by_id = fields.Many2one(comodel_name='res.users', ondelete='set null')
 
     _partner_unique = models.UniqueIndex('(partner_id)')
-    _address_unique = models.UniqueIndex('(address)')
+    _origin_unique = models.UniqueIndex('(origin)')
 
     @api.depends('locked_until')
     def _compute_is_locked(self):
@@ -93,11 +93,11 @@ class RefillCardLockout(models.Model):
         for lockout in self:
             lockout.is_locked = bool(lockout.locked_until and lockout.locked_until > now)
 
-    @api.depends('partner_id', 'address')
+    @api.depends('partner_id', 'origin')
     @api.depends_context('uid', 'allowed_company_ids')
     def _compute_display_name(self):
         for lockout in self:
-            name = lockout.partner_id.display_name or lockout.address
+            name = lockout.partner_id.display_name or lockout.origin
             lockout.display_name = name or self.env._("A customer out of sight")
 
     # -------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class RefillCardLockout(models.Model):
         # What is pending would wait for other transactions while these wait for the counts.
         self.env.flush_all()
         # sudo: a clerk may see a contact and not its company
-        keys = partner.sudo().commercial_partner_id, *self._get_addresses(caller)
+        keys = partner.sudo().commercial_partner_id, *self._get_origins(caller)
         with self.env.registry.cursor() as cr:
             # su: nobody may write counts themselves
             lockouts = self.with_env(self.env(cr=cr, su=True))._hold(*keys)
@@ -140,20 +140,20 @@ class RefillCardLockout(models.Model):
             raise refused
 
     @api.model
-    def _get_addresses(self, caller=None):
+    def _get_origins(self, caller=None):
         """Return whose wrong codes are counted besides the customer's.
 
         Of a gateway that names its caller, they are the caller and, at a higher number, the whole
         gateway, so that inventing callers opens no unlimited guessing.
         """
         if caller is None:
-            return [self._get_address()]
+            return [self._get_origin()]
         gateway = self.env.user.login + GATEWAY
         return [gateway + caller, gateway]
 
     @api.model
-    def _get_address(self):
-        """Return the address that a customer's request comes from, None without one.
+    def _get_origin(self):
+        """Return where codes come from: a customer's address, None without one, or the login.
 
         Whoever has IPv6 has a network of 64 bits, and all of its addresses to choose from. Of staff
         and programs it is the login: they name any customer, from an address that others share.
@@ -171,41 +171,41 @@ class RefillCardLockout(models.Model):
         return str(network) if prefix == 64 else str(parsed)
 
     @api.model
-    def _hold(self, partner, *addresses):
+    def _hold(self, partner, *origins):
         """Return the counts, which no other transaction touches until this one ends.
 
         In SQL, because the ORM does not wait for locks, and would take a query for each step. A
         customer whom the caller's transaction itself created is not there for this one.
 
         :param res.partner partner: for whom wrong codes are counted; may be empty.
-        :param str addresses: where they come from; None is nowhere.
+        :param str origins: where they come from; None is nowhere.
         """
         query = SQL(
             """
             WITH added AS (
-                INSERT INTO refill_card_lockout (partner_id, address, guesses, typos, counted_on)
-                SELECT partner_id, address, 0, 0, %(now)s
+                INSERT INTO refill_card_lockout (partner_id, origin, guesses, typos, counted_on)
+                SELECT partner_id, origin, 0, 0, %(now)s
                   FROM (SELECT id, NULL FROM res_partner WHERE id = %(partner_id)s
                         UNION ALL
-                        SELECT NULL, unnest(%(addresses)s::varchar[]))
-                       AS key (partner_id, address)
+                        SELECT NULL, unnest(%(origins)s::varchar[]))
+                       AS key (partner_id, origin)
                  WHERE NOT EXISTS (
                            SELECT FROM refill_card_lockout lockout
                             WHERE lockout.partner_id = key.partner_id
-                               OR lockout.address = key.address
+                               OR lockout.origin = key.origin
                        )
            ON CONFLICT DO NOTHING
              RETURNING id
             ), held AS (
                 SELECT id FROM refill_card_lockout
-                 WHERE partner_id = %(partner_id)s OR address = ANY(%(addresses)s::varchar[])
+                 WHERE partner_id = %(partner_id)s OR origin = ANY(%(origins)s::varchar[])
                  ORDER BY id FOR UPDATE
             )
             SELECT id FROM added UNION ALL SELECT id FROM held
             """,
             now=fields.Datetime.now(),
             partner_id=partner.id or None,
-            addresses=list(filter(None, addresses)),
+            origins=list(filter(None, origins)),
         )
         self._execute_alone(query)
         return self.browse(row[0] for row in self.env.cr.fetchall())
@@ -284,7 +284,7 @@ class RefillCardLockout(models.Model):
             seal = hmac(self.env, 'refill_cards-unknown', normalize(unwrap(typed)))
             guessing = self.filtered(lambda lockout: lockout.last_unknown != seal)
             (guessing & customer)._count_guess(now)
-            (guessing - customer)._count_guess_of_address(now)
+            (guessing - customer)._count_guess_of_origin(now)
             guessing.last_unknown = seal
         elif reason == 'typo':
             (customer or self)._count_typo(now)
@@ -299,7 +299,7 @@ class RefillCardLockout(models.Model):
                 name = ('first_lock', 'second_lock', 'further_lock')[min(locks, 3) - 1]
                 lockout.locked_until = now + timedelta(minutes=self._get_number(name))
 
-    def _count_guess_of_address(self, now):
+    def _count_guess_of_origin(self, now):
         """Let whoever is behind the address wait a little when it guesses often."""
         window = timedelta(minutes=self._get_number('address_window'))
         for lockout in self:
@@ -320,7 +320,7 @@ class RefillCardLockout(models.Model):
 
     def _get_limit(self, name):
         """Return a setting, higher for a gateway as a whole."""
-        is_gateway = (self.address or '').endswith(GATEWAY)
+        is_gateway = (self.origin or '').endswith(GATEWAY)
         return self._get_number(name) * (GATEWAY_FACTOR if is_gateway else 1)
 
     @api.model
@@ -333,12 +333,12 @@ class RefillCardLockout(models.Model):
     def _get_number(self, name):
         """Return a setting; what is no sensible number counts as the default.
 
-        :param str name: a key of ``NUMBERS``.
+        :param str name: a key of ``DEFAULTS``.
         """
         # sudo: whoever types a code has no right on the settings
         value = self.env['ir.config_parameter'].sudo().get_param(f'refill_cards.{name}')
         is_number = value and value.isdecimal() and 0 < int(value) <= HIGHEST_NUMBER
-        return int(value) if is_number else NUMBERS[name]
+        return int(value) if is_number else DEFAULTS[name]
 
     # -------------------------------------------------------------------------
     # WHO LOOKS AT CODES
@@ -369,7 +369,7 @@ class RefillCardLockout(models.Model):
         hour_ago = now - ALERT_WINDOW
         oldest = fields.Datetime.to_string(hour_ago)
         tried = {
-            lockout.address: sum(time > oldest for time in lockout.shown_at)
+            lockout.origin: sum(time > oldest for time in lockout.shown_at)
             for lockout in self.search([('shown_at', '!=', False)])
         }
         attempts = self.env['refill.card.attempt']
@@ -382,7 +382,7 @@ class RefillCardLockout(models.Model):
             tried[user.login] = tried.get(user.login, 0) + count
         for login, count in tried.items():
             if count > self._get_number('person_alert'):
-                theirs = [('address', 'in', [login, login + GATEWAY])]
+                theirs = [('origin', 'in', [login, login + GATEWAY])]
                 lockout = self.search(theirs, order='id', limit=1)
                 if not lockout.alerted_on or lockout.alerted_on < hour_ago:
                     user = self.env['res.users'].with_context(active_test=False)
@@ -471,8 +471,8 @@ class RefillCardLockout(models.Model):
         user = self.env.user
         own = user.partner_id | user.partner_id.commercial_partner_id
         for lockout in self.sudo():  # sudo: a contact out of sight may be one's own
-            address = lockout.address or ''
-            is_own = address == user.login or address.startswith(user.login + GATEWAY)
+            origin = lockout.origin or ''
+            is_own = origin == user.login or origin.startswith(user.login + GATEWAY)
             if is_own or lockout.partner_id in own:
                 raise UserError(
                     self.env._("Nobody unlocks themselves. Please ask another manager to do it.")
@@ -481,8 +481,8 @@ class RefillCardLockout(models.Model):
     def _record_unlocking(self):
         """Write into the audit log of each company concerned who was unlocked."""
         note = self.env._("Unlocked")
-        if self.address:
-            note = self.env._("Unlocked: %(who)s", who=self.address)
+        if self.origin:
+            note = self.env._("Unlocked: %(who)s", who=self.origin)
         self.env['refill.card.event'].create(
             [
                 {

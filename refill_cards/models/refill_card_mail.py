@@ -97,7 +97,7 @@ class RefillCard(models.Model):
         for (partner, _company), pairs in groupby(addressed, itemgetter(0)):
             cards = self.browse(card.id for _key, card in pairs)
             sending = sendings_sudo.create(sendings_sudo._prepare_values(cards, partner, layout))
-            cards.sudo().sending_id = sending
+            cards.sudo()._operating().sending_id = sending
             sendings_sudo |= sending
         before._replace()
         sendings_sudo.with_env(self.env)._queue()

@@ -3,8 +3,8 @@ from odoo.fields import Domain
 from odoo.tools.sql import escape_psql
 
 from .. import codes
-from .refill_card import RefillCardRefused
-from .refill_card_series import MAX_QUANTITY, NUMBER_DIGITS
+from ..refusals import RefillCardRefused
+from .refill_card_generation import MAX_QUANTITY, NUMBER_DIGITS
 
 
 class RefillCard(models.Model):
@@ -28,14 +28,36 @@ class RefillCard(models.Model):
         except RefillCardRefused as refused:
             if refused.reason != 'typo' or not self._is_serial(text):
                 raise
-            raise RefillCardRefused(
-                self.env._("There is no card with this serial number, or you may not see it."),
-                'typo',
-            ) from refused
+            raise self._refusal('typo', 'unknown_serial') from refused
         if not self.search_count([('id', '=', found.id)]):
-            reason = 'used' if found.state == 'used' else 'company'
-            raise found._refusal(reason, company=self.env.company)
+            if found.state == 'used':
+                raise found._refusal('used')
+            # sudo: to name it
+            raise found._refusal('company', company=self.env.company.sudo().name)
         return found.with_env(self.env)
+
+    @api.model
+    def _search_code(self, operator, value):
+        """Find a card by its whole code, however it is typed; a part of a code finds nothing."""
+        if operator not in ('in', '=', 'ilike', '=ilike', 'like'):
+            return NotImplemented
+        # Through other models, too, only who sees cards searches for codes.
+        self.check_access('read')
+        nobody = self.env['res.partner']
+        found = []
+        for text in map(str, [value] if isinstance(value, str) else value):
+            # The list's search field takes serial numbers, too, and those are no typing errors.
+            if not self._seal(text):
+                continue
+            try:
+                with self._recording_refusals(nobody, self.env.company, channel='backend'):
+                    found.append(self._find_by_code(text, nobody).id)
+            except RefillCardRefused as refused:
+                if refused.reason != 'unknown':
+                    raise
+        # The record rules still filter the cards found. Their ids, because PostgreSQL would scan
+        # the table for "serial number or subquery".
+        return Domain('id', 'in', found)
 
     @api.model
     def _find_by_serial(self, text):

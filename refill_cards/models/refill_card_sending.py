@@ -147,7 +147,7 @@ class RefillCardSending(models.Model):
         for sending_sudo, mail in zip(self.sudo(), mails, strict=True):
             mail.email_to = sending_sudo.email_formatted
             sending_sudo.mail_id = mail
-        self._record_events(self.env._("Queued to be sent by e-mail"))
+        self._log(self.env._("Queued to be sent by e-mail"))
         self._trigger_queue()
 
     @api.model
@@ -254,7 +254,7 @@ class RefillCardSending(models.Model):
         """Note that the mail server took the e-mail."""
         self.write({'state': 'sent', 'sent_on': fields.Datetime.now(), 'problem': False})
         self.activity_unlink(['mail.mail_activity_data_warning'])
-        self._record_events(self.env._("Sent by e-mail"))
+        self._log(self.env._("Sent by e-mail"))
 
     def _fail(self, problem, is_started=True):
         """Note that an e-mail was not sent, and tell whoever sent it.
@@ -268,7 +268,7 @@ class RefillCardSending(models.Model):
             sending.write({'state': 'failed', 'problem': problem, 'is_started': is_started})
             if sending.mail_id.state == 'outgoing':
                 sending.mail_id.write({'state': 'exception', 'failure_reason': problem})
-            sending._record_events(sending.env._("Not sent by e-mail"))
+            sending._log(sending.env._("Not sent by e-mail"))
             sending.activity_unlink(['mail.mail_activity_data_warning'])
             sending.activity_schedule(
                 'mail.mail_activity_data_warning',
@@ -277,11 +277,11 @@ class RefillCardSending(models.Model):
                 note=escape(problem),
             )
 
-    def _record_events(self, note):
+    def _log(self, note):
+        """Write into the audit log of the cards what became of their e-mail."""
         for sending in self:
             cards = sending.card_ids.with_user(sending.create_uid)
-            event = {'partner_id': sending.partner_id.id or None}
-            cards._record_events(None, channel='backend', note=note, event=event)
+            cards._log_sending(note, sending.partner_id)
 
     # -------------------------------------------------------------------------
     # ACTIONS

@@ -178,10 +178,12 @@ class RefillCardSeries(models.Model):
         return companies.browse(self.env.user._get_company_ids())
 
     def write(self, vals):
-        """A new price holds only where whoever sets it might manage cards, too."""
+        """A new price, or another company, holds only where whoever sets it manages cards, too."""
         worth = {fname: vals[fname] for fname in ('price', 'currency_id') if fname in vals}
         repriced = self.filtered(lambda series: series._changes_frozen(worth))
         res = super().write(vals)
+        if 'company_ids' in vals:
+            self._agree()
         managed = repriced and self._get_managed_companies()
         for series_sudo in repriced.sudo():  # sudo: nobody writes by hand who agreed
             agreeing = series_sudo.agreed_company_ids & managed

@@ -1,13 +1,48 @@
-"""What people type for a code."""
+from contextlib import contextmanager
 
 from odoo import api, models
 
 from .. import codes
-from .refill_card import RefillCardRefused
+from ..refusals import RefillCardRefused
 
 
 class RefillCard(models.Model):
+    """Finding a card by the code that somebody typed; wrong ones are counted."""
+
     _inherit = 'refill.card'
+
+    @contextmanager
+    def _recording_refusals(self, partner, company, *, channel):
+        """Write down the refusals raised inside."""
+        try:
+            yield
+        except RefillCardRefused as refused:
+            if not refused.is_recorded:
+                card = self.browse(refused.card_id)
+                attempts = self.env['refill.card.attempt']
+                attempts._record(refused.reason, partner, company, channel, card)
+            raise
+
+    @api.model
+    def _find_by_code(self, code, partner, caller=None):
+        """Return the card with this code, whoever may see it; wrong codes are counted.
+
+        :param str code: as typed.
+        :param res.partner partner: whom the card is for; may be empty.
+        :param str caller: for whom a gateway asks.
+        :rtype: refill.card
+        :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
+            many were typed (``locked_out``).
+        """
+        with self.env['refill.card.lockout']._guarding(partner, code, caller):
+            sealed = self._seal(code) if isinstance(code, str) else []
+            if not sealed:
+                raise self._refuse_typo(code)
+            # sudo: whoever has the code may redeem the card without any right to look at cards
+            card = self.sudo().search_fetch([('code_sealed', 'in', sealed)], limit=1)
+            if not card:
+                raise self._refusal('unknown')
+            return card
 
     @api.model
     def _refuse_typo(self, typed):
@@ -16,31 +51,12 @@ class RefillCard(models.Model):
         :param typed: as it came.
         :rtype: RefillCardRefused
         """
-        if isinstance(typed, str) and self._is_serial(typed):
-            return RefillCardRefused(self._get_serial_sentence(), 'typo')
-        return self._refusal('typo')
+        is_serial = isinstance(typed, str) and self._is_serial(typed)
+        return self._refusal('typo', 'serial' if is_serial else None)
 
     @api.model
     def _is_serial(self, typed):
         return codes.is_serial(typed, self._get_serial_shapes())
-
-    @api.model
-    def _get_serial_sentence(self):
-        return self.env._(
-            "This is the card's serial number. The code is the other number on the card: in groups"
-            " of four characters, often under a layer to scratch off."
-        )
-
-    def _choose_company(self, companies):
-        """Return the first of the companies that accepts the card, the first when none does.
-
-        :param res.company companies: of one tree, where it does not matter who books the payment.
-        :rtype: res.company
-        """
-        if len(companies) == 1:
-            return companies
-        accepting = (company for company in companies if self.series_id._is_available_to(company))
-        return next(accepting, companies[:1])
 
     @api.model
     def _get_serial_shapes(self):

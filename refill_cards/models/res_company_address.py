@@ -38,11 +38,12 @@ class ResCompany(models.Model):
         """
         try:
             parts = urlsplit(address)
-            parts.port  # noqa: B018  # a ValueError when it is no number
-        except ValueError:
+            port = parts.port
+        except ValueError:  # the port is no number
             return False
         return (
-            parts.scheme in ('http', 'https')
+            port != 0
+            and parts.scheme in ('http', 'https')
             and bool(parts.hostname)
             and address.isascii()
             and not any(character.isspace() or character in '@\\"<>' for character in address)

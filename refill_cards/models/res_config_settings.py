@@ -3,9 +3,9 @@ from odoo.exceptions import ValidationError
 
 from ..wording import format_count
 from .refill_card_export import FILE_HOURS
-from .refill_card_lockout import HIGHEST_NUMBER, NUMBERS
+from .refill_card_lockout import DEFAULTS, HIGHEST_NUMBER
 
-NUMBER_FIELDS = ['refill_card_export_file_hours', *(f'refill_card_{name}' for name in NUMBERS)]
+NUMBER_FIELDS = ['refill_card_export_file_hours', *(f'refill_card_{name}' for name in DEFAULTS)]
 
 
 class ResConfigSettings(models.TransientModel):
@@ -36,75 +36,75 @@ class ResConfigSettings(models.TransientModel):
     refill_card_guesses = fields.Integer(
         string="Unknown codes until a lock",
         config_parameter='refill_cards.guesses',
-        default=NUMBERS['guesses'],
+        default=DEFAULTS['guesses'],
         help="A customer with as many unknown codes is locked out, and again after as many more.",
     )
     refill_card_first_lock = fields.Integer(
         string="First lock",
         config_parameter='refill_cards.first_lock',
-        default=NUMBERS['first_lock'],
+        default=DEFAULTS['first_lock'],
         help="How long the customer is locked out the first time.",
     )
     refill_card_second_lock = fields.Integer(
         string="Second lock",
         config_parameter='refill_cards.second_lock',
-        default=NUMBERS['second_lock'],
+        default=DEFAULTS['second_lock'],
         help="How long the customer is locked out when they go on guessing.",
     )
     refill_card_further_lock = fields.Integer(
         string="Each further lock",
         config_parameter='refill_cards.further_lock',
-        default=NUMBERS['further_lock'],
+        default=DEFAULTS['further_lock'],
         help="How long the customer is locked out from the third time on.",
     )
     refill_card_address_guesses = fields.Integer(
         string="Unknown codes until a wait",
         config_parameter='refill_cards.address_guesses',
-        default=NUMBERS['address_guesses'],
+        default=DEFAULTS['address_guesses'],
         help="When as many unknown codes come from one IP address, all customers behind it"
         " must wait; when they come from one user of the backend or the API, that user.",
     )
     refill_card_address_window = fields.Integer(
         string="Counted within",
         config_parameter='refill_cards.address_window',
-        default=NUMBERS['address_window'],
+        default=DEFAULTS['address_window'],
         help="How long the unknown codes of an IP address are counted together.",
     )
     refill_card_address_wait = fields.Integer(
         string="Wait after each further one",
         config_parameter='refill_cards.address_wait',
-        default=NUMBERS['address_wait'],
+        default=DEFAULTS['address_wait'],
         help="How long an IP address waits before the next code.",
     )
     refill_card_typos = fields.Integer(
         string="Typing errors until a lock",
         config_parameter='refill_cards.typos',
-        default=NUMBERS['typos'],
+        default=DEFAULTS['typos'],
         help="A customer with as many typing errors within an hour is locked out for the"
         " rest of it; while no customer is named, the user.",
     )
     refill_card_alert = fields.Integer(
         string="Refused codes until they are told",
         config_parameter='refill_cards.alert',
-        default=NUMBERS['alert'],
+        default=DEFAULTS['alert'],
         help="When as many codes are refused within an hour, somebody may be guessing.",
     )
     refill_card_person_alert = fields.Integer(
         string="Codes one user gets at until they are told",
         config_parameter='refill_cards.person_alert',
-        default=NUMBERS['person_alert'],
+        default=DEFAULTS['person_alert'],
         help="When one user looks at or guesses more codes within an hour, managers are told.",
     )
     refill_card_attempt_days = fields.Integer(
         string="Keep them for",
         config_parameter='refill_cards.attempt_days',
-        default=NUMBERS['attempt_days'],
+        default=DEFAULTS['attempt_days'],
         help="Older lines of the list of refused codes are deleted.",
     )
 
     @api.depends('company_id')
     def _compute_refill_card_key_in_database(self):
-        self.refill_card_key_in_database = not self.env['refill.card']._get_server_key()
+        self.refill_card_key_in_database = not self.env['refill.card.key']._get_server_key()
 
     @api.depends('company_id', 'refill_card_address', 'refill_card_portal')
     def _compute_refill_card_address(self):

@@ -55,14 +55,15 @@ class _Visible(fields.Field):
         key = ((True,), None) if env.su else env.cache_key(self)
         return env.transaction.field_data[self].setdefault(key, {})
 
-    def write(self, records, value):  # pylint: disable=missing-return
-        super().write(records, value)
+    def write(self, records, value):
+        res = super().write(records, value)
         # Others read it anew.
         own = self._get_cache(records.env)
         for cache in records.env.transaction.field_data[self].values():
             if cache is not own:
                 for id_ in records._ids:
                     cache.pop(id_, None)
+        return res
 
 
 class VisibleChar(_Visible, fields.Char):

@@ -6,11 +6,9 @@ from odoo.fields import Command
 
 class RefillCardExportWizard(models.TransientModel):
     _name = 'refill.card.export.wizard'
-    _inherit = 'refill.card.window'
+    _inherit = 'refill.card.layout.mixin'
     _description = "Export Refill Cards"
 
-    series_ids = fields.Many2many(comodel_name='refill.card.series')
-    card_ids = fields.Many2many(comodel_name='refill.card')
     has_selection = fields.Boolean(compute='_compute_has_selection')
     scope = fields.Selection(
         selection=lambda self: self._get_selection('scope'),
@@ -18,8 +16,6 @@ class RefillCardExportWizard(models.TransientModel):
         required=True,
         default='redeemable',
     )
-    first_serial = fields.Char(string="From", help="The serial number of the first card.")
-    last_serial = fields.Char(string="To", help="The serial number of the last card.")
     file_format = fields.Selection(
         selection=lambda self: self._get_selection('file_format'),
         string="Format",
@@ -32,21 +28,10 @@ class RefillCardExportWizard(models.TransientModel):
         required=True,
         default='spreadsheet',
     )
-    layout_id = fields.Many2one(
-        comodel_name='refill.card.layout',
-        compute='_compute_layout_id',
-        store=True,
-        readonly=False,
-    )
-    address = fields.Char(compute='_compute_address')
-    address_warning = fields.Char(compute='_compute_address')
     is_protected = fields.Boolean(string="Protect with a Password")
     # Never stored. It comes in the context of the button, as in Odoo's own password windows.
     password = fields.Char(store=False)
-    card_count = fields.Integer(string="Cards", compute='_compute_totals')
-    currency_id = fields.Many2one(comodel_name='res.currency', compute='_compute_totals')
-    amount = fields.Monetary(string="Total Value", compute='_compute_totals')
-    problem = fields.Char(compute='_compute_totals')
+    problem = fields.Char(compute='_compute_problem')
 
     @api.model
     def _get_selection(self, fname):
@@ -58,50 +43,26 @@ class RefillCardExportWizard(models.TransientModel):
         for wizard in self:
             wizard.has_selection = bool(wizard.card_ids)
 
-    @api.depends('series_ids', 'card_ids', 'first_serial', 'last_serial')
-    def _compute_layout_id(self):
-        for wizard in self:
-            wizard.layout_id = wizard._get_series().layout_id[:1] or wizard.layout_id
-
-    @api.depends('series_ids', 'card_ids', 'first_serial', 'last_serial')
-    def _compute_address(self):
-        for wizard in self:
-            company = wizard._get_series().company_id[:1]
-            wizard.address = company and company._get_refill_card_address()
-            wizard.address_warning = company and company._get_refill_card_address_warning()
+    @api.depends('scope')
+    def _compute_card_count(self):
+        super()._compute_card_count()
 
     @api.depends(
-        *('series_ids', 'card_ids', 'scope', 'first_serial', 'last_serial'),
+        *('card_ids', 'series_ids', 'first_id', 'last_id', 'scope'),
         *('file_format', 'layout_id', 'is_protected'),
     )
-    def _compute_totals(self):
-        """Say how many cards the file will hold, or why there cannot be one."""
+    def _compute_problem(self):
+        """Say why there cannot be such a file."""
         for wizard in self:
-            wizard.card_count = 0
-            wizard.amount = 0
             wizard.problem = False
-            wizard.currency_id = False
             try:
                 values = wizard._prepare_export_values()
-                wizard.card_count = values['card_count']
-                wizard.amount = values['amount']
-                wizard.currency_id = values['currency_id']
                 self.env['refill.card.export'].new(values)._check_exportable()
             except UserError as refused:
                 wizard.problem = str(refused)
 
-    def _get_series(self):
-        """Return the series of the cards to export.
-
-        :rtype: refill.card.series
-        """
-        series = self.card_ids._origin.series_id or self.series_ids._origin
-        if not series and any(self._get_serials()):
-            series = self.env['refill.card'].search([('name', 'in', self._get_serials())]).series_id
-        return series
-
-    def _get_serials(self):
-        return [(serial or '').strip() for serial in (self.first_serial, self.last_serial)]
+    def _get_cards_domain(self):
+        return self._get_selection_domain() & self.env['refill.card']._get_scope_domain(self.scope)
 
     def _prepare_export_values(self):
         """Return the values of the export's record.
@@ -109,74 +70,54 @@ class RefillCardExportWizard(models.TransientModel):
         :raise UserError: when the cards are not told clearly.
         """
         self.ensure_one()
-        self.card_ids._check_whole_selection()
+        self._check_selection()
         series = self._get_series()
-        first, last = self._find_ends()
         if not series:
             raise UserError(
                 self.env._("Choose a series, or type the first and the last serial number.")
             )
-        values = {
+        first, last = self._get_ends()
+        domain = self._get_cards_domain()
+        count, amounts = self._measure(domain)
+        return {
+            'name': self._get_file_name(series, domain),
             'company_id': series.company_id[:1].id,
             'currency_id': series.currency_id[:1].id,
             'series_ids': [Command.set(series.ids)],
             'selected_ids': self.card_ids.ids or None,
             'is_selection': bool(self.card_ids),
             'scope': self.scope,
-            'first_serial': first.name,
-            'last_serial': last.name,
+            'first_serial': first,
+            'last_serial': last,
             'file_format': self.file_format,
             'csv_reader': self.csv_reader,
             'layout_id': self.layout_id.id if self.file_format == 'pdf' else False,
             'is_protected': self.is_protected,
+            'card_count': count,
+            'amount': sum(amounts.values()),
         }
-        domain = self.env['refill.card.export'].new(values)._get_cards_domain()
-        groups = self.env['refill.card']._read_group(
-            domain, ['series_id'], ['__count', 'number:min', 'number:max']
-        )
-        values['name'] = self._get_file_name(series, groups)
-        values['card_count'] = sum(count for _series, count, _first, _last in groups)
-        values['amount'] = sum(series.price * count for series, count, _first, _last in groups)
-        return values
 
-    def _find_ends(self):
-        """Return the first and the last card of the selection or the range, empty when there is
-        neither.
+    def _get_ends(self):
+        """Return the first and the last serial number of the selection or the range.
 
-        :rtype: tuple[refill.card, refill.card]
-        :raise UserError: when a serial number is wrong, or they do not belong together.
+        :rtype: tuple[str | bool, str | bool]
         """
-        cards = self.env['refill.card']
         if self.card_ids:
-            ordered = self.card_ids._origin.sorted('name')
-            return ordered[0], ordered[-1]
-        ends = []
-        for serial in self._get_serials():
-            card = cards.search([('name', '=', serial)]) if serial else cards
-            if serial and not card:
-                raise UserError(
-                    self.env._("There is no card with serial number %(serial)s.", serial=serial)
-                )
-            ends.append(card)
-        first, last = ends
-        found = (first | last).series_id
-        if len(found) > 1 or found and self.series_ids and found != self.series_ids._origin:
-            raise UserError(
-                self.env._("The first and the last card must be of one and the same series.")
-            )
-        if first and last and first.number > last.number:
-            raise UserError(self.env._("The first card comes after the last one."))
-        return first, last
+            names = sorted(self.card_ids.mapped('name'))
+            return names[0], names[-1]
+        first, last = self.first_id.name, self.last_id.name
+        return (last, first) if first and last and last < first else (first, last)
 
-    def _get_file_name(self, series, groups):
+    def _get_file_name(self, series, domain):
         """Return a name that tells what is in the file.
 
         :param refill.card.series series: that were chosen.
-        :param list[tuple] groups: of the cards: a series, how many, the first and the last number.
+        :param odoo.fields.Domain domain: which cards.
         :rtype: str
         """
-        first, last = groups[0][2:] if groups else (0, 0)
-        name = self.env['refill.card.export']._get_file_name(series, first, last)
+        cards = self.env['refill.card']
+        [[first, last]] = cards._read_group(domain, [], ['number:min', 'number:max'])
+        name = self.env['refill.card.export']._get_file_name(series, first or 0, last or 0)
         name = f'{name}.{self.file_format}'
         return f'{name}.zip' if self.is_protected and self.file_format != 'pdf' else name
 

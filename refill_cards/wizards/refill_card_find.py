@@ -1,7 +1,7 @@
 from odoo import fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import SQL
+from odoo.fields import Domain
 
 from .. import codes
 from ..wording import format_count
@@ -72,7 +72,7 @@ class RefillCardFind(models.TransientModel):
                 "Looked for a damaged card: more than %(maximum)s found.", maximum=MAX_CANDIDATES
             )
         series.message_post(body=note)
-        series._record_event(note)
+        series._log(note)
         return found
 
     def _search_codes(self, pattern):
@@ -84,21 +84,11 @@ class RefillCardFind(models.TransientModel):
         :param re.Pattern pattern: of bodies.
         """
         cards = self.env['refill.card']
-        sealer = cards._get_sealer()
-        cards.flush_model(['code_sealed'])
-        found, last = [], 0
-        # The ORM would keep all cards of the series in memory.
-        while len(found) <= MAX_CANDIDATES and (
-            rows := self.env.execute_query(
-                SQL(
-                    "SELECT id, code_sealed FROM refill_card WHERE series_id = %s AND id > %s"
-                    " ORDER BY id LIMIT %s",
-                    *(self.series_id.id, last, BATCH),
-                )
-            )
-        ):
-            last = rows[-1][0]
-            found += [card for card, sealed in rows if pattern.fullmatch(sealer.open(sealed))]
+        found = []
+        for batch in cards._iterate_codes(Domain('series_id', '=', self.series_id.id), BATCH):
+            found += [card for card, body, *_others in batch if pattern.fullmatch(body)]
+            if len(found) > MAX_CANDIDATES:
+                break
         return cards.browse(found[: MAX_CANDIDATES + 1])
 
     @check_identity

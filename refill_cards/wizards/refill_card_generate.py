@@ -10,6 +10,7 @@ from ..wording import format_count
 
 class RefillCardGenerate(models.TransientModel):
     _name = 'refill.card.generate'
+    _inherit = 'refill.card.companies.mixin'
     _description = "Generate Refill Cards"
 
     quantity = fields.Integer(required=True, default=100)
@@ -77,12 +78,6 @@ class RefillCardGenerate(models.TransientModel):
         help="The chance that somebody who keeps guessing finds any card within a year.",
     )
     guessable = fields.Boolean(compute='_compute_guessing')
-
-    def onchange(self, values, field_names, fields_spec):
-        """Name also the companies that are not ticked in the switcher."""
-        works_in = [*self.env.companies.ids, *self.env.user._get_company_ids()]
-        window = self.with_context(allowed_company_ids=list(dict.fromkeys(works_in)))
-        return super(RefillCardGenerate, window).onchange(values, field_names, fields_spec)
 
     @api.depends('quantity', 'price')
     def _compute_total(self):

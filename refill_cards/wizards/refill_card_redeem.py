@@ -3,7 +3,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
-from ..models.refill_card import RefillCardRefused
+from ..refusals import RefillCardRefused
 
 
 class RefillCardRedeem(models.TransientModel):
@@ -82,13 +82,10 @@ class RefillCardRedeem(models.TransientModel):
             )
 
     def _get_refusal(self):
-        """Return the sentence with which redeeming would be refused now, False without one."""
-        try:
-            if self.card_id:
-                self.card_id.sudo()._check_redeemable(self.partner_id, self.company_id)
-        except RefillCardRefused as refused:
-            return str(refused)
-        return self.typed_refusal
+        if not self.card_id:
+            return self.typed_refusal
+        refusal = self.card_id._get_refusal(self.partner_id, self.company_id)
+        return refusal or self.typed_refusal
 
     def _recording_refusals(self):
         return self.env['refill.card']._recording_refusals(

@@ -8,12 +8,10 @@ MAXIMUM = 500
 
 class RefillCardSend(models.TransientModel):
     _name = 'refill.card.send'
-    _inherit = 'refill.card.window'
+    _inherit = 'refill.card.layout.mixin'
     _description = "Send Refill Cards by E-mail"
 
-    card_ids = fields.Many2many(comodel_name='refill.card')
-    card_count = fields.Integer(string="Number of Cards", compute='_compute_card_count')
-    serials = fields.Char(string="Cards", compute='_compute_card_count')
+    serials = fields.Char(string="Serial Numbers", compute='_compute_serials')
     partner_ids = fields.Many2many(
         comodel_name='res.partner',
         string="Customers",
@@ -21,51 +19,33 @@ class RefillCardSend(models.TransientModel):
         store=True,
         readonly=False,
     )
-    layout_id = fields.Many2one(
-        comodel_name='refill.card.layout',
-        compute='_compute_layout_id',
-        store=True,
-        readonly=False,
-    )
-    address = fields.Char(compute='_compute_address')
-    address_warning = fields.Char(compute='_compute_address')
     sent_before = fields.Text(compute='_compute_sent_before')
     send_again = fields.Boolean()
 
-    @api.depends('card_ids')
-    def _compute_card_count(self):
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id')
+    def _compute_serials(self):
         for wizard in self:
-            names = wizard.card_ids.mapped('name')
-            wizard.card_count = len(names)
+            names = wizard._get_cards().mapped('name')
             ends = f'{names[0]} … {names[-1]}' if len(names) > 1 else ''.join(names)
             wizard.serials = ends
 
-    @api.depends('card_ids')
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id')
     def _compute_partner_ids(self):
         """Propose the customer whom an e-mail with these cards did not reach."""
         for wizard in self:
-            cards = wizard.card_ids
+            cards = wizard._get_cards()
             failed = all(card.sent_state == 'failed' for card in cards)
             if failed and len(cards.sent_to_id) == 1:
                 wizard.partner_ids = cards.sent_to_id
 
-    @api.depends('card_ids')
-    def _compute_layout_id(self):
-        for wizard in self:
-            series = wizard.card_ids.series_id
-            wizard.layout_id = series.layout_id[:1] or self.env['refill.card.layout']._get_default()
-
-    @api.depends('card_ids')
-    def _compute_address(self):
-        for wizard in self:
-            company = wizard.card_ids.series_id.company_id[:1]
-            wizard.address = company and company._get_refill_card_address()
-            wizard.address_warning = company and company._get_refill_card_address_warning()
-
-    @api.depends('card_ids')
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id')
     def _compute_sent_before(self):
         for wizard in self:
-            wizard.sent_before = wizard.card_ids._origin._get_sent()._describe_sent()
+            wizard.sent_before = wizard._get_cards()._get_sent()._describe_sent()
+
+    def _get_cards(self):
+        domain = self._get_selection_domain()
+        return self.env['refill.card'].search(domain, order='name', limit=MAXIMUM + 1)
 
     @check_identity
     def action_send(self):
@@ -76,7 +56,7 @@ class RefillCardSend(models.TransientModel):
         """
         self.ensure_one()
         self.check_access('write')
-        cards = self.card_ids.sorted('name')
+        cards = self._get_cards()
         self._check_sendable(cards)
         partners = list(self.partner_ids)
         cards._send(partners * len(cards) if len(partners) == 1 else partners, self.layout_id)
@@ -101,6 +81,7 @@ class RefillCardSend(models.TransientModel):
         """
         if not cards:
             raise UserError(self.env._("Choose the cards to send."))
+        self._check_selection()
         if len(cards) > MAXIMUM:
             raise UserError(
                 self.env._("Up to %(maximum)s cards are sent at a time.", maximum=MAXIMUM)

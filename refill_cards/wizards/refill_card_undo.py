@@ -20,7 +20,7 @@ class RefillCardUndo(models.TransientModel):
             wizard.effect = False
             card = wizard.card_id
             if not card.has_access('write') or (
-                card.sudo().company_id - self.env.user.company_ids  # sudo: to compare it
+                card.sudo().used_company_id - self.env.user.company_ids  # sudo: to compare it
             ):
                 continue
             # sudo: a manager of cards need not see payments
@@ -65,5 +65,5 @@ class RefillCardUndo(models.TransientModel):
         reason = (self.reason or '').strip()
         if not reason:
             raise UserError(self.env._("Say why the redemption is undone."))
-        self.card_id._undo_redemption(reason)
+        self.card_id._undo(reason)
         return {'type': 'ir.actions.act_window_close'}

@@ -20,22 +20,23 @@ registry.category("web_tour.tours").add("refill_card_export", {
         },
         {
             content: "Nonsense first",
-            trigger: ".modal .o_field_widget[name=first_serial] input",
+            trigger: ".modal .o_field_widget[name=first] input",
             run: "edit nonsense && press Tab",
         },
         {
-            content: "It is refused with a sentence, and nothing can be exported",
+            content: "It is refused with a sentence",
             trigger:
-                ".modal:not(:has(button[name=action_export]:visible)) .alert:contains('no card with serial number nonsense')",
+                ".o_notification:contains('No card has the serial number') .o_notification_close",
+            run: "click",
         },
         {
-            trigger: ".modal .o_field_widget[name=first_serial] input",
+            trigger: ".modal .o_field_widget[name=first] input",
             run: "clear && press Tab",
         },
         {
             content: "How many cards, and what they are worth",
             trigger:
-                ".modal:has(.o_field_widget[name=card_count]:contains('30')) .o_field_widget[name=amount]:contains('750.00')",
+                ".modal:has(.o_field_widget[name=card_count]:contains('30')) .o_field_widget[name=total]:contains('750.00')",
         },
         {
             trigger: ".modal .o_field_widget[name=file_format] label:contains('PDF')",

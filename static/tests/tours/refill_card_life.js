@@ -96,7 +96,7 @@ registry.category("web_tour.tours").add("refill_card_life", {
         },
         {
             content: "How many and what they are worth is said before",
-            trigger: ".modal .o_field_widget[name=count]:contains('2')",
+            trigger: ".modal .o_field_widget[name=card_count]:contains('2')",
         },
         {
             trigger: ".modal .o_field_widget[name=total]:contains('50.00')",

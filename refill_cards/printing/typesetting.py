@@ -53,7 +53,7 @@ class Fonts(NamedTuple):
     code: Path
 
 
-_FOLDER = Path(__file__).parents[1] / 'static' / 'fonts'
+_FOLDER = Path(__file__).parents[2] / 'static' / 'fonts'
 FONTS = Fonts(*(_FOLDER / f'{name}.ttf' for name in ('sans-regular', 'sans-bold', 'mono-bold')))
 
 

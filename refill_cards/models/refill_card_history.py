@@ -1,0 +1,78 @@
+from odoo import api, models
+from odoo.tools import SQL
+
+
+class Operation:
+    """What is done to cards at once, in the context while it writes them.
+
+    It is proof, too: no client can send an object.
+
+    :param str reference: what its events share.
+    """
+
+    def __init__(self, reference=None):
+        self.reference = reference
+
+    @classmethod
+    def get(cls, env):
+        """Return the operation under way, None without one."""
+        operation = env.context.get('refill_card_operation')
+        return operation if isinstance(operation, cls) else None
+
+
+class RefillCard(models.Model):
+    """What cards write into the audit log: set-based, a method a kind of event."""
+
+    _inherit = 'refill.card'
+
+    def _operating(self):
+        """Return the cards as an operation writes them, past the refusal in :meth:`write`."""
+        return self.with_context(refill_card_operation=Operation())
+
+    def _log(self, *, domain=None, channel='backend', **values):
+        """Write into the audit log what was done with cards whose state stays.
+
+        :param odoo.fields.Domain domain: which cards, when they are too many for a recordset.
+        :param values: further columns of the events; a note must not hold a code, nor a name.
+        """
+        self.flush_model()
+        cards = SQL(
+            """
+            (SELECT card.id, series_id, company_id, card.name, card.state AS old_state
+               FROM (SELECT * FROM refill_card WHERE %s) AS card
+               JOIN refill_card_series series ON series.id = series_id)
+            """,
+            self._get_condition(domain),
+        )
+        values = {'new_state': SQL("card.old_state"), 'channel': channel, **values}
+        self.env.cr.execute(self.env['refill.card.event']._get_insert(cards, **values))
+        self.invalidate_model(['event_ids'])
+
+    def _log_deleted(self, reference):
+        self._log(new_state='deleted', reference=reference)
+
+    def _log_shown(self):
+        self._log(note=self.env._("Code shown"))
+
+    def _log_sending(self, note, partner):
+        """:param res.partner partner: the customer to whom the cards are sent."""
+        self._log(note=note, partner_id=partner.id or None)
+
+    @api.model
+    def _next_reference(self):
+        """Return the reference for the events of the next operation."""
+        # sudo: the sequence is nobody's business
+        return self.env['ir.sequence'].sudo().next_by_code('refill.card.event')
+
+    def _prepare_use_values(self):
+        """Return what the audit log tells about the use of the card, besides its change.
+
+        :rtype: dict
+        """
+        return {
+            'partner_id': self.partner_id.id or None,
+            'payment_id': self.payment_id.id or None,
+            'used_company_id': self.used_company_id.id or None,
+            'amount': self.price,
+            'currency_id': self.currency_id.id,
+        }

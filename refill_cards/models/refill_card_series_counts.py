@@ -1,0 +1,51 @@
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from .refill_card import STATES
+
+
+class RefillCardSeries(models.Model):
+    """How many cards of a series are in which state, and what they are worth."""
+
+    _inherit = 'refill.card.series'
+
+    card_count = fields.Integer(compute='_compute_counts', aggregator='sum')
+    inactive_count = fields.Integer(string="Inactive", compute='_compute_counts', aggregator='sum')
+    inactive_amount = fields.Monetary(compute='_compute_counts')
+    active_count = fields.Integer(string="Active", compute='_compute_counts', aggregator='sum')
+    active_amount = fields.Monetary(compute='_compute_counts')
+    used_count = fields.Integer(string="Used", compute='_compute_counts', aggregator='sum')
+    used_amount = fields.Monetary(compute='_compute_counts')
+    expired_count = fields.Integer(string="Expired", compute='_compute_counts', aggregator='sum')
+    expired_amount = fields.Monetary(compute='_compute_counts')
+    disabled_count = fields.Integer(string="Disabled", compute='_compute_counts', aggregator='sum')
+    disabled_amount = fields.Monetary(compute='_compute_counts')
+
+    @api.depends('card_ids.state', 'price')
+    def _compute_counts(self):
+        groups = self.env['refill.card']._read_group(
+            [('series_id', 'in', self.ids)], ['series_id', 'state'], ['__count']
+        )
+        counts = {(series.id, state): count for series, state, count in groups}
+        for series in self:
+            series.card_count = 0
+            for state, _label in STATES:
+                count = counts.get((series._origin.id, state), 0)
+                series[f'{state}_count'] = count
+                series[f'{state}_amount'] = count * series.price
+                series.card_count += count
+
+    @api.model
+    def _read_group_select(self, aggregate_spec, query):
+        """Let groups count the cards that are there, which are not stored with the series."""
+        counted = {'card_count:sum': Domain.TRUE}
+        for state, _label in STATES:
+            counted[f'{state}_count:sum'] = Domain('state', '=', state)
+        if aggregate_spec not in counted:
+            return super()._read_group_select(aggregate_spec, query)
+        cards = self.env['refill.card']
+        found = cards._search(counted[aggregate_spec])
+        series_id = cards._field_to_sql(cards._table, 'series_id', found)
+        found.add_where(SQL("%s = %s", series_id, SQL.identifier(query.table, 'id')))
+        return SQL("SUM(%s)", found.subselect(SQL("COUNT(*)")))

@@ -1,0 +1,128 @@
+from odoo import fields, models
+from odoo.fields import Domain
+from odoo.tools import format_amount
+
+from ..wording import format_count
+
+
+class RefillCardSeries(models.Model):
+    """What is written into the audit log about whole series, a method a kind of event."""
+
+    _inherit = 'refill.card.series'
+
+    def _log(self, note, reference=None, **values):
+        """Write into the audit log what was done with the whole series.
+
+        :param str note: must not hold a code, nor anybody's name.
+        :param str reference: what the events of one operation share.
+        :param values: further ones of the event.
+        """
+        # sudo: the log is only added to, and by nobody by hand
+        self.env['refill.card.event'].sudo().create(
+            {
+                'series_id': self.id,
+                'company_id': self.sudo().company_id.id,  # sudo: whether or not it is chosen
+                'serial': self.name,
+                'date': fields.Datetime.now(),
+                'user_id': self.env.uid,
+                'channel': 'backend',
+                'note': note,
+                'reference': reference,
+                'currency_id': self.currency_id.id,
+                **values,
+            }
+        )
+
+    def _log_generated(self):
+        details = self._describe(['company_ids', 'valid_till', 'layout_id'])
+        generated = self.env._(
+            "Generated: %(count)s cards of %(price)s",
+            count=format_count(self.env, self.quantity),
+            price=format_amount(self.env, self.price, self.currency_id),
+        )
+        self._log('. '.join([generated, *(f'{key}: {value}' for key, value in details.items())]))
+
+    def _log_changes(self, old, new, reference):
+        """:param dict[str, str] old: see :meth:`_describe`."""
+        changes = [
+            self.env._("%(field)s: %(old)s → %(new)s", field=label, old=old[label], new=value)
+            for label, value in new.items()
+            if value != old[label]
+        ]
+        if changes:
+            self._log('. '.join(changes), reference)
+
+    def _log_exported(self, export):
+        """Write down, in the chatter too, that codes left in a file.
+
+        :param refill.card.export export: whose file holds them.
+        """
+        formats = dict(export._fields['file_format']._description_selection(self.env))
+        note = self.env._(
+            "Exported with the codes: %(file)s, %(count)s cards, %(file_format)s",
+            file=export.name,
+            count=format_count(self.env, export.card_count),
+            file_format=formats[export.file_format],
+        )
+        for series in self:
+            series.message_post(body=note)
+            series._log(note)
+
+    def _log_companies_of_cards(self, old, reference):
+        """Write down for the cards which companies accept them from now on.
+
+        :param str old: which did until now; nothing is written when they still do.
+        """
+        if self.company_names != old:
+            # sudo: whoever may change a series may change all of its cards
+            cards_sudo = self.env['refill.card'].sudo()
+            unused = Domain('series_id', '=', self.id) & Domain('used_on', '=', False)
+            note = self._get_companies_note()
+            cards_sudo._log(domain=unused, note=note, reference=reference)
+
+    def _get_companies_note(self):
+        return self.env._("Available to: %(companies)s", companies=self.company_names)
+
+    def _log_move(self, old, new, count, reference):
+        """Say in the chatter and in the history that cards moved to another series."""
+        names = {'count': format_count(self.env, count), 'old': old.name, 'new': new.name}
+        self._log(
+            self.env._("%(count)s cards moved from series %(old)s to %(new)s", **names), reference
+        )
+        self.message_post(
+            body=self.env._(
+                "%(count)s cards moved from series %(old)s to %(new)s (%(reference)s). %(note)s",
+                reference=reference,
+                note=new._get_companies_note(),
+                **names,
+            )
+        )
+
+    def _log_deleted(self, reference):
+        """Write down that the series is deleted, and which cards: one line, however many."""
+        # sudo: all of them, wherever the user looks
+        cards_sudo = self.env['refill.card'].sudo()
+        domain = [('series_id', '=', self.id)]
+        [[count]] = cards_sudo._read_group(domain, [], ['__count'])
+        note = self.env._("a series without cards")
+        if count:
+            note = self.env._(
+                "%(count)s cards, %(first)s to %(last)s",
+                count=format_count(self.env, count),
+                first=cards_sudo.search(domain, order='name', limit=1).name,
+                last=cards_sudo.search(domain, order='name desc', limit=1).name,
+            )
+        self._log(note, reference, new_state='deleted', amount=count * self.price)
+
+    def _log_cards_deleted(self, cards, reference):
+        """Say in the chatter which cards were deleted; its author is who deleted them."""
+        serials = sorted(cards.mapped('name'))
+        self.message_post(
+            body=self.env._(
+                "%(count)s cards deleted, between %(first)s and %(last)s (%(reference)s).",
+                count=format_count(self.env, len(cards)),
+                first=serials[0],
+                last=serials[-1],
+                reference=reference,
+            )
+        )

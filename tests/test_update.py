@@ -1,0 +1,58 @@
+from odoo.modules.migration import load_script
+from odoo.tests import tagged
+from odoo.tools.misc import file_path
+from odoo.tools.sql import column_exists, index_exists, rename_column
+
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestNames(RefillCardCommon):
+    """Fields that are called otherwise now."""
+
+    def _migrate(self):
+        path = file_path('refill_cards/migrations/19.0.1.2.0/pre-names.py')
+        self.env.flush_all()
+        load_script(path, 'pre_names').migrate(self.cr, '19.0.1.1.0')
+        self.env.invalidate_all()
+
+    def test_columns_and_their_indexes_go_by_the_new_name(self):
+        card = self._generate_card()
+        self._redeem(card)
+        self.env.flush_all()
+        rename_column(self.cr, 'refill_card', 'used_company_id', 'company_id')
+        self.cr.execute(
+            'ALTER INDEX refill_card__used_company_id_index RENAME TO refill_card__company_id_index'
+        )
+        rename_column(self.cr, 'refill_card_lockout', 'origin', 'address')
+        for _again in range(2):
+            self._migrate()
+            self.assertTrue(column_exists(self.cr, 'refill_card_lockout', 'origin'))
+            self.assertTrue(index_exists(self.cr, 'refill_card__used_company_id_index'))
+            self.assertEqual(card.used_company_id, self.company)
+
+    def test_what_users_saved_goes_by_the_new_name(self):
+        export = self.env['ir.exports'].create({'name': "Used", 'resource': 'refill.card'})
+        other = export.copy({'resource': 'refill.card.series'})
+        names = ['company_id', 'company_id/name', 'company_ids', 'series_id/company_id']
+        for name in names:
+            (export + other).export_fields = [(0, 0, {'name': name})]
+        saved = self.env['ir.filters'].create(
+            {
+                'name': "Here",
+                'model_id': 'refill.card',
+                'domain': '''["|", ("company_id", "=", 1), ('company_id.name', '=', 'x')]''',
+                'context': "{'group_by': ['company_id', 'series_id.company_id']}",
+                'sort': '["company_id desc"]',
+            }
+        )
+        self._migrate()
+        self.assertEqual(
+            export.export_fields.mapped('name'),
+            ['used_company_id', 'used_company_id/name', 'company_ids', 'series_id/company_id'],
+        )
+        self.assertEqual(other.export_fields.mapped('name'), names)
+        self.assertIn('("used_company_id", "=", 1)', saved.domain)
+        self.assertIn("('used_company_id.name'", saved.domain)
+        self.assertEqual(saved.context, "{'group_by': ['used_company_id', 'series_id.company_id']}")
+        self.assertEqual(saved.sort, '["used_company_id desc"]')
