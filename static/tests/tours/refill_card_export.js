@@ -85,8 +85,16 @@ registry.category("web_tour.tours").add("refill_card_export", {
             run: "click",
         },
         {
-            content: "Print from the Print menu",
-            trigger: ".o_data_row:first .o_list_record_selector input",
+            content: "Print from the Print menu, of another list: this one is still being reloaded",
+            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
+            run: "click",
+        },
+        {
+            trigger: "a[data-menu-xmlid='refill_cards.menu_refill_card']",
+            run: "click",
+        },
+        {
+            trigger: ".o_data_row:contains('-000001') .o_list_record_selector input",
             run: "click",
         },
         {
