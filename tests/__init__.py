@@ -8,6 +8,7 @@ from . import (
     test_concurrency,
     test_credit,
     test_day,
+    test_doors,
     test_entry,
     test_export,
     test_export_tour,

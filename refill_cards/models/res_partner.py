@@ -71,8 +71,11 @@ class ResPartner(models.Model):
         """
         self.ensure_one()
         customer = self.commercial_partner_id
+        cards = self.env['refill.card']
+        cards.check_access('read')
         # sudo: who sees cards need not have a right on payments
-        paid = self.env['refill.card'].sudo().search([('payment_id.partner_id', '=', customer.id)])
+        paid_sudo = cards.sudo().search([('payment_id.partner_id', '=', customer.id)])
+        paid = paid_sudo.sudo(False)._filtered_access('read')
         unpaid = Domain('payment_id', '=', False) & Domain('partner_id', 'child_of', customer.id)
         action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
         return {**action, 'domain': list(Domain('id', 'in', paid.ids) | unpaid), 'context': {}}

@@ -1,0 +1,454 @@
+"""Every model, window, public method, HTTP route and file of the addon has a line here, which says
+who may go through it. What is new has none, and a test fails until somebody writes it.
+"""
+
+import inspect
+import time
+from contextlib import nullcontext
+from unittest.mock import Mock, patch
+
+from odoo import http
+from odoo.addons.http_routing.tests.common import MockRequest
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Date
+from odoo.models import BaseModel
+from odoo.service.model import get_public_method
+from odoo.tests import HttpCase, tagged
+
+from .common import RefillCardCommon
+
+MODULE = 'refill_cards'
+# A single pixel.
+PICTURE = (
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E'
+    'rkJggg=='
+)
+LATER = Date.to_string(Date.add(Date.today(), years=2))
+# From the least right to the most: what one may, everybody after them may, too.
+ROLES = ('public', 'customer', 'employee', 'clerk', 'manager', 'administrator')
+
+
+class DoorsCase(RefillCardCommon):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.accountant.company_ids = cls.company
+        cls.users = {
+            'public': cls.env.ref('base.public_user'),
+            'customer': cls.customer_user,
+            'employee': cls.employee,
+            'clerk': cls.clerk,
+            'manager': cls.accountant,
+            'administrator': cls._new_user(
+                'administrator', 'base.group_system,account.group_account_manager'
+            ),
+        }
+        cls.stranger.email = 'stranger@example.com'
+
+    @classmethod
+    def _get_models(cls):
+        """Return the models that the addon defines."""
+        models = cls.env.registry.values()
+        return [model for model in models if model._original_module == MODULE]
+
+    def _assert_all_have_a_line(self, found, table):
+        missing, gone = set(found) - set(table), set(table) - set(found)
+        self.assertFalse(missing, "say here who may go through these doors")
+        self.assertFalse(gone, "these doors are gone")
+
+    def _do_and_undo(self, call):
+        """Return what a call returns, after its effects were rolled back."""
+        self.env.invalidate_all()
+        savepoint = self.env.cr.savepoint(flush=False)
+        try:
+            return call()
+        finally:
+            self.env.cr.clear()
+            savepoint.close(rollback=True)
+
+    def _make_one_of_each(self):
+        """Return a record of each model whose records stay, of cards for our company only."""
+        card = self._generate_card()
+        self.used = self._generate_card()
+        self._redeem(self.used)
+        cards = self.env['refill.card'].with_user(self.clerk)
+        self._assert_refused('typo', cards.redeem_code, 'x', self.stranger.id)
+        layout = self.env['refill.card.layout'].search([], limit=1)
+        layout = layout.copy({'company_id': self.company.id})
+        card._send(self.stranger, layout.copy())
+        window = self._make_window('refill.card.export.wizard', self.accountant, card)
+        export = self.env['refill.card.export'].browse(window._export()['res_id'])
+        ranges = self.env['refill.card.export.range'].sudo()
+        records = (
+            card,
+            card.series_id,
+            self.used.sudo().event_ids[:1],
+            self.env['refill.card.attempt'].search([], limit=1),
+            self.env['refill.card.lockout'].search([], limit=1),
+            card.sudo().sending_id,
+            layout,
+            export,
+            ranges.search([('export_id', '=', export.id)]),
+        )
+        self.env.flush_all()
+        return {record._name: record.ensure_one() for record in records}
+
+    def _make_window(self, model, user, card):
+        """Return a window of the user's, as if they had been let in."""
+        values = self._prepare_window_values(model, card)
+        window = self.env[model].with_user(user).sudo().create(values)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        return window.sudo(False)
+
+    def _prepare_window_values(self, model, card):
+        return {
+            'refill.card.change': {
+                'card_ids': card.ids,
+                'operation': 'disable',
+                'reason': 'lost',
+            },
+            'refill.card.export.wizard': {'series_ids': card.series_id.ids},
+            'refill.card.find': {'series_id': card.series_id.id, 'candidate_ids': card.ids},
+            'refill.card.generate': {'quantity': 1},
+            'refill.card.redeem': {'card_id': card.id, 'partner_id': self.stranger.id},
+            'refill.card.send': {
+                'card_ids': card.ids,
+                'partner_ids': self.stranger.ids,
+                'send_again': True,
+            },
+            'refill.card.undo': {'card_id': self.used.id, 'reason': "Wrong customer"},
+        }[model]
+
+
+@tagged('post_install', '-at_install')
+class TestModels(DoorsCase):
+    # To whom our company's records are open for s(earch), r(ead), w(rite), u(nlink), c(reate) and
+    # l(oad), with a value that can be written.
+    MODELS = {
+        'refill.card': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
+        'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
+        'refill.card.event': ({'serial': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
+        'refill.card.export': ({'name': 'x'}, {'manager': 'sr'}),
+        'refill.card.export.range': ({'first_card': '1'}, {'manager': 'sr'}),
+        'refill.card.layout': (
+            {'name': 'x'},
+            {'clerk': 'sr', 'manager': 'srwucl', 'their manager': 'cl'},
+        ),
+        'refill.card.lockout': ({'origin': 'x'}, {'manager': 'sr'}),
+        'refill.card.sending': ({'name': 'x'}, {'manager': 'sr'}),
+        'refill.card.series': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
+    }
+    # Everybody has their own alone.
+    WINDOWS = {
+        'refill.card.change': 'manager',
+        'refill.card.export.wizard': 'manager',
+        'refill.card.find': 'manager',
+        'refill.card.generate': 'manager',
+        'refill.card.redeem': 'clerk',
+        'refill.card.send': 'manager',
+        'refill.card.undo': 'manager',
+    }
+    ABSTRACT = {
+        'refill.card.companies.mixin',
+        'refill.card.export.mixin',
+        'refill.card.key',
+        'refill.card.layout.mixin',
+        'refill.card.selection.mixin',
+        'refill.card.window',
+    }
+
+    def test_every_model_has_a_line(self):
+        self._assert_all_have_a_line(
+            {model._name for model in self._get_models()},
+            {**self.MODELS, **self.WINDOWS, **dict.fromkeys(self.ABSTRACT)},
+        )
+
+    def test_every_model_for_every_role_of_either_company_by_every_door(self):
+        daughter = {'company_id': self.other_company.id}
+        users = {
+            **self.users,
+            'their manager': self._new_user(
+                'their_manager', 'account.group_account_manager', **daughter
+            ),
+            'their clerk': self._new_user(
+                'their_clerk', 'refill_cards.group_refill_card_user', **daughter
+            ),
+        }
+        del users['administrator']  # who is a manager, too
+        records = self._make_one_of_each()
+        self.assertEqual(set(records), set(self.MODELS))
+        for model, record in records.items():
+            for role, user in users.items():
+                values, expected = self.MODELS[model]
+                with self.subTest(model=model, role=role):
+                    doors = self._get_open_doors(record.with_user(user).sudo(False), values)
+                    self.assertEqual(doors, expected.get(role, ''))
+
+    def _get_open_doors(self, record, values, doors='srwucl'):
+        fname = next(iter(values))
+        calls = {
+            's': lambda: record.search([('id', '=', record.id)]),
+            'r': lambda: record.read(['id', fname]),
+            'w': lambda: record.write({**values}),
+            'u': lambda: record.unlink(),
+            'c': lambda: record.create({**values}),
+            'l': lambda: record.load([fname], [[values[fname]]])['ids'],
+        }
+        return ''.join(door for door in doors if self._is_open(calls[door]))
+
+    def _is_open(self, call):
+        try:
+            return bool(self._do_and_undo(call))
+        except UserError:
+            return False
+
+    def test_every_window_is_its_users_alone(self):
+        card = self._make_one_of_each()['refill.card']
+        other = self._new_user('other_manager', 'account.group_account_manager')
+        for model, least in self.WINDOWS.items():
+            for role, user in self.users.items():
+                window = self._make_window(model, user, card)
+                values = self._prepare_window_values(model, card)
+                is_let_in = ROLES.index(role) >= ROLES.index(least)
+                with self.subTest(model=model, role=role):
+                    own = self._get_open_doors(window, values, 'srwuc')
+                    self.assertEqual(own, 'srwuc' if is_let_in else '')
+                    others = self._get_open_doors(window.with_user(other), values, 'srwu')
+                    self.assertEqual(others, '')
+
+
+@tagged('post_install', '-at_install')
+class TestMethods(DoorsCase):
+    # What the addon extends of Odoo's own is here, too: it must not let more people in. To the
+    # public is open what tells nothing, such as an action that opens what the caller names.
+    METHODS = {
+        ('account.account', 'write'): 'manager',
+        ('account.journal', 'write'): 'manager',
+        ('account.move', 'button_cancel'): 'manager',
+        ('account.move', 'button_draft'): 'manager',
+        ('account.move', 'unlink'): 'manager',
+        ('account.move.line', 'write'): 'manager',
+        ('account.partial.reconcile', 'unlink'): 'manager',
+        ('account.payment', 'action_cancel'): 'manager',
+        ('account.payment', 'action_draft'): 'manager',
+        ('account.payment', 'action_open_refill_card'): 'manager',
+        ('account.payment', 'action_post'): 'manager',
+        ('account.payment', 'write'): 'manager',
+        ('account.payment.method', 'write'): 'manager',
+        ('account.payment.method.line', 'write'): 'manager',
+        ('ir.http', 'session_info'): 'public',
+        ('mail.mail', 'unlink'): 'administrator',
+        ('mail.mail', 'write'): 'administrator',
+        ('refill.card', 'action_change'): 'manager',
+        ('refill.card', 'action_delete'): 'manager',
+        ('refill.card', 'action_edit'): 'public',
+        ('refill.card', 'action_export'): 'manager',
+        ('refill.card', 'action_open_payment'): 'clerk',
+        ('refill.card', 'action_print'): 'manager',
+        ('refill.card', 'action_redeem'): 'public',
+        ('refill.card', 'action_send'): 'manager',
+        ('refill.card', 'action_show_code'): 'manager',
+        ('refill.card', 'action_undo'): 'manager',
+        ('refill.card', 'redeem_code'): 'clerk',
+        ('refill.card.change', 'action_confirm'): 'manager',
+        ('refill.card.export', 'action_download'): 'manager',
+        ('refill.card.export', 'action_new'): 'manager',
+        ('refill.card.export.wizard', 'action_confirm'): 'manager',
+        ('refill.card.export.wizard', 'action_export'): 'manager',
+        ('refill.card.find', 'action_find'): 'manager',
+        ('refill.card.find', 'action_open'): 'public',
+        ('refill.card.generate', 'action_generate'): 'manager',
+        ('refill.card.lockout', 'action_unlock'): 'manager',
+        ('refill.card.redeem', 'action_redeem'): 'clerk',
+        ('refill.card.send', 'action_send'): 'manager',
+        ('refill.card.sending', 'action_send_again'): 'manager',
+        ('refill.card.series', 'action_change'): 'manager',
+        ('refill.card.series', 'action_delete'): 'manager',
+        ('refill.card.series', 'action_edit'): 'public',
+        ('refill.card.series', 'action_export'): 'manager',
+        ('refill.card.series', 'action_open_cards'): 'clerk',
+        ('refill.card.series', 'action_print'): 'manager',
+        ('refill.card.undo', 'action_undo'): 'manager',
+        ('res.company', 'create'): 'administrator',
+        ('res.company', 'write'): 'administrator',
+        ('res.partner', 'action_open_refill_cards'): 'clerk',
+        ('res.partner', 'action_redeem_refill_card'): 'public',
+        ('res.users', 'unlink'): 'administrator',
+    }
+
+    def test_every_public_method_lets_in_who_may_and_nobody_else(self):
+        self._assert_all_have_a_line(self._get_public_methods(), self.METHODS)
+        calls = self._prepare_calls()
+        # Whoever is asked for their password has just typed it.
+        request = Mock(session={'identity-check-last': time.time()})
+        self.startPatcher(patch('odoo.addons.base.models.res_users.request', request))
+        for (model, method), least in self.METHODS.items():
+            for role, user in self.users.items():
+                with self.subTest(model=model, method=method, role=role):
+                    self.assertEqual(
+                        self._is_let_in(user, model, method, calls),
+                        ROLES.index(role) >= ROLES.index(least),
+                    )
+
+    def _get_public_methods(self):
+        """Return the methods that the addon opens to RPC or extends, each with its model.
+
+        Without what every model has: who creates, reads, writes or deletes the addon's own records
+        is told by their models' lines.
+        """
+        own = {model._name for model in self._get_models()}
+        return {
+            (model._name if model._name in own else definition._name, name)
+            for model in self.env.registry.values()
+            if model._name not in TestModels.ABSTRACT
+            for definition in model.mro()
+            if definition.__module__.startswith(f'odoo.addons.{MODULE}.')
+            for name, method in vars(definition).items()
+            if inspect.isroutine(method)
+            and self._is_public(definition._name, name)
+            and not (definition._name in {*own, 'base'} and hasattr(BaseModel, name))
+        }
+
+    def _is_public(self, model, name):
+        try:
+            return bool(get_public_method(self.env[model], name))
+        except AccessError:
+            return False
+
+    def _prepare_calls(self):
+        """Return record and arguments of each call on something else than one of each model."""
+        self.records = self._make_one_of_each()
+        card = self.records['refill.card']
+        journal = self.company_data['default_journal_bank']
+        invoice, draft = (self._invoice(10, partner=self.stranger) for _number in range(2))
+        draft.button_draft()
+        payment = self.env['account.payment'].create({'amount': 10, 'partner_id': self.stranger.id})
+        posted = payment.copy()
+        posted.action_post()
+        lines = (invoice + posted.move_id).line_ids
+        lines = lines.filtered(lambda line: line.account_id.account_type == 'asset_receivable')
+        lines.reconcile()
+        method_line = journal.inbound_payment_method_line_ids[0]
+        mail = self.env['mail.mail'].with_user(self.users['administrator'])
+        mail = mail.create({'subject': "x", 'is_notification': True})
+        return {
+            ('account.account', 'write'): (lines.account_id[0], {'name': "x"}),
+            ('account.journal', 'write'): (journal, {'name': "x"}),
+            ('account.move', 'button_cancel'): (draft,),
+            ('account.move', 'button_draft'): (invoice,),
+            ('account.move', 'unlink'): (draft,),
+            ('account.move.line', 'write'): (draft.invoice_line_ids, {'name': "x"}),
+            ('account.partial.reconcile', 'unlink'): (lines.matched_credit_ids[0],),
+            ('account.payment', 'action_cancel'): (payment,),
+            ('account.payment', 'action_draft'): (posted,),
+            ('account.payment', 'action_open_refill_card'): (self.used.payment_id,),
+            ('account.payment', 'action_post'): (payment,),
+            ('account.payment', 'write'): (payment, {'memo': "x"}),
+            ('account.payment.method', 'write'): (method_line.payment_method_id, {'name': "x"}),
+            ('account.payment.method.line', 'write'): (method_line, {'name': "x"}),
+            ('mail.mail', 'unlink'): (mail,),
+            ('mail.mail', 'write'): (mail, {'subject': "y"}),
+            ('refill.card', 'action_open_payment'): (self.used,),
+            ('refill.card', 'action_undo'): (self.used,),
+            ('refill.card', 'redeem_code'): (card.browse(), card.sudo().code, self.stranger.id),
+            ('res.company', 'create'): (self.company.browse(), {'name': "x"}),
+            ('res.company', 'write'): (self.company, {'name': "x"}),
+            ('res.partner', 'action_open_refill_cards'): (self.stranger,),
+            ('res.partner', 'action_redeem_refill_card'): (self.stranger,),
+            ('res.users', 'unlink'): (self._new_user('leaver', 'base.group_user'),),
+        }
+
+    def _is_let_in(self, user, model, method, calls):
+        def call():
+            record, *arguments = calls.get((model, method)) or [self._get_record(model, user)]
+            getattr(record.with_user(user).sudo(False), method)(*arguments)
+
+        try:
+            with MockRequest(self.env(user=user)) if model == 'ir.http' else nullcontext():
+                self._do_and_undo(call)
+        except AccessError:
+            return False
+        return True
+
+    def _get_record(self, model, user):
+        if model in TestModels.WINDOWS:
+            return self._make_window(model, user, self.records['refill.card'])
+        return self.records.get(model, self.env[model])
+
+
+@tagged('post_install', '-at_install')
+class TestRoutes(DoorsCase, HttpCase):
+    LOGGED_IN = {*ROLES} - {'public'}
+    ROUTES = {
+        ('/my/refill', 'GET'): LOGGED_IN,
+        ('/my/refill', 'POST'): LOGGED_IN,
+        ('/my/refill/done', 'GET'): LOGGED_IN,
+        ('/my/payments', 'GET'): LOGGED_IN,
+        ('/my/payments/page/<int:page>', 'GET'): LOGGED_IN,
+        ('/my/payments/<int:payment_id>/receipt', 'GET'): {'customer'},
+    }
+    # Fields that hold files or pictures, and the least role that gets at them.
+    FILES = {
+        ('refill.card.export', 'file'): 'manager',
+        ('refill.card.layout', 'back_picture'): 'clerk',
+        ('refill.card.layout', 'background'): 'clerk',
+        ('refill.card.layout', 'logo'): 'clerk',
+        ('refill.card.layout', 'preview'): 'clerk',
+    }
+
+    def _log_in(self, role):
+        login = self.users[role].sudo().login
+        self.authenticate(*(None, None) if role == 'public' else (login, login))
+
+    def test_every_route_lets_in_who_may_and_nobody_else(self):
+        self._assert_all_have_a_line(self._get_routes(), self.ROUTES)
+        self.company.refill_card_portal = True
+        payment = self._redeem(self._generate_card())
+        for role in ROLES:
+            self._log_in(role)
+            for (route, method), roles in self.ROUTES.items():
+                url = route.replace('<int:page>', '1')
+                url = url.replace('<int:payment_id>', str(payment.id))
+                data = {'csrf_token': http.Request.csrf_token(self), 'code': 'x'}
+                with self.subTest(route=route, method=method, role=role):
+                    response = self.url_open(url, data=data if method == 'POST' else None)
+                    is_let_in = response.ok and '/web/login' not in response.url
+                    self.assertEqual(is_let_in, role in roles)
+
+    def _get_routes(self):
+        rules = http._generate_routing_rules(sorted(self.env.registry._init_modules), False)
+        return {
+            (url, method)
+            for url, endpoint in rules
+            if endpoint.__module__.startswith(f'odoo.addons.{MODULE}.')
+            for method in endpoint.routing['methods'] or ['GET', 'POST']
+        }
+
+    def test_every_file_is_given_to_who_may_have_it_and_nobody_else(self):
+        self._assert_all_have_a_line(self._get_file_fields(), self.FILES)
+        before = self._get_attachments()
+        records = self._make_one_of_each()
+        pictures = ('back_picture', 'background', 'logo')
+        records['refill.card.layout'].write(dict.fromkeys(pictures, PICTURE))
+        made = self._get_attachments() - before
+        self.assertLessEqual({(file.res_model, file.res_field) for file in made}, set(self.FILES))
+        for role in ROLES:
+            self._log_in(role)
+            for (model, field), least in self.FILES.items():
+                url = f'/web/content/{model}/{records[model].id}/{field}'
+                with self.subTest(model=model, field=field, role=role):
+                    self.assertEqual(self.url_open(url).ok, ROLES.index(role) >= ROLES.index(least))
+
+    def _get_file_fields(self):
+        return {
+            (field.model_name, name)
+            for model in self.env.registry.values()
+            for name, field in model._fields.items()
+            if field.type == 'binary' and field._module == MODULE
+        }
+
+    def _get_attachments(self):
+        """Return all attachments, also those of fields, but for what pages are made of."""
+        attachments = self.env['ir.attachment'].sudo().with_context(skip_res_field_check=True)
+        return attachments.search([('res_model', '!=', 'ir.ui.view')])
