@@ -55,6 +55,8 @@
         # Pages and papers of customers.
         'refill_cards/views/account_move_templates.xml',
         'refill_cards/views/portal_templates.xml',
+        'refill_cards/views/portal_redemption_templates.xml',
+        'refill_cards/views/portal_payments_templates.xml',
         'refill_cards/views/account_payment_receipt_templates.xml',
     ],
     'assets': {

@@ -23,6 +23,8 @@ from . import (
     test_operations,
     test_payment,
     test_portal,
+    test_portal_payments,
+    test_portal_redemption,
     test_portal_tour,
     test_print,
     test_privacy,

@@ -13,7 +13,7 @@ from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
 from ..refill_cards.codes import Sealer
-from .test_portal import PortalCommon
+from .portal_common import PortalCommon
 
 LOCKED_OUT = "Too many wrong codes. Please try again after"
 UNKNOWN = "There is no card with this code."

@@ -15,7 +15,7 @@ from odoo.tests import HttpCase, tagged
 
 from ..refill_cards import codes
 from .common import RefillCardCommon
-from .test_portal import CONTROLLER
+from .test_portal_redemption import CONTROLLER
 
 # Of QUICK-7K2M-9XQ4-R3TZD, which the tours type.
 BODY = '7K2M9XQ4R3TZD'

@@ -5,7 +5,7 @@ from odoo import http
 from odoo.fields import Command
 from odoo.tests import tagged
 
-from .test_portal import PortalCommon
+from .portal_common import PortalCommon
 
 
 @tagged('post_install', '-at_install')

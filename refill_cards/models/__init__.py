@@ -63,5 +63,6 @@ from . import (
     res_company_address,
     res_config_settings,
     res_partner,
+    res_partner_portal,
     res_users,
 )
