@@ -9,7 +9,7 @@ from odoo.service.model import retrying
 from odoo.tests import tagged
 from odoo.tools import SQL, mute_logger
 
-from .test_concurrency import ConcurrencyCase
+from .concurrency import ConcurrencyCase
 from .test_send import SENDING, run_mail_server
 
 
