@@ -16,10 +16,10 @@ class AccountAccount(models.Model):
         if 'account_type' in vals:
             self.filtered(
                 lambda account: account.account_type != vals['account_type']
-            )._check_no_refill_cards()
+            )._check_not_booked_by_refill_cards()
         return super().write(vals)
 
-    def _check_no_refill_cards(self):
+    def _check_not_booked_by_refill_cards(self):
         """:raise UserError: when refill cards were booked on one of the accounts."""
         # sudo: whoever sets up accounts need not see the entries
         line_sudo = (

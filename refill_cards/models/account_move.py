@@ -5,7 +5,7 @@ from odoo import models
 from odoo.exceptions import ValidationError
 
 # In the cursor's cache, where Odoo's accounting keeps what is under way, too: no client gets there.
-OPERATION = 'refill_cards.operation'
+CHANGE = 'refill_cards.change_of_books'
 
 
 class Booking(NamedTuple):
@@ -20,7 +20,7 @@ class Booking(NamedTuple):
     lines: list
 
 
-class Operation:
+class ChangeOfBooks:
     """What a change of the books of cards has touched since its outermost block began."""
 
     def __init__(self):
@@ -73,8 +73,8 @@ class AccountMove(models.Model):
         payments_sudo = entries_sudo.origin_payment_id
         with (self | entries_sudo.reversal_move_ids)._changing_refill_card_books(by_action=True):
             if entries_sudo:
-                payments_sudo._lose_refill_card_entry()
-                self._get_refill_card_operation().may_have_deleted = True
+                payments_sudo._release_before_entry_deleted()
+                self._get_change_of_refill_card_books().may_have_deleted = True
             return super().unlink()
 
     # -------------------------------------------------------------------------
@@ -110,10 +110,10 @@ class AccountMove(models.Model):
         :raise ValidationError: when the books and the cards would no longer agree.
         """
         cache = self.env.cr.cache
-        is_outermost = OPERATION not in cache
-        operation = cache.setdefault(OPERATION, Operation())
-        operation.may_correct |= may_correct
-        operation.may_have_deleted |= may_correct
+        is_outermost = CHANGE not in cache
+        change = cache.setdefault(CHANGE, ChangeOfBooks())
+        change.may_correct |= may_correct
+        change.may_have_deleted |= may_correct
         try:
             self._note_refill_card_books(by_action)
             if payments:
@@ -121,28 +121,28 @@ class AccountMove(models.Model):
             yield
             if is_outermost:
                 # sudo: whoever changes the books need not see the cards
-                self.sudo()._check_refill_card_books(operation)
+                self.sudo()._finish_changing_refill_card_books(change)
         finally:
             if is_outermost:
-                cache.pop(OPERATION, None)
+                cache.pop(CHANGE, None)
 
-    def _get_refill_card_operation(self):
-        return self.env.cr.cache[OPERATION]
+    def _get_change_of_refill_card_books(self):
+        return self.env.cr.cache[CHANGE]
 
     def _note_refill_card_books(self, by_action=False, new=False):
         """Note what the entries of cards are like before they change."""
-        operation = self._get_refill_card_operation()
+        change = self._get_change_of_refill_card_books()
         # sudo: whoever may change an entry need not see its journal and payment
         entries_sudo = self.sudo()._get_refill_card_entries()
-        operation.other_ids.update(set(self.ids).difference(entries_sudo.ids))
+        change.other_ids.update(set(self.ids).difference(entries_sudo.ids))
         for entry_sudo in entries_sudo:
             entry_id = entry_sudo.id
-            if entry_id not in operation.bookings:
-                is_new = new or entry_id in operation.other_ids
-                operation.bookings[entry_id] = None if is_new else entry_sudo._get_booking()
+            if entry_id not in change.bookings:
+                is_new = new or entry_id in change.other_ids
+                change.bookings[entry_id] = None if is_new else entry_sudo._get_booking()
             entry_sudo.origin_payment_id._note_refill_card_states()
             if by_action:
-                operation.followed_ids.add(entry_id)
+                change.followed_ids.add(entry_id)
 
     def _get_refill_card_entries(self):
         """Return those of the entries that have to do with cards, and what they reverse.
@@ -195,44 +195,44 @@ class AccountMove(models.Model):
     # THE RULE
     # -------------------------------------------------------------------------
 
-    def _check_refill_card_books(self, operation):
+    def _finish_changing_refill_card_books(self, change):
         """Let payments and cards follow what was changed, and check that all agree.
 
-        :param Operation operation: what was changed.
+        :param ChangeOfBooks change: what was changed.
         :raise ValidationError: when they do not.
         """
-        if not operation.bookings and not operation.states:
+        if not change.bookings and not change.states:
             return
-        entries = self.browse(operation.bookings)
-        payments = self.env['account.payment'].browse(operation.states)
-        if operation.may_have_deleted:
+        entries = self.browse(change.bookings)
+        payments = self.env['account.payment'].browse(change.states)
+        if change.may_have_deleted:
             entries, payments = entries.exists(), payments.exists()
         now = {entry.id: entry._get_booking() for entry in entries}
-        changed_ids = {key for key, old in operation.bookings.items() if old != now.get(key)}
-        both = [operation.bookings[key] for key in changed_ids] + [now.get(k) for k in changed_ids]
+        changed_ids = {key for key, old in change.bookings.items() if old != now.get(key)}
+        both = [change.bookings[key] for key in changed_ids] + [now.get(k) for k in changed_ids]
         reversed_ids = {booking.reversed_id for booking in both if booking}
         payment_ids = {booking.payment_id for booking in both if booking}
         changed = entries.filtered(lambda entry: entry.id in changed_ids)
         affected = changed | entries.filtered(lambda entry: entry.id in reversed_ids)
-        changed._check_kept(operation)
+        if not change.may_correct:
+            changed._check_refill_card_state_by_button(change)
+            changed._check_refill_card_reversal_linked(change)
         payments.filtered(
             lambda payment: (
-                payment.state != operation.states[payment.id]
+                payment.state != change.states[payment.id]
                 or payment.id in payment_ids
                 or payment.move_id in affected
             )
-        )._follow_refill_card_entries(operation)
+        )._follow_refill_card_entries(change)
         for entry in changed | affected._get_posted_reversals():
             if entry.state == 'posted':
-                entry._check_made_by_refill_card(operation.bookings.get(entry.id))
+                entry._check_refill_card_origin(change.bookings.get(entry.id))
 
-    def _check_kept(self, operation):
-        """:raise ValidationError: when a bare state was written, or a reversal cut loose."""
-        for entry in self if not operation.may_correct else ():
-            before = operation.bookings[entry.id]
-            if not before:
-                continue
-            if before.state != entry.state and entry.id not in operation.followed_ids:
+    def _check_refill_card_state_by_button(self, change):
+        """:raise ValidationError: when somebody wrote the bare state of an entry."""
+        for entry in self - self.browse(change.followed_ids):
+            before = change.bookings[entry.id]
+            if before and before.state != entry.state:
                 raise ValidationError(
                     self.env._(
                         "%(entry)s belongs to a refill card: confirm it, reset it to draft or"
@@ -240,7 +240,16 @@ class AccountMove(models.Model):
                         entry=entry.display_name,
                     )
                 )
-            if before.state == 'posted' and before.reversed_id != entry.reversed_entry_id.id:
+
+    def _check_refill_card_reversal_linked(self, change):
+        """:raise ValidationError: when a posted reversal no longer says what it reverses."""
+        for entry in self:
+            before = change.bookings[entry.id]
+            if (
+                before
+                and before.state == 'posted'
+                and before.reversed_id != entry.reversed_entry_id.id
+            ):
                 raise ValidationError(
                     self.env._(
                         "%(entry)s takes back the payment of a refill card and stays linked to it.",
@@ -248,7 +257,7 @@ class AccountMove(models.Model):
                     )
                 )
 
-    def _check_made_by_refill_card(self, before):
+    def _check_refill_card_origin(self, before):
         """:raise ValidationError: when the posted entry is neither a card's nor its reversal.
 
         :param Booking before: what the entry was before it was changed, if known.
@@ -257,11 +266,11 @@ class AccountMove(models.Model):
         original = self.reversed_entry_id
         if self._pays_by_refill_card() and payment.move_id == self:
             is_kept = before and before.state == 'posted'
-            payment._check_refill_card_entry(before.value if is_kept else None)
+            payment._check_entry_books_refill_card_only(before.value if is_kept else None)
         elif original._pays_by_refill_card():
-            self._check_refill_card_reversal()
+            self._check_reverses_refill_card_once()
         elif original.reversed_entry_id._pays_by_refill_card():
-            original._check_refill_card_reversal()
+            original._check_reverses_refill_card_once()
         elif self.journal_id.books_refill_cards:
             raise ValidationError(
                 self.env._(
@@ -271,7 +280,7 @@ class AccountMove(models.Model):
                 )
             )
 
-    def _check_refill_card_reversal(self):
+    def _check_reverses_refill_card_once(self):
         """:raise ValidationError: when a payment would be taken back twice, or in part."""
         original = self.reversed_entry_id
         if (

@@ -88,37 +88,6 @@ class AccountMoveLine(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def _prepare_discount(self, debt, residual, day):
-        """Return a discount for payment on a day, and what it leaves of the debt.
-
-        :return: ``entry`` (its values) and ``gained`` (in the company's currency).
-        :rtype: tuple[dict | None, dict]
-        """
-        company, invoice = debt.company_id, debt.move_id
-        if (
-            not invoice._is_eligible_for_early_payment_discount(debt.currency_id, day)
-            or not company.account_journal_early_pay_discount_loss_account_id
-        ):
-            return None, residual
-        entry = self._prepare_discount_values(debt, day)
-        receivable = entry['line_ids'][-1][2]
-        line = self._imagine_line(
-            company=company,
-            date=entry['date'],
-            account_id=debt.account_id,
-            partner_id=debt.partner_id,
-            currency_id=debt.currency_id,
-            amount_currency=receivable['amount_currency'],
-            balance=receivable['balance'],
-        )
-        result = self._reconcile_on_paper(residual, line._get_refill_card_residual())
-        exchange = (result.get('exchange_values') or {}).get('move_values', {})
-        if not entry['journal_id'] or debt._get_exchange_trouble(exchange):
-            return None, residual
-        gained = self._get_exchange_change(exchange) - receivable['balance']
-        return {'entry': entry, 'gained': gained}, result['debit_values']
-
-    @api.model
     def _prepare_discount_values(self, debt, day):
         """Return the values of the entry of the discount; its last line is the receivable.
 

@@ -2,7 +2,7 @@ from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import format_amount
 
-from .account_move import OPERATION
+from .account_move import CHANGE
 
 MADE_BY_CARD = {
     'amount',
@@ -34,7 +34,7 @@ class AccountPayment(models.Model):
 
     def write(self, vals):
         """:raise ValidationError: when a payment is no longer what its card and its entry say."""
-        self._check_refill_card_stays(vals)
+        self._check_refill_card_payment_unchanged(vals)
         with self.move_id._changing_refill_card_books(self):
             res = super().write(vals)
             if 'journal_id' in vals or 'payment_method_line_id' in vals:
@@ -67,7 +67,7 @@ class AccountPayment(models.Model):
         """Note what payments in a journal of cards say before they change."""
         # sudo: whoever may change a payment need not see its journal
         for payment in self.sudo().filtered('journal_id.books_refill_cards'):
-            states = payment.move_id._get_refill_card_operation().states
+            states = payment.move_id._get_change_of_refill_card_books().states
             states.setdefault(payment.id, None if new else payment.state)
 
     # -------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class AccountPayment(models.Model):
         return self.payment_method_code == 'refill_card'
 
     @api.constrains('destination_account_id', 'refill_card_ids')
-    def _check_refill_card_destination(self):
+    def _check_refill_card_credits_receivable(self):
         """:raise ValidationError: when the credit would not be where customers have theirs."""
         # sudo: whoever may touch the payment need not see the accounts
         for payment in self.sudo():
@@ -95,7 +95,7 @@ class AccountPayment(models.Model):
                     )
                 )
 
-    def _check_refill_card_stays(self, vals):
+    def _check_refill_card_payment_unchanged(self, vals):
         """Refuse to make something else of a payment that has an entry by a card.
 
         By its entry and not by its card, which a payment that was taken back has no more.
@@ -103,8 +103,8 @@ class AccountPayment(models.Model):
         :raise ValidationError: when the payment would change.
         """
         fnames = MADE_BY_CARD & vals.keys()
-        operation = self.env.cr.cache.get(OPERATION)
-        if not fnames or operation and operation.may_correct:
+        change = self.env.cr.cache.get(CHANGE)
+        if not fnames or change and change.may_correct:
             return
         # sudo: whoever may change a payment need not see its entry
         for payment in self.sudo().filtered('move_id'):
@@ -122,7 +122,7 @@ class AccountPayment(models.Model):
                     )
                 )
 
-    def _check_refill_card_entry(self, value=None):
+    def _check_entry_books_refill_card_only(self, value=None):
         """Check that the posted entry is the one that the card makes, and nothing else.
 
         :param float value: of the entry in the company's currency; left out, as of the payment.
@@ -162,10 +162,10 @@ class AccountPayment(models.Model):
     # THE CARD FOLLOWS THE ENTRY
     # -------------------------------------------------------------------------
 
-    def _follow_refill_card_entries(self, operation):
+    def _follow_refill_card_entries(self, change):
         """Let payments say what their entries say, and give cards back whose entries ended.
 
-        :param Operation operation: see :mod:`.account_move`.
+        :param ChangeOfBooks change: see :mod:`.account_move`.
         :raise ValidationError: when a payment and its entry contradict each other.
         """
         for payment in self:
@@ -173,14 +173,14 @@ class AccountPayment(models.Model):
                 continue
             entry = payment.move_id
             state = payment._get_state_of_entry()
-            if operation.may_correct or entry.id in operation.followed_ids:
+            if change.may_correct or entry.id in change.followed_ids:
                 if payment.state != state:
                     payment.state = state
-            payment._check_says_what_entry_says(state)
+            payment._check_refill_card_payment_agrees(state)
             if entry and state == 'canceled':
                 payment._release_refill_cards()
             elif state not in ('draft', 'canceled'):
-                payment._check_has_used_card()
+                payment._check_has_used_refill_card()
 
     def _get_state_of_entry(self):
         """Return the state that the payment has by its entry."""
@@ -194,7 +194,7 @@ class AccountPayment(models.Model):
         # Nothing is waited for: the money came with the card.
         return 'in_process' if self.outstanding_account_id.reconcile else 'paid'
 
-    def _check_says_what_entry_says(self, state):
+    def _check_refill_card_payment_agrees(self, state):
         """:raise ValidationError: when the payment and its entry contradict each other."""
         entry = self.move_id
         links = (self, self.journal_id, self.company_id)
@@ -215,7 +215,7 @@ class AccountPayment(models.Model):
                 )
             )
 
-    def _check_has_used_card(self):
+    def _check_has_used_refill_card(self):
         """:raise ValidationError: when no used card stands behind what is in the books."""
         card = self.refill_card_ids
         if (
@@ -231,7 +231,7 @@ class AccountPayment(models.Model):
                 )
             )
 
-    def _lose_refill_card_entry(self):
+    def _release_before_entry_deleted(self):
         """Give back the cards of payments whose entry is about to be deleted."""
         for payment in self.filtered(lambda payment: payment._is_made_by_refill_card()):
             payment.state = 'canceled'

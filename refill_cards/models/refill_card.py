@@ -35,7 +35,7 @@ class RefillCard(models.Model):
     number = fields.Integer(required=True, readonly=True, aggregator=None)
     name = fields.Char(string="Serial Number", required=True, readonly=True)
     code_sealed = fields.Char(required=True, readonly=True, groups=fields.NO_ACCESS)
-    code = fields.Char(compute='_compute_code', search='_search_code')
+    code = fields.Char(compute='_compute_code')
     key_problem = fields.Char(compute='_compute_key_problem')
     state = fields.Selection(selection=STATES, string="Status", required=True, readonly=True)
     valid_till = fields.Date(help="Last day on which the card is accepted.")
@@ -59,7 +59,6 @@ class RefillCard(models.Model):
     )
     # Of a disabled or expired card, which may become again what it was.
     was_inactive = fields.Boolean(readonly=True)
-    is_redeemable = fields.Boolean(compute='_compute_is_redeemable')
     can_manage = fields.Boolean(
         compute='_compute_can_manage', help="Whether the user manages cards of the issuing company."
     )
@@ -153,6 +152,25 @@ class RefillCard(models.Model):
                 return
             last = rows[-1][0]
             yield [(id_, sealer.open(sealed), *others) for id_, sealed, *others in rows]
+
+    # -------------------------------------------------------------------------
+    # WHICH CARDS
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _get_condition(self, domain, limit=None):
+        """Return which cards are meant, as a condition on the table of the cards.
+
+        :param odoo.fields.Domain domain: which ones, of those that the user sees; None for the
+            cards of this recordset.
+        :param int limit: so many at the most, and none that another transaction holds.
+        :rtype: SQL
+        """
+        if domain is None:
+            return SQL("id = ANY(%s)", list(self.ids))
+        query = self._search(domain, limit=limit)
+        free = SQL("FOR NO KEY UPDATE SKIP LOCKED") if limit else SQL()
+        return SQL("id IN (%s %s)", query.select(), free)
 
     # -------------------------------------------------------------------------
     # CRUD

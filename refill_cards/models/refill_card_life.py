@@ -35,6 +35,8 @@ class RefillCard(models.Model):
 
     _inherit = 'refill.card'
 
+    is_redeemable = fields.Boolean(compute='_compute_is_redeemable')
+
     def write(self, vals):
         """Only the validity of a card is edited by hand, and only until it is used.
 
@@ -110,21 +112,6 @@ class RefillCard(models.Model):
             )
         )
         return rows[0][0] if rows else False
-
-    @api.model
-    def _get_condition(self, domain, limit=None):
-        """Return which cards are meant, as a condition on the table of the cards.
-
-        :param odoo.fields.Domain domain: which ones, of those that the user sees; None for the
-            cards of this recordset.
-        :param int limit: so many at the most, and none that another transaction holds.
-        :rtype: SQL
-        """
-        if domain is None:
-            return SQL("id = ANY(%s)", list(self.ids))
-        query = self._search(domain, limit=limit)
-        free = SQL("FOR NO KEY UPDATE SKIP LOCKED") if limit else SQL()
-        return SQL("id IN (%s %s)", query.select(), free)
 
     # -------------------------------------------------------------------------
     # STATES

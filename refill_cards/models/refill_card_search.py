@@ -1,4 +1,4 @@
-from odoo import api, models
+from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools.sql import escape_psql
 
@@ -8,7 +8,11 @@ from .refill_card_generation import MAX_QUANTITY, NUMBER_DIGITS
 
 
 class RefillCard(models.Model):
+    """Finding a card by what staff type, scan or search for."""
+
     _inherit = 'refill.card'
+
+    code = fields.Char(search='_search_code')
 
     @api.model
     def _find(self, text, partner):
