@@ -14,7 +14,6 @@ from odoo.tools import SQL, mute_logger
 
 from ..refill_cards.models.refill_card import DISABLE_REASONS
 from ..refill_cards.models.refill_card_life import TRANSITIONS
-from ..refill_cards.wizards import refill_card_change
 from .common import RefillCardCommon
 
 CARDS = st.integers(0, 4)
@@ -129,7 +128,7 @@ class LifeOfCards(RuleBasedStateMachine):
         self.payments += self.case._redeem(card, customer, user)
 
     def change(self, index, who, operation, reason, days):
-        states = refill_card_change.OPERATIONS[operation]
+        states = self.case.env['refill.card']._get_operation_states()[operation]
         cards = self._card(index, *states) + self._card(index + who, 'used')
         values = {'reason': reason, 'reason_text': "x", 'company_ids': self.case.company.ids}
         values['valid_till'] = Date.today() + timedelta(days=days)

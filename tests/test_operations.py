@@ -53,7 +53,7 @@ class TestOperations(RefillCardCommon):
         return getattr(cards, f'_{operation}')(domain)
 
     def test_operations_start_where_the_states_allow_it(self):
-        for operation, states in self.cards._operation_states.items():
+        for operation, states in self.cards._get_operation_states().items():
             self.assertLessEqual(set(states), {'inactive', 'active', 'expired', 'disabled'})
             reached = BECOMES.get(operation, set())
             for old in states:
@@ -98,7 +98,7 @@ class TestOperations(RefillCardCommon):
         manager = self._new_user(
             'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
         )
-        for operation in self.cards._operation_states:
+        for operation in BECOMES:
             with self.subTest(operation=operation):
                 with self.assertRaises(AccessError):
                     self._operate(card.with_user(self.clerk), operation)

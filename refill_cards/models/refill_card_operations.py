@@ -15,26 +15,31 @@ class RefillCard(models.Model):
 
     _inherit = 'refill.card'
 
-    # The states from which each operation starts: on purpose fewer than `TRANSITIONS` would allow.
-    _operation_states = {
-        'activate': ('inactive',),
-        'deactivate': ('active',),
-        'disable': ('inactive', 'active'),
-        'enable': ('disabled',),
-        'extend': ('inactive', 'active', 'expired'),
-        'companies': ('inactive', 'active', 'expired', 'disabled'),
-    }
+    @api.model
+    def _get_operation_states(self):
+        """Return from which states each operation starts: fewer than ``TRANSITIONS`` would allow.
+
+        :rtype: dict[str, tuple[str, ...]]
+        """
+        return {
+            'activate': ('inactive',),
+            'deactivate': ('active',),
+            'disable': ('inactive', 'active'),
+            'enable': ('disabled',),
+            'extend': ('inactive', 'active', 'expired'),
+            'companies': ('inactive', 'active', 'expired', 'disabled'),
+        }
 
     @api.model
     def _get_operation_domain(self, operation):
         """Return the domain of the cards to which an operation does something.
 
-        :param str operation: a key of ``_operation_states``.
+        :param str operation: a key of :meth:`_get_operation_states`.
         :rtype: odoo.fields.Domain
         """
         return (
             self._get_manageable_domain()
-            & Domain('state', 'in', self._operation_states[operation])
+            & Domain('state', 'in', self._get_operation_states()[operation])
             # A card whose payment was taken back is disabled, and still part of the books.
             & Domain('used_on', '=', False)
             & ~self._get_too_late_domain(operation)
@@ -61,7 +66,7 @@ class RefillCard(models.Model):
     def _begin(self, operation, domain, reference):
         """Return how to change the cards of an operation: past its rights, and no others.
 
-        :param str operation: a key of ``_operation_states``.
+        :param str operation: a key of :meth:`_get_operation_states`.
         :param odoo.fields.Domain domain: which cards; None for those of this recordset.
         :param str reference: None for a new one.
         :return: the model as superuser, the domain of the cards, and what their events share.
