@@ -14,7 +14,7 @@ from freezegun import freeze_time
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
-from odoo.tests import HttpCase, JsonRpcException, tagged
+from odoo.tests import Form, HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
 from odoo.tools.translate import code_translations
 
@@ -145,6 +145,18 @@ class TestExport(ExportCommon):
                 self.assertRaisesRegex(UserError, sentence),
             ):
                 self._export(series, **values)
+
+    def test_an_end_of_the_range_that_is_cleared_no_longer_counts(self):
+        series = self._generate()
+        with Form(self._open(series)) as form:
+            form.first = series.card_ids[2].name
+            form.last = series.card_ids[2].name
+            self.assertEqual(form.card_count, 1)
+            form.first = False
+            self.assertEqual((form.card_count, form.first_id), (3, form.first_id.browse()))
+            form.last = False
+            form.first = series.card_ids[1].name
+        self.assertEqual(form.record.card_count, 2)
 
     def test_the_window_says_what_is_wrong_before(self):
         wizards = self.env['refill.card.export.wizard'].with_user(self.accountant)

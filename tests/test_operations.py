@@ -153,3 +153,30 @@ class TestOperations(RefillCardCommon):
         sends = self.env['refill.card.send'].with_user(self.accountant)
         window = sends.create({'first': names[3], 'last': names[1]})
         self.assertEqual(window._get_cards().mapped('name'), names[1:4])
+
+    def test_only_the_write_of_an_operation_is_past_the_refusal(self):
+        card = self._generate_card()
+        written = card.sudo()._operating()
+        written.sending_id = False
+        with self.assertRaises(AccessError):
+            written.state = 'disabled'
+        hidden = [Command.update(card.id, {'state': 'disabled'})]
+        with self.assertRaises(AccessError):
+            card.series_id.sudo().write({'price': 30, 'card_ids': hidden})
+
+    def test_a_window_extends_the_cards_that_it_counts(self):
+        day = date(2050, 1, 1)
+        wizards = self.env['refill.card.change'].with_user(self.accountant)
+        for fname in ('card_ids', 'first_id', 'last_id'):
+            series = self._generate(3)
+            card = series.card_ids[0 if fname == 'last_id' else 2]
+            narrower = {fname: [Command.set(card.ids)] if fname == 'card_ids' else card.id}
+            both = {'series_ids': [Command.set(series.ids)], **narrower}
+            window = wizards.create({**both, 'operation': 'extend', 'valid_till': day})
+            with self.subTest(fname):
+                self.assertEqual(window.card_count, 1)
+                self.assertEqual(window.selected, card.name if fname == 'card_ids' else False)
+                self.assertEqual(window._apply(), 1)
+                self.assertEqual(card.valid_till, day)
+                self.assertNotIn(day, (series.card_ids - card).mapped('valid_till'))
+                self.assertNotEqual(series.valid_till, day)

@@ -408,6 +408,18 @@ class TestSeries(RefillCardCommon, MailCase):
         self.env.invalidate_all()
         self.assertEqual(series.sudo().company_ids, self.company + stranger)
 
+    def test_companies_and_the_last_day_changed_at_once_are_both_told_to_the_cards(self):
+        series = self._generate()
+        self.accountant.sudo().group_ids += self.env.ref('base.group_multi_company')
+        with Form(series) as form:
+            form.shown_company_ids.add(self.other_company)
+            form.valid_till = '2050-01-01'
+        for card in series.card_ids:
+            self.assertEqual(
+                set(card.event_ids.mapped('note')),
+                {f'Available to: {series.company_names}', "Valid till 2050-01-01"},
+            )
+
     def test_what_the_user_does_not_see_still_keeps_a_card_from_a_company(self):
         card = self._generate_card(company_ids=[Command.set(self.other_company.ids)])
         self.env.flush_all()

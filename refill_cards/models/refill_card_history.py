@@ -3,7 +3,7 @@ from odoo.tools import SQL
 
 
 class Operation:
-    """What is done to cards at once, in the context while it writes them.
+    """What is done to cards at once, in the context of the write that is a part of it.
 
     It is proof, too: no client can send an object.
 
@@ -12,12 +12,19 @@ class Operation:
 
     def __init__(self, reference=None):
         self.reference = reference
+        self._is_taken = False
 
     @classmethod
-    def get(cls, env):
-        """Return the operation under way, None without one."""
+    def take(cls, env):
+        """Return the operation that a write is a part of, None without one.
+
+        Once: what is written within that write, or after it by another addon, is no part of it.
+        """
         operation = env.context.get('refill_card_operation')
-        return operation if isinstance(operation, cls) else None
+        if not isinstance(operation, cls) or operation._is_taken:
+            return None
+        operation._is_taken = True
+        return operation
 
 
 class RefillCard(models.Model):
@@ -26,7 +33,7 @@ class RefillCard(models.Model):
     _inherit = 'refill.card'
 
     def _operating(self):
-        """Return the cards as an operation writes them, past the refusal in :meth:`write`."""
+        """Return the cards as an operation writes them, once, past the refusal in :meth:`write`."""
         return self.with_context(refill_card_operation=Operation())
 
     def _log(self, *, domain=None, channel='backend', **values):

@@ -43,7 +43,7 @@ class RefillCard(models.Model):
         :raise AccessError: when what only an operation changes is written, by whomever.
         :raise UserError: when the card was used, or the day has passed.
         """
-        if Operation.get(self.env):
+        if Operation.take(self.env):
             return super().write(vals)
         others = dict(vals)
         if any(self._is_protected(fname) for fname in vals):

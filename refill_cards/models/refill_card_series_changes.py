@@ -36,21 +36,21 @@ class RefillCardSeries(models.Model):
         recorded = [fname for fname in RECORDED if fname in vals]
         if not recorded:
             return super().write(vals)
-        under_way = Operation.get(self.env)
-        operation = under_way or Operation(self.env['refill.card']._next_reference())
+        under_way = Operation.take(self.env)
+        cards = self.env['refill.card']
+        reference = under_way.reference if under_way else cards._next_reference()
         before = {series: series._describe(recorded) for series in self}
         days, names = {}, {}
         if not under_way and 'valid_till' in vals:
             days = {series: series.valid_till for series in self}
         if not under_way and 'company_ids' in vals:
             names = {series: series.company_names for series in self}
-        series = self.with_context(refill_card_operation=operation)
-        res = super(RefillCardSeries, series).write(vals)
+        res = super().write(vals)
         for series, old in before.items():
-            series._log_changes(old, series._describe(recorded), operation.reference)
-        self._move_last_days(days, operation.reference)
+            series._log_changes(old, series._describe(recorded), reference)
+        self._move_last_days(days, reference)
         for series, old in names.items():
-            series._log_companies_of_cards(old, operation.reference)
+            series._log_companies_of_cards(old, reference)
         return res
 
     def _move_last_days(self, olds, reference):

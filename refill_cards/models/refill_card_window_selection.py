@@ -50,6 +50,7 @@ class RefillCardSelectionMixin(models.AbstractModel):
     def _look_up(self, typed, found):
         """Show the card that was typed or scanned, or say why there is none."""
         if not self[typed]:
+            self[found] = False
             return None
         try:
             self[found] = self._find_end(self[typed])
@@ -73,12 +74,12 @@ class RefillCardSelectionMixin(models.AbstractModel):
                 )
             ) from None
 
-    @api.depends('card_ids', 'series_ids')
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id')
     def _compute_selected(self):
         for window in self:
             window.selected = False
-            if window.series_ids:
-                names = ', '.join(window.series_ids.mapped('name'))
+            if series := window._get_whole_series():
+                names = ', '.join(series.mapped('name'))
                 window.selected = self.env._("All cards of series %(series)s", series=names)
             elif len(window.card_ids) == 1:
                 window.selected = window.card_ids.name
@@ -123,6 +124,14 @@ class RefillCardSelectionMixin(models.AbstractModel):
         if self.series_ids:
             domain = Domain('series_id', 'in', self.series_ids._origin.ids)
         return domain & self.env['refill.card']._get_range_domain(first.name, last.name)
+
+    def _get_whole_series(self):
+        """Return the series that are meant with all of their cards.
+
+        :rtype: refill.card.series
+        """
+        is_narrowed = self.card_ids or self.first_id or self.last_id
+        return self.series_ids.browse() if is_narrowed else self.series_ids
 
     def _get_cards_domain(self):
         """Return the domain of those of them with which something will be done."""

@@ -175,8 +175,8 @@ class RefillCardChange(models.TransientModel):
                 return cards._enable(domain)
             case 'disable':
                 return cards._disable(self.reason, (self.reason_text or '').strip(), domain)
-            case 'extend' if self.series_ids:
-                return self.series_ids._extend(self.valid_till or None)
+            case 'extend' if series := self._get_whole_series():
+                return series._extend(self.valid_till or None)
             case 'extend':
                 return cards._extend(self.valid_till or None, domain)
             case 'companies':
