@@ -269,7 +269,7 @@ class TestExport(ExportCommon):
         self.assertTrue(content.startswith(b'\xef\xbb\xbf'))
         header, *rows = csv.reader(io.StringIO(content.decode('utf-8-sig')))
         self.assertEqual(
-            header, ['Serial Number', 'Code', 'Price', 'Currency', 'Valid Till', 'Status']
+            header, ['Serial Number', 'Code', 'Face Value', 'Currency', 'Valid till', 'Status']
         )
         self._assert_rows(rows, series.card_ids)
         self.assertEqual(rows[0][2], '12.50')

@@ -29,7 +29,10 @@ class TestLayout(RefillCardCommon):
             ({'paper': 'roll58', 'show_barcode': True}, "The bar code of the longest code does"),
             ({'paper': 'cr80', 'back_text': 'W' * 60}, "The text on the back “WW.*” does not fit"),
             ({'text': "Hello", 'text_color': '#ffffff'}, "colour of the background"),
-            ({'columns': 1, 'rows': 1, 'accent_color': '#fffffe'}, "The price has about the colo"),
+            (
+                {'columns': 1, 'rows': 1, 'accent_color': '#fffffe'},
+                "The face value has about the colo",
+            ),
             ({'gap': -1}, "cannot be negative"),
             ({'accent_color': 'red'}, "hexadecimal"),
             ({'title': "Price {prize}"}, "{prize} stands for nothing"),

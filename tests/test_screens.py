@@ -1,5 +1,6 @@
 """What the screens of the backend offer, each as the user who sees it."""
 
+import re
 from datetime import timedelta
 
 from lxml import etree
@@ -36,6 +37,13 @@ class TestScreens(RefillCardCommon):
         self.accountant.sudo().group_ids += self.env.ref('base.group_system')
         self.assertIn(settings, self._load_menus(self.accountant))
 
+    def test_links_in_e_mails_lead_to_lists(self):
+        templates = self.env['mail.template'].search([('name', '=like', 'Refill Cards:%')])
+        paths = re.findall(r'/odoo/([\w-]+)', ''.join(templates.mapped('body_html')))
+        self.assertGreaterEqual(len(paths), 2)
+        for path in paths:
+            self.assertTrue(self.env['ir.actions.act_window'].search([('path', '=', path)]), path)
+
     # -------------------------------------------------------------------------
     # LISTS
     # -------------------------------------------------------------------------
@@ -57,7 +65,9 @@ class TestScreens(RefillCardCommon):
 
     def test_lists_are_tiles_on_phones_and_keep_their_buttons_on_tablets(self):
         actions = self.env['ir.actions.act_window'].search([('path', '=like', 'refill-card%')])
-        actions -= self.env.ref('refill_cards.refill_card_layout_action')  # two short columns
+        layouts = self.env.ref('refill_cards.refill_card_layout_action')
+        self.assertIn('kanban', layouts.view_mode.split(','))
+        actions -= layouts  # two short columns
         self.assertEqual(len(actions), 8)
         for action in actions:
             records = self.env[action.res_model].with_user(self.accountant)
@@ -177,6 +187,14 @@ class TestScreens(RefillCardCommon):
         window = series.action_change()
         self.assertEqual(window['name'], "Change Cards")
         self.assertNotIn('is_operation_chosen', window['context'])
+
+    def test_confirm_is_offered_once_an_operation_is_chosen(self):
+        windows = self.env['refill.card.change'].with_user(self.accountant)
+        arch = etree.fromstring(windows.get_view(view_type='form')['arch'])
+        hidden = arch.find('.//button[@name="action_confirm"]').get('invisible')
+        for operation, problem in ((False, False), ('disable', "Two series."), (False, "Both.")):
+            self.assertTrue(safe_eval(hidden, {'operation': operation, 'problem': problem}))
+        self.assertFalse(safe_eval(hidden, {'operation': 'disable', 'problem': False}))
 
     def test_printing_and_exporting_are_called_as_their_buttons(self):
         series = self._generate(1)

@@ -8,11 +8,13 @@ from unittest.mock import patch
 import pypdf
 from aiosmtpd.controller import Controller
 from freezegun import freeze_time
+from lxml import etree
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 from odoo.tools import mute_logger
+from odoo.tools.safe_eval import safe_eval
 
 from ..refill_cards.models import refill_card_sending
 from .common import RefillCardCommon, scan
@@ -191,6 +193,31 @@ class TestSend(SendCase):
             self._send(series.card_ids[0], self.customer, layout_id=False)
         self.assertFalse(series.card_ids.sent_to_id)
         self.assertFalse(self.env['mail.mail'].search([('subject', 'like', "Your refill card")]))
+
+    def test_the_window_says_before_that_cards_cannot_be_sent_and_offers_no_button(self):
+        series = self._generate()
+        asleep = self._generate_card(activation_required=True)
+        self._redeem(series.card_ids[2])
+        for cards, sentence in (
+            (series.card_ids[2], "cannot be redeemed any more"),
+            (series.card_ids, "cannot be redeemed any more"),
+            (asleep, "is not active yet"),
+            (series.card_ids.browse(), "Choose the cards"),
+        ):
+            with self.subTest(sentence=sentence):
+                self.assertIn(sentence, self._open(cards, self.customer).problem)
+        window = self._open(series.card_ids[:2], self.customer)
+        self.assertFalse(window.problem)
+        arch = etree.fromstring(window.get_view(view_type='form')['arch'])
+        hidden = arch.find('.//button[@name="action_send"]').get('invisible')
+        shown = {'problem': False, 'sent_before': False, 'send_again': False}
+        for values, expected in (
+            ({}, False),
+            ({'problem': "It was used."}, True),
+            ({'sent_before': "Sent."}, True),
+            ({'sent_before': "Sent.", 'send_again': True}, False),
+        ):
+            self.assertEqual(bool(safe_eval(hidden, {**shown, **values})), expected, values)
 
     def test_a_card_is_sent_on_its_last_day_and_not_after_it(self):
         today = fields.Date.today()
@@ -475,8 +502,8 @@ class TestSend(SendCase):
         for change, words in (
             (redeem, "cannot be redeemed any more"),
             (disable, "cannot be redeemed any more"),
-            (redirect, "address of the e-mail was changed"),
-            (copy, "address of the e-mail was changed"),
+            (redirect, "e-mail address was changed"),
+            (copy, "e-mail address was changed"),
             (lose_right, "may not export"),
         ):
             card = self._generate_card()
@@ -565,6 +592,7 @@ class TestSend(SendCase):
         self._run_mail_queue()
         wizard = self._open(cards, self.stranger)
         self.assertIn(f"{cards[0].name}: sent to {self.customer.name} on", wizard.sent_before)
+        self.assertNotRegex(wizard.sent_before, r'\d+:\d+:\d+')
         with self.assertRaisesRegex(UserError, f"sent to {self.customer.name} on"):
             type(wizard).action_send.__wrapped__(wizard)
         self.assertEqual(cards.mapped('sent_state'), ['sent', False])
@@ -589,7 +617,7 @@ class TestSend(SendCase):
         self._send(cards[0], self.stranger, send_again=True)
         self._run_mail_queue()
         self.assertEqual(first.state, 'failed')
-        self.assertIn("by another e-mail meanwhile", first.problem)
+        self.assertIn("by another e-mail in the meantime", first.problem)
         [(addresses, _content)] = self.mail_server.taken
         self.assertEqual(addresses, ['stranger@example.com'])
 

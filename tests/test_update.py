@@ -56,3 +56,30 @@ class TestNames(RefillCardCommon):
         self.assertIn("('used_company_id.name'", saved.domain)
         self.assertEqual(saved.context, "{'group_by': ['used_company_id', 'series_id.company_id']}")
         self.assertEqual(saved.sort, '["used_company_id desc"]')
+
+
+@tagged('post_install', '-at_install')
+class TestWords(RefillCardCommon):
+    """What the addon wrote into the database, and says otherwise now."""
+
+    def _migrate(self):
+        path = file_path('refill_cards/migrations/19.0.1.2.0/post-words.py')
+        self.env.flush_all()
+        load_script(path, 'post_words').migrate(self.cr, '19.0.1.1.0')
+        self.env.invalidate_all()
+
+    def test_the_link_in_the_e_mail_leads_to_the_audit_log(self):
+        template = self.env.ref('refill_cards.mail_template_shown_codes')
+        right = template.body_html
+        template.body_html = right.replace('refill-card-history', 'refill-card-events')
+        self.assertNotEqual(template.body_html, right)
+        self._migrate()
+        self.assertEqual(template.body_html, right)
+
+    def test_the_plastic_card_has_the_default_instructions_unless_somebody_wrote_others(self):
+        former = "Scan the QR code, or type the code at {address}."
+        layout = self.env.ref('refill_cards.refill_card_layout_plastic')
+        for written, expected in ((former, False), ("Ask Ada.", "Ask Ada.")):
+            layout.instructions = written
+            self._migrate()
+            self.assertEqual(layout.instructions, expected)

@@ -86,7 +86,7 @@ class AccountMoveLine(models.Model):
         if isinstance(error, UserError | RedirectWarning):
             return str(error.args[0])
         _logger.error("Prepaid credit could not be reconciled", exc_info=error)
-        return self.env._("An error that the server's log tells.")
+        return self.env._("An error: see the server's log.")
 
     @contextmanager
     def _all_or_nothing(self):

@@ -38,7 +38,7 @@ class RefillCard(models.Model):
     code = fields.Char(compute='_compute_code')
     key_problem = fields.Char(compute='_compute_key_problem')
     state = fields.Selection(selection=STATES, string="Status", required=True, readonly=True)
-    valid_till = fields.Date(help="Last day on which the card is accepted.")
+    valid_till = fields.Date(string="Valid till", help="Last day on which the card is accepted.")
     partner_id = VisibleMany2one(
         comodel_name='res.partner',
         string="Customer",
@@ -46,8 +46,8 @@ class RefillCard(models.Model):
         index='btree_not_null',
         ondelete='restrict',
     )
-    used_on = fields.Datetime(readonly=True)
-    used_by_id = VisibleMany2one(comodel_name='res.users', readonly=True)
+    used_on = fields.Datetime(string="Used on", readonly=True)
+    used_by_id = VisibleMany2one(comodel_name='res.users', string="Used by", readonly=True)
     used_company_id = VisibleMany2one(
         comodel_name='res.company', string="Redeemed in", readonly=True, index='btree_not_null'
     )
@@ -65,12 +65,12 @@ class RefillCard(models.Model):
     can_change = fields.Boolean(
         compute='_compute_can_manage', help="Whether the user may, and the card was not used."
     )
-    price = fields.Monetary(related='series_id.price', aggregator='sum')
+    price = fields.Monetary(related='series_id.price', string="Face Value", aggregator='sum')
     currency_id = fields.Many2one(related='series_id.currency_id')
     company_ids = fields.Many2many(related='series_id.company_ids')
     company_names = fields.Char(related='series_id.company_names')
     event_ids = fields.One2many(
-        comodel_name='refill.card.event', inverse_name='card_id', string="History"
+        comodel_name='refill.card.event', inverse_name='card_id', string="Audit Log"
     )
 
     _name_unique = models.UniqueIndex('(name)', "Two cards cannot have the same serial number.")

@@ -122,8 +122,8 @@ class RefillCardAttempt(models.Model):
             return (
                 env._("Many refill card codes are looked at"),
                 env._(
-                    "%(person)s looked at or guessed %(count)s codes within an hour. Look at Refill"
-                    " Cards > History and Refused Codes for which.",
+                    "%(person)s looked at or guessed %(count)s codes within an hour. Refill Cards >"
+                    " Protection > Audit Log and Refused Codes say which.",
                     person=person.name,
                     count=format_count(env, count),
                 ),
@@ -131,8 +131,8 @@ class RefillCardAttempt(models.Model):
         return (
             env._("Many refill card codes are refused"),
             env._(
-                "%(count)s codes were refused within an hour: somebody may be guessing. Look"
-                " at Refill Cards > Refused Codes for who it is and where from.",
+                "%(count)s codes were refused within an hour: somebody may be guessing. Refill"
+                " Cards > Protection > Refused Codes says who, and from where.",
                 count=format_count(env, count),
             ),
         )

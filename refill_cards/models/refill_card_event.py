@@ -8,7 +8,7 @@ from .visible_fields import VisibleChar, VisibleMany2one
 
 class RefillCardEvent(models.Model):
     _name = 'refill.card.event'
-    _description = "Refill Card History"
+    _description = "Refill Card Audit Log"
     _order = 'id desc'
     _log_access = False
     _rec_name = 'serial'
@@ -159,7 +159,7 @@ class RefillCardEvent(models.Model):
     def write(self, vals):
         """:raise UserError: whatever is written; history is only added to."""
         if vals:
-            raise UserError(self.env._("The history of refill cards cannot be changed."))
+            raise UserError(self.env._("The audit log of refill cards cannot be changed."))
         return super().write(vals)
 
     def unlink(self):
@@ -180,4 +180,4 @@ class RefillCardEvent(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):
-        raise UserError(self.env._("The history of refill cards cannot be deleted."))
+        raise UserError(self.env._("The audit log of refill cards cannot be deleted."))

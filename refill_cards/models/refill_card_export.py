@@ -73,7 +73,7 @@ class RefillCardExport(models.Model):
         readonly=True,
         default='spreadsheet',
         help="For a spreadsheet, numbers and separators are those of your language. A program gets"
-        " commas, points in prices, English names of columns, and no mark in front.",
+        " commas, points in amounts, English names of columns, and no mark in front.",
     )
     layout_id = fields.Many2one(
         comodel_name='refill.card.layout', readonly=True, ondelete='restrict'
@@ -99,7 +99,7 @@ class RefillCardExport(models.Model):
     amount = fields.Monetary(
         string="Total Value",
         readonly=True,
-        help="The sum of the prices in the file, to compare with what arrives elsewhere.",
+        help="The sum of the face values in the file, to compare with what arrives elsewhere.",
     )
     file = fields.Binary(readonly=True, attachment=True)
     removal_date = fields.Datetime(string="File Removed on", readonly=True)

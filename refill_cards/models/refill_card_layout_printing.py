@@ -214,7 +214,7 @@ class RefillCardLayout(models.Model):
         """Return what the elements of a card are called at the beginning of a sentence."""
         return {
             'title': self.env._("The title"),
-            'price': self.env._("The price"),
+            'price': self.env._("The face value"),
             'text': self.env._("The text"),
             'code': self.env._("The longest code"),
             'instructions': self.env._("The text of the instructions"),

@@ -44,7 +44,7 @@ class RefillCardLockout(models.Model):
     """Counts the wrong codes for one customer, or from one address or user of the backend."""
 
     _name = 'refill.card.lockout'
-    _description = "Locked out of Refill Cards"
+    _description = "Refill Card Lockout"
     _order = 'locked_until desc, id desc'
     _log_access = False
 
@@ -74,15 +74,17 @@ class RefillCardLockout(models.Model):
     # Of the last unknown code only a keyed hash: typing the same one again is no other guess.
     last_unknown = fields.Char(groups=fields.NO_ACCESS)
     counted_on = fields.Datetime(string="Last Wrong Code", required=True, index=True)
-    locked_until = fields.Datetime()
+    locked_until = fields.Datetime(string="Locked until")
     # The lock of which a refusal was written down: one is enough.
     recorded_until = fields.Datetime()
     is_locked = fields.Boolean(compute='_compute_is_locked')
     # What the alert about a user needs: when they looked at codes, and when managers were told.
     shown_at = fields.Json()
     alerted_on = fields.Datetime()
-    unlocked_on = fields.Datetime()
-    unlocked_by_id = fields.Many2one(comodel_name='res.users', ondelete='set null')
+    unlocked_on = fields.Datetime(string="Unlocked on")
+    unlocked_by_id = fields.Many2one(
+        comodel_name='res.users', string="Unlocked by", ondelete='set null'
+    )
 
     _partner_unique = models.UniqueIndex('(partner_id)')
     _origin_unique = models.UniqueIndex('(origin)')

@@ -40,7 +40,9 @@ class RefillCard(models.Model):
         groups=MANAGER,
         help="The customer to whom the card was last sent by e-mail, or is to be.",
     )
-    sent_on = fields.Datetime(compute='_compute_sent', search='_search_sent_on', groups=MANAGER)
+    sent_on = fields.Datetime(
+        string="Sent on", compute='_compute_sent', search='_search_sent_on', groups=MANAGER
+    )
     sent_problem = fields.Char(
         string="Problem with the E-mail", compute='_compute_sent', groups=MANAGER
     )
@@ -129,7 +131,10 @@ class RefillCard(models.Model):
                 )
             if not card.is_redeemable:
                 raise UserError(
-                    self.env._("Card %(serial)s cannot be redeemed any more.", serial=card.name)
+                    self.env._(
+                        "Card %(serial)s cannot be redeemed any more, and is not sent.",
+                        serial=card.name,
+                    )
                 )
 
     def _get_sent(self):
@@ -152,7 +157,9 @@ class RefillCard(models.Model):
                 'customer': sending.partner_id.display_name
                 or sending.email
                 or self.env._("somebody who was erased"),
-                'time': format_datetime(self.env, sending.sent_on or sending.create_date),
+                'time': format_datetime(
+                    self.env, sending.sent_on or sending.create_date, dt_format='short'
+                ),
             }
             sentence = {
                 'sent': self.env._("%(serials)s: sent to %(customer)s on %(time)s.", **values),

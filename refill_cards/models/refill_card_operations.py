@@ -187,7 +187,7 @@ class RefillCard(models.Model):
         if len(self) >= limit:
             raise UserError(
                 self.env._(
-                    "More cards are selected than a list hands over. Take their series, or a range"
+                    "More cards are selected than a list passes on. Choose their series, or a range"
                     " of serial numbers."
                 )
             )

@@ -57,7 +57,7 @@ class RefillCardSending(models.Model):
         help="Sent means that the mail server took the e-mail.",
     )
     problem = fields.Char(readonly=True, help="What the mail server said.")
-    sent_on = fields.Datetime(readonly=True)
+    sent_on = fields.Datetime(string="Sent on", readonly=True)
     # It stays when no answer of the mail server is known: the e-mail may have arrived.
     is_started = fields.Boolean(readonly=True)
     mail_id = fields.Many2one(
@@ -218,10 +218,12 @@ class RefillCardSending(models.Model):
         )
         cards.series_id._check_may_export()
         if addresses != [self.email]:
-            raise UserError(cards.env._("The address of the e-mail was changed meanwhile."))
+            raise UserError(cards.env._("The e-mail address was changed in the meantime."))
         if len(cards) != self.card_count:
             raise UserError(
-                cards.env._("Some of the cards were deleted, or sent by another e-mail meanwhile.")
+                cards.env._(
+                    "Some of the cards were deleted or sent by another e-mail in the meantime."
+                )
             )
         cards._check_sendable()
         return (self.name, self._draw(), 'application/pdf')

@@ -27,7 +27,7 @@ class RefillCardSeries(models.Model):
         tracking=True, help="Letters and digits printed in front of each code; may be left out."
     )
     quantity = fields.Integer(required=True, readonly=True, aggregator=None)
-    price = fields.Monetary(required=True, tracking=True, aggregator=None)
+    price = fields.Monetary(string="Face Value", required=True, tracking=True, aggregator=None)
     currency_id = fields.Many2one(
         comodel_name='res.currency',
         required=True,
@@ -42,6 +42,7 @@ class RefillCardSeries(models.Model):
         default=lambda self: self.env.company,
     )
     valid_till = fields.Date(
+        string="Valid till",
         tracking=True,
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
     )
@@ -109,11 +110,13 @@ class RefillCardSeries(models.Model):
     def _check_price(self):
         for series in self:
             if series.currency_id.compare_amounts(series.price, 0) <= 0:
-                raise ValidationError(self.env._("The price of a card must be more than zero."))
+                raise ValidationError(
+                    self.env._("The face value of a card must be more than zero.")
+                )
             if series.price > MAX_PRICE:
                 raise ValidationError(
                     self.env._(
-                        "The price of a card is %(maximum)s at the most.",
+                        "The face value of a card is %(maximum)s at the most.",
                         maximum=format_amount(self.env, MAX_PRICE, series.currency_id),
                     )
                 )

@@ -32,6 +32,7 @@ class RefillCardSeries(models.Model):
         search='_search_accepting_company_ids',
     )
     accepted_by = fields.Char(
+        string="Accepted by",
         compute='_compute_accepted_by',
         compute_sudo=True,
         help="The companies that redeem these cards, with their branches: of those that they are"

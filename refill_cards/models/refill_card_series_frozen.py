@@ -31,8 +31,8 @@ class RefillCardSeries(models.Model):
         string="Codes Left on",
         readonly=True,
         copy=False,
-        help="When a code was first exported, printed, sent or shown. From then on the price, the"
-        " currency and the prefix stay as they are.",
+        help="When a code was first exported, printed, sent or shown. From then on face value,"
+        " currency and prefix stay as they are.",
     )
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
     is_frozen = fields.Boolean(
@@ -78,8 +78,8 @@ class RefillCardSeries(models.Model):
         if not self.env.su and vals.keys() & NOT_EDITABLE:
             raise AccessError(
                 self.env._(
-                    "Of a series only the prefix, the price, the currency, the companies and the"
-                    " validity can be changed."
+                    "Of a series only the prefix, the face value, the currency, the companies and"
+                    " the validity can be changed."
                 )
             )
         self._clean_values(vals)
@@ -119,9 +119,9 @@ class RefillCardSeries(models.Model):
         if left := self.sudo().filtered('codes_left_on'):  # sudo: whoever writes
             raise UserError(
                 self.env._(
-                    "Codes of series %(series)s were exported, printed, sent or shown: its price,"
-                    " currency and prefix stay as they are. Cancel its cards and generate others"
-                    " instead.",
+                    "Codes of series %(series)s were exported, printed, sent or shown: its face"
+                    " value, currency and prefix stay as they are. Cancel its cards and generate"
+                    " others instead.",
                     series=left[0].name,
                 )
             )
@@ -131,8 +131,8 @@ class RefillCardSeries(models.Model):
         if used := self._get_used():
             raise UserError(
                 self.env._(
-                    "Cards of series %(series)s were used: its price, currency and prefix stay as"
-                    " they are, and it cannot be deleted. Cancel the rest of its cards instead.",
+                    "Cards of series %(series)s were used: its face value, currency and prefix stay"
+                    " as they are, and it cannot be deleted. Cancel the rest of its cards instead.",
                     series=used[0].name,
                 )
             )

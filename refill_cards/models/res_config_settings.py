@@ -34,31 +34,31 @@ class ResConfigSettings(models.TransientModel):
     )
     refill_card_key_in_database = fields.Boolean(compute='_compute_refill_card_key_in_database')
     refill_card_guesses = fields.Integer(
-        string="Unknown codes until a lock",
+        string="Unknown codes before a lockout",
         config_parameter='refill_cards.guesses',
         default=DEFAULTS['guesses'],
         help="A customer with as many unknown codes is locked out, and again after as many more.",
     )
     refill_card_first_lock = fields.Integer(
-        string="First lock",
+        string="First lockout",
         config_parameter='refill_cards.first_lock',
         default=DEFAULTS['first_lock'],
         help="How long the customer is locked out the first time.",
     )
     refill_card_second_lock = fields.Integer(
-        string="Second lock",
+        string="Second lockout",
         config_parameter='refill_cards.second_lock',
         default=DEFAULTS['second_lock'],
         help="How long the customer is locked out when they go on guessing.",
     )
     refill_card_further_lock = fields.Integer(
-        string="Each further lock",
+        string="Each further lockout",
         config_parameter='refill_cards.further_lock',
         default=DEFAULTS['further_lock'],
         help="How long the customer is locked out from the third time on.",
     )
     refill_card_address_guesses = fields.Integer(
-        string="Unknown codes until a wait",
+        string="Unknown codes before a wait",
         config_parameter='refill_cards.address_guesses',
         default=DEFAULTS['address_guesses'],
         help="When as many unknown codes come from one IP address, all customers behind it"
@@ -71,32 +71,33 @@ class ResConfigSettings(models.TransientModel):
         help="How long the unknown codes of an IP address are counted together.",
     )
     refill_card_address_wait = fields.Integer(
-        string="Wait after each further one",
+        string="Wait after each further code",
         config_parameter='refill_cards.address_wait',
         default=DEFAULTS['address_wait'],
         help="How long an IP address waits before the next code.",
     )
     refill_card_typos = fields.Integer(
-        string="Typing errors until a lock",
+        string="Typing errors before a lockout",
         config_parameter='refill_cards.typos',
         default=DEFAULTS['typos'],
         help="A customer with as many typing errors within an hour is locked out for the"
         " rest of it; while no customer is named, the user.",
     )
     refill_card_alert = fields.Integer(
-        string="Refused codes until they are told",
+        string="Alert threshold: refused codes",
         config_parameter='refill_cards.alert',
         default=DEFAULTS['alert'],
-        help="When as many codes are refused within an hour, somebody may be guessing.",
+        help="When as many codes are refused within an hour, managers are alerted: somebody may be"
+        " guessing.",
     )
     refill_card_person_alert = fields.Integer(
-        string="Codes one user gets at until they are told",
+        string="Alert threshold: codes seen by one user",
         config_parameter='refill_cards.person_alert',
         default=DEFAULTS['person_alert'],
-        help="When one user looks at or guesses more codes within an hour, managers are told.",
+        help="When one user looks at or guesses more codes within an hour, managers are alerted.",
     )
     refill_card_attempt_days = fields.Integer(
-        string="Keep them for",
+        string="Keep refused codes for",
         config_parameter='refill_cards.attempt_days',
         default=DEFAULTS['attempt_days'],
         help="Older lines of the list of refused codes are deleted.",

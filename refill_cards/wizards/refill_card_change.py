@@ -20,14 +20,15 @@ class RefillCardChange(models.TransientModel):
             ('deactivate', "Deactivate"),
             ('disable', "Disable"),
             ('enable', "Enable Again"),
-            ('extend', "Change the Validity"),
-            ('companies', "Change the Companies"),
+            ('extend', "Change Validity"),
+            ('companies', "Change Companies"),
         ]
     )
     reason = fields.Selection(selection=DISABLE_REASONS)
-    reason_text = fields.Char(string="Details", help="Goes into the history of the cards.")
+    reason_text = fields.Char(string="Details", help="Goes into the audit log.")
     valid_till = fields.Date(
-        help="Last day on which the cards are accepted. Leave empty for cards that stay valid."
+        string="Valid till",
+        help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
     )
     company_ids = fields.Many2many(
         comodel_name='res.company',
@@ -125,7 +126,7 @@ class RefillCardChange(models.TransientModel):
         if not self.card_count:
             raise UserError(
                 self.env._(
-                    "%(operation)s: there is no card to do this to. Left alone: %(skipped)s.",
+                    "%(operation)s: none of these cards can be changed. Left alone: %(skipped)s.",
                     operation=label,
                     skipped=skipped or self.env._("nothing"),
                 )

@@ -15,7 +15,7 @@ class RefillCardGenerate(models.TransientModel):
 
     quantity = fields.Integer(required=True, default=100)
     prefix = fields.Char(help="Letters and digits printed in front of each code; may be left out.")
-    price = fields.Monetary(required=True, default=10)
+    price = fields.Monetary(string="Face Value", required=True, default=10)
     currency_id = fields.Many2one(
         comodel_name='res.currency',
         required=True,
@@ -32,14 +32,18 @@ class RefillCardGenerate(models.TransientModel):
         " accepts cards of the company that issues them.",
     )
     accepted_by = fields.Char(
+        string="Accepted by",
         compute='_compute_accepted_by',
         compute_sudo=True,
         help="The companies that redeem the cards, with their branches: of those that they are"
         " available to, the issuer, those where you may manage cards, and those whose settings"
         " accept cards of the issuer.",
     )
-    not_accepted_by = fields.Char(compute='_compute_accepted_by', compute_sudo=True)
+    not_accepted_by = fields.Char(
+        string="Not accepted by", compute='_compute_accepted_by', compute_sudo=True
+    )
     valid_till = fields.Date(
+        string="Valid till",
         default=lambda self: self.env.company._get_refill_card_day() + relativedelta(years=1),
         help="Last day on which the cards are accepted. Leave empty for cards that stay valid.",
     )

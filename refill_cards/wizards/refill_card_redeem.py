@@ -23,7 +23,7 @@ class RefillCardRedeem(models.TransientModel):
     company_currency_id = fields.Many2one(
         related='company_id.currency_id', string="Company Currency"
     )
-    price = fields.Monetary(related='card_id.price', string="Value")
+    price = fields.Monetary(related='card_id.price', string="Face Value")
     currency_id = fields.Many2one(related='card_id.currency_id')
     valid_till = fields.Date(related='card_id.valid_till')
     refusal = fields.Char(compute='_compute_preview')

@@ -21,6 +21,7 @@ class RefillCardSend(models.TransientModel):
     )
     sent_before = fields.Text(compute='_compute_sent_before')
     send_again = fields.Boolean()
+    problem = fields.Char(compute='_compute_problem')
 
     @api.depends('card_ids', 'series_ids', 'first_id', 'last_id')
     def _compute_serials(self):
@@ -42,6 +43,16 @@ class RefillCardSend(models.TransientModel):
     def _compute_sent_before(self):
         for wizard in self:
             wizard.sent_before = wizard._get_cards()._get_sent()._describe_sent()
+
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id')
+    def _compute_problem(self):
+        """Say why these cards cannot be sent."""
+        for wizard in self:
+            wizard.problem = False
+            try:
+                wizard._check_cards(wizard._get_cards())
+            except UserError as refused:
+                wizard.problem = str(refused)
 
     def _get_cards(self):
         domain = self._get_selection_domain()
@@ -79,16 +90,8 @@ class RefillCardSend(models.TransientModel):
         """:raise AccessError: when the user may not see the codes.
         :raise UserError: when a card cannot be sent, or a customer has no address.
         """
-        if not cards:
-            raise UserError(self.env._("Choose the cards to send."))
-        self._check_selection()
-        if len(cards) > MAXIMUM:
-            raise UserError(
-                self.env._("Up to %(maximum)s cards are sent at a time.", maximum=MAXIMUM)
-            )
-        cards.series_id._check_may_export()
         cards._lock_to_send()
-        cards._check_sendable()
+        self._check_cards(cards)
         self.layout_id.check_access('read')
         if not self.layout_id:
             raise UserError(self.env._("Choose the layout of the cards."))
@@ -114,3 +117,17 @@ class RefillCardSend(models.TransientModel):
                     sent=sent._describe_sent(),
                 )
             )
+
+    def _check_cards(self, cards):
+        """:raise AccessError: when the user may not see the codes.
+        :raise UserError: when a card cannot be sent.
+        """
+        if not cards:
+            raise UserError(self.env._("Choose the cards to send."))
+        self._check_selection()
+        if len(cards) > MAXIMUM:
+            raise UserError(
+                self.env._("Up to %(maximum)s cards are sent at a time.", maximum=MAXIMUM)
+            )
+        cards.series_id._check_may_export()
+        cards._check_sendable()

@@ -11,7 +11,7 @@ class RefillCardUndo(models.TransientModel):
     card_id = fields.Many2one(
         comodel_name='refill.card', required=True, readonly=True, ondelete='cascade'
     )
-    reason = fields.Char(help="Goes into the history of the card and to the payment.")
+    reason = fields.Char(help="Goes into the audit log and to the payment.")
     effect = fields.Char(string="What Happens", compute='_compute_effect')
 
     @api.depends('card_id')

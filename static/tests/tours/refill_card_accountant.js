@@ -137,7 +137,7 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
             run: "click",
         },
         {
-            content: "The price is frozen",
+            content: "The face value is frozen",
             trigger: ".o_form_view .o_field_widget.o_readonly_modifier[name=price]",
         },
     ],
