@@ -26,7 +26,6 @@ class RefillCardSeries(models.Model):
     )
     accepting_company_ids = fields.Many2many(
         comodel_name='res.company',
-        string="Accepted by",
         compute='_compute_accepting_company_ids',
         compute_sudo=True,
         search='_search_accepting_company_ids',
