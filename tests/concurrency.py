@@ -95,6 +95,7 @@ class ConcurrencyCase(BaseCase):
             ('refill_card_attempt', 'user_id', [self.accountant_id]),
             ('refill_card_lockout', 'partner_id', [self.customer_id]),
             ('refill_card_lockout', 'origin', [accountant.login]),
+            ('refill_card_delivery', 'company_id', [self.company_id]),
             ('refill_card_event', 'company_id', [self.company_id]),
             ('refill_card', 'series_id', series.ids),
             ('refill_card_series', 'id', series.ids),

@@ -79,6 +79,8 @@ class DoorsCase(RefillCardCommon):
         window = self._make_window('refill.card.export.wizard', self.accountant, card)
         export = self.env['refill.card.export'].browse(window._export()['res_id'])
         ranges = self.env['refill.card.export.range'].sudo()
+        self._generate_card().sudo()._consign(self.stranger)
+        delivery = self.env['refill.card.delivery'].search([], limit=1)
         records = (
             card,
             card.series_id,
@@ -86,6 +88,8 @@ class DoorsCase(RefillCardCommon):
             self.env['refill.card.attempt'].search([], limit=1),
             self.env['refill.card.lockout'].search([], limit=1),
             card.sudo().sending_id,
+            delivery,
+            delivery.line_ids,
             layout,
             export,
             ranges.search([('export_id', '=', export.id)]),
@@ -111,6 +115,7 @@ class DoorsCase(RefillCardCommon):
             'refill.card.export.wizard': {'series_ids': card.series_id.ids},
             'refill.card.find': {'series_id': card.series_id.id, 'candidate_ids': card.ids},
             'refill.card.generate': {'quantity': 1},
+            'refill.card.hand.out': {'card_ids': card.ids, 'holder_id': self.stranger.id},
             'refill.card.redeem': {'card_id': card.id, 'partner_id': self.stranger.id},
             'refill.card.send': {
                 'card_ids': card.ids,
@@ -128,6 +133,8 @@ class TestModels(DoorsCase):
     MODELS = {
         'refill.card': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
         'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
+        'refill.card.delivery': ({'name': 'x'}, {'manager': 'sr'}),
+        'refill.card.delivery.line': ({'first_serial': 'x'}, {'manager': 'sr'}),
         'refill.card.event': ({'serial': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.export': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.export.range': ({'first_card': '1'}, {'manager': 'sr'}),
@@ -145,6 +152,7 @@ class TestModels(DoorsCase):
         'refill.card.export.wizard': 'manager',
         'refill.card.find': 'manager',
         'refill.card.generate': 'manager',
+        'refill.card.hand.out': 'manager',
         'refill.card.redeem': 'clerk',
         'refill.card.send': 'manager',
         'refill.card.undo': 'manager',
@@ -154,6 +162,7 @@ class TestModels(DoorsCase):
         'refill.card.export.mixin',
         'refill.card.key',
         'refill.card.layout.mixin',
+        'refill.card.operation.mixin',
         'refill.card.selection.mixin',
         'refill.card.window',
     }
@@ -241,6 +250,7 @@ class TestMethods(DoorsCase):
         ('mail.mail', 'unlink'): 'administrator',
         ('mail.mail', 'write'): 'administrator',
         ('refill.card', 'action_change'): 'manager',
+        ('refill.card', 'action_hand_out'): 'manager',
         ('refill.card', 'action_delete'): 'manager',
         ('refill.card', 'action_edit'): 'public',
         ('refill.card', 'action_export'): 'manager',
@@ -252,6 +262,7 @@ class TestMethods(DoorsCase):
         ('refill.card', 'action_undo'): 'manager',
         ('refill.card', 'redeem_code'): 'clerk',
         ('refill.card.change', 'action_confirm'): 'manager',
+        ('refill.card.hand.out', 'action_confirm'): 'manager',
         ('refill.card.export', 'action_download'): 'manager',
         ('refill.card.export', 'action_new'): 'manager',
         ('refill.card.export.wizard', 'action_confirm'): 'manager',
@@ -264,6 +275,7 @@ class TestMethods(DoorsCase):
         ('refill.card.send', 'action_send'): 'manager',
         ('refill.card.sending', 'action_send_again'): 'manager',
         ('refill.card.series', 'action_change'): 'manager',
+        ('refill.card.series', 'action_hand_out'): 'manager',
         ('refill.card.series', 'action_delete'): 'manager',
         ('refill.card.series', 'action_edit'): 'public',
         ('refill.card.series', 'action_export'): 'manager',

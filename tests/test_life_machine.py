@@ -20,7 +20,10 @@ CARDS = st.integers(0, 4)
 OPERATIONS = st.sampled_from(
     ['activate', 'deactivate', 'disable', 'enable', 'extend', 'companies', 'disable', 'activate']
 )
-ACTIONS = ['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['bill'] * 3 + ['rare']
+ACTIONS = [
+    *(['redeem'] * 5 + ['undo'] * 2 + ['change'] * 4 + ['books'] * 3 + ['bill'] * 3),
+    *(['hand out'] * 2 + ['rare']),
+]
 # Mostly somebody who may.
 WHO = st.sampled_from([0, 0, 0, 1, 2, 3])
 MOSTLY = st.sampled_from([True, True, True, False])
@@ -109,6 +112,8 @@ class LifeOfCards(RuleBasedStateMachine):
                 self.redeem(index, who, customer, likely)
             case 'change':
                 self.change(index, who, operation, reason, days)
+            case 'hand out':
+                self.hand_out(index, who, days)
             case 'undo':
                 self.undo(index, who, likely)
             case 'books':
@@ -135,6 +140,18 @@ class LifeOfCards(RuleBasedStateMachine):
         if cards:
             cards = cards.with_user(self.users[who])
             self._try(operation, lambda: self.case._change(cards, operation, **values))
+
+    def hand_out(self, index, who, way):
+        """Consign a card, give it away, or take it back."""
+        card = self._card(index, 'inactive', 'active').with_user(self.users[who])
+        reseller = self.case.partner_a
+        ways = [
+            lambda: card._consign(reseller),
+            lambda: card._give_away("Fair"),
+            lambda: card._take_back(),
+        ]
+        if card:
+            self._try('hand out', ways[way % 3])
 
     def undo(self, index, who, used):
         if card := self._card(index, *['used'] * used):
@@ -284,16 +301,26 @@ class LifeOfCards(RuleBasedStateMachine):
                 )
                 billed = self._get_billed(customer, company)
                 assert case._balance(customer, company) == sum(theirs.mapped('price')) - billed
-            account = company._get_refill_card_method_line().payment_account_id
-            domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
-            booked = used.filtered(lambda card, b=company: card.used_company_id == b)
-            liability = self.env['account.move.line']._read_group(
-                domain, ['partner_id'], ['balance:sum']
+            here = used.filtered(lambda card, b=company: card.used_company_id == b)
+            owed = here.filtered(
+                lambda card, b=company: card.series_id.company_id != b or card.terms == 'consigned'
             )
-            assert {customer: value for customer, value in liability if value} == {
-                customer: sum(cards.mapped('price'))
-                for customer, cards in booked.grouped('partner_id').items()
-            }
+            given = (here - owed).filtered(lambda card: card.terms == 'given')
+            for account, cards in (
+                (company._get_refill_card_method_line().payment_account_id, here - owed - given),
+                (company.refill_card_settlement_account_id, owed),
+                (company.refill_card_gift_account_id, given),
+            ):
+                assert self._get_debited(account) == {
+                    customer: sum(theirs.mapped('price'))
+                    for customer, theirs in cards.grouped('partner_id').items()
+                }
+
+    def _get_debited(self, account):
+        """Return what is posted on an account, by customer."""
+        domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
+        groups = self.env['account.move.line']._read_group(domain, ['partner_id'], ['balance:sum'])
+        return {customer: value for customer, value in groups if value}
 
     def _get_billed(self, customer, company):
         domain = [
@@ -360,6 +387,6 @@ class TestLifeMachine(RefillCardCommon):
             successes = Counter()
 
         run_state_machine_as_test(Machine, settings=SETTINGS)
-        expected = {'redeem', 'undo', 'disable', 'enable', 'extend', 'books', 'confirm'}
+        expected = {'redeem', 'undo', 'disable', 'enable', 'extend', 'books', 'confirm', 'hand out'}
         expected |= {f'bill {step}' for step in set(BILLS) - {'confirm'}}
         self.assertFalse(expected - Machine.successes.keys(), "never succeeded")

@@ -83,3 +83,12 @@ class TestWords(RefillCardCommon):
             layout.instructions = written
             self._migrate()
             self.assertEqual(layout.instructions, expected)
+
+    def test_companies_of_before_get_their_accounts(self):
+        fnames = ['refill_card_settlement_account_id', 'refill_card_gift_account_id']
+        kept = self.other_company.refill_card_gift_account_id
+        self.company.write(dict.fromkeys(fnames, False))
+        path = file_path('refill_cards/migrations/19.0.1.2.0/post-accounts.py')
+        load_script(path, 'post_accounts').migrate(self.cr, '19.0.1.1.0')
+        self.assertTrue(all(self.company[fname] for fname in fnames))
+        self.assertEqual(self.other_company.refill_card_gift_account_id, kept)

@@ -82,6 +82,29 @@ class RefillCard(models.Model):
         return domain
 
     @api.model
+    def _get_ranges(self, domain):
+        """Return the serial numbers of cards as ranges without a gap.
+
+        :param odoo.fields.Domain domain: which cards.
+        :return: of each range the series, the first and the last serial number, and how many.
+        :rtype: list[tuple[refill.card.series, str, str, int]]
+        """
+        self.flush_model()
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT series_id, min(name), max(name), count(*)
+                  FROM (SELECT series_id, name, number - row_number()
+                               OVER (PARTITION BY series_id ORDER BY number) AS island
+                          FROM refill_card WHERE %s) AS card
+                 GROUP BY series_id, island ORDER BY min(name)
+                """,
+                self._get_condition(domain),
+            )
+        )
+        return [(self.env['refill.card.series'].browse(row[0]), *row[1:]) for row in rows]
+
+    @api.model
     def _set_series(self, domain, series):
         """Move cards into another series; the ORM would load all of them.
 

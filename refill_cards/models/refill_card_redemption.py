@@ -139,7 +139,9 @@ class RefillCard(models.Model):
 
     def _turn_into_payment(self, partner, company, *, channel):
         """Mark the card used, and post its payment; the second half of :meth:`_redeem`."""
-        values = self._prepare_payment_values(partner, company)
+        method_line = self._find_method_line(company)
+        values = self._prepare_payment_values(partner, company, method_line)
+        debited = self._get_use(company, method_line)
         use = {'partner_id': partner.id, 'used_company_id': company.id}
         used = self._change_state(
             'used',
@@ -155,7 +157,9 @@ class RefillCard(models.Model):
             raise self._refusal('busy')
         # In the company's time zone, so that what Odoo books along has the company's day.
         payments = self.env['account.payment'].with_context(
-            tracking_disable=True, tz=company.refill_card_zone
+            tracking_disable=True,
+            tz=company.refill_card_zone,
+            refill_card_use=debited,
         )
         payment = payments.create(values)
         self._operating().payment_id = payment
@@ -220,22 +224,26 @@ class RefillCard(models.Model):
         time = format_datetime(self.env, self.used_on)
         return self._refusal('used', 'used_for_customer', context=context, time=time)
 
-    def _prepare_payment_values(self, partner, company):
-        """Return the values of the payment, booked in the company that redeems.
+    @api.model
+    def _find_method_line(self, company):
+        """Return the payment method line that the company's redemptions use.
 
-        :raise UserError: when the company has no journal for refill cards.
+        :raise UserError: when it has no journal for refill cards.
         """
-        method_line = company._get_refill_card_method_line()
-        if not method_line:
-            raise UserError(
-                self.env._(
-                    "%(company)s has no journal for refill cards. Install its chart of accounts,"
-                    " bring the archived journal back, or give a cash journal the incoming payment"
-                    " method “Refill Card”, with a liability that is not reconciled as its"
-                    " outstanding account.",
-                    company=company.name,
-                )
+        if method_line := company._get_refill_card_method_line():
+            return method_line
+        raise UserError(
+            self.env._(
+                "%(company)s has no journal for refill cards. Install its chart of accounts, bring"
+                " the archived journal back, or give a cash journal the incoming payment method"
+                " “Refill Card”, with a liability that is not reconciled as its outstanding"
+                " account.",
+                company=company.name,
             )
+        )
+
+    def _prepare_payment_values(self, partner, company, method_line):
+        """Return the values of the payment, booked in the company that redeems."""
         return {
             'payment_type': 'inbound',
             'partner_type': 'customer',

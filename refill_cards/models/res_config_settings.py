@@ -27,6 +27,12 @@ class ResConfigSettings(models.TransientModel):
     refill_card_issuer_ids = fields.Many2many(
         related='company_id.refill_card_issuer_ids', readonly=False
     )
+    refill_card_settlement_account_id = fields.Many2one(
+        related='company_id.root_id.refill_card_settlement_account_id', readonly=False
+    )
+    refill_card_gift_account_id = fields.Many2one(
+        related='company_id.root_id.refill_card_gift_account_id', readonly=False
+    )
     refill_card_export_file_hours = fields.Integer(
         string="Hours until Exported Files are Removed",
         config_parameter='refill_cards.export_file_hours',

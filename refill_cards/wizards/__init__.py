@@ -5,6 +5,7 @@ from . import (
     refill_card_export_wizard,
     refill_card_find,
     refill_card_generate,
+    refill_card_hand_out,
     refill_card_redeem,
     refill_card_send,
     refill_card_undo,

@@ -1,0 +1,60 @@
+from typing import Any, NamedTuple
+
+from odoo import fields, models
+
+
+class Use(NamedTuple):
+    """What redeeming a card debits, in the context while its payment is made.
+
+    No client can send one.
+    """
+
+    account: Any  # account.account
+    series: Any  # refill.card.series
+    debtor: Any  # res.partner: who owes the value; empty where it is the company's own liability
+
+    @classmethod
+    def get(cls, env):
+        """Return what is under way, None when no card is being redeemed."""
+        use = env.context.get('refill_card_use')
+        return use if isinstance(use, cls) else None
+
+
+class AccountPayment(models.Model):
+    _inherit = 'account.payment'
+
+    def _compute_outstanding_account_id(self):
+        res = super()._compute_outstanding_account_id()
+        if use := Use.get(self.env):
+            self.outstanding_account_id = use.account
+        return res
+
+    def _prepare_move_line_default_vals(self, write_off_line_vals=None, force_balance=None):
+        """Let the debit say of which series the card was, and who owes its value."""
+        lines = super()._prepare_move_line_default_vals(write_off_line_vals, force_balance)
+        if use := Use.get(self.env):
+            lines[0]['refill_card_series_id'] = use.series.id
+            lines[0]['refill_card_debtor_id'] = use.debtor.id
+        return lines
+
+
+class AccountMoveLine(models.Model):
+    _inherit = 'account.move.line'
+
+    refill_card_series_id = fields.Many2one(
+        comodel_name='refill.card.series',
+        string="Refill Card Series",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+        help="Of the card that was redeemed.",
+    )
+    refill_card_debtor_id = fields.Many2one(
+        comodel_name='res.partner',
+        string="Owes the Refill Card",
+        readonly=True,
+        index='btree_not_null',
+        ondelete='restrict',
+        help="Who owes the value of a redeemed card: a reseller who had it on consignment, or the"
+        " company that issued it.",
+    )

@@ -1,0 +1,168 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from .account_payment_use import Use
+from .visible_fields import VisibleMany2one
+
+TERMS = [
+    ('consigned', "On consignment"),
+    ('given', "Given away"),
+]
+
+
+class RefillCard(models.Model):
+    """Who has a card, and on what terms: that decides what is booked when it is redeemed."""
+
+    _inherit = 'refill.card'
+
+    terms = fields.Selection(
+        selection=TERMS, readonly=True, help="Empty as long as the card was not handed out."
+    )
+    holder_id = VisibleMany2one(
+        comodel_name='res.partner',
+        companies=('series_id.company_id',),
+        readonly=True,
+        index='btree_not_null',
+        ondelete='restrict',
+        help="Who has the card from the company that issued it, such as a reseller.",
+    )
+    handed_out_on = fields.Date(readonly=True)
+
+    _terms_idx = models.Index("(series_id, terms) WHERE terms IS NOT NULL")
+
+    # -------------------------------------------------------------------------
+    # HANDING OUT
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _get_operation_states(self):
+        return {
+            **super()._get_operation_states(),
+            'consign': ('inactive', 'active'),
+            'give_away': ('inactive', 'active'),
+            'take_back': ('inactive', 'active', 'expired', 'disabled'),
+        }
+
+    @api.model
+    def _get_operation_domain(self, operation):
+        return super()._get_operation_domain(operation) & self._get_terms_domain(operation)
+
+    @api.model
+    def _get_terms_domain(self, operation):
+        """Return the domain of the cards whose terms an operation starts from.
+
+        :rtype: odoo.fields.Domain
+        """
+        if operation in ('consign', 'give_away'):
+            return Domain('terms', '=', False)
+        if operation == 'take_back':
+            return Domain('terms', 'in', ['consigned', 'given'])
+        return Domain.TRUE
+
+    @api.model
+    def _get_too_late_domain(self, operation):
+        if operation in ('consign', 'give_away'):
+            return self._get_over_domain()
+        return super()._get_too_late_domain(operation)
+
+    @api.model
+    def _check_may_hand_out(self):
+        """:raise AccessError: when the user does not keep books and manage cards."""
+        may_book = self.env.su or self.env.user.has_group('account.group_account_invoice')
+        if not (may_book and self.browse().has_access('write')):
+            raise AccessError(self.env._("Only accountants who manage refill cards hand them out."))
+
+    def _consign(self, holder, domain=None, reference=None):
+        """Hand cards to a reseller who owes their value once they are used; write delivery notes.
+
+        :param res.partner holder: the reseller.
+        """
+        reference = reference or self._next_reference()
+        note = self.env._("On consignment")
+        changed = self._hand_out('consign', 'consigned', holder, note, domain, reference)
+        if changed:
+            delivered = Domain('event_ids.reference', '=', reference)
+            deliveries = self.env['refill.card.delivery']
+            deliveries._note(delivered, holder.commercial_partner_id, reference)
+        return changed
+
+    def _give_away(self, purpose, holder=None, domain=None, reference=None):
+        """Give cards away for nothing.
+
+        :param str purpose: for the audit log; must not hold a code, nor anybody's name.
+        :param res.partner holder: to whom, if that is one.
+        """
+        note = self.env._("Given away: %(purpose)s", purpose=purpose)
+        return self._hand_out('give_away', 'given', holder, note, domain, reference)
+
+    def _take_back(self, domain=None, reference=None):
+        """Take back cards that are on consignment or were given away, and not used."""
+        note = self.env._("Taken back")
+        return self._hand_out('take_back', None, None, note, domain, reference)
+
+    def _hand_out(self, operation, terms, holder, note, domain, reference):
+        """Give cards other terms, and write that into the audit log, set-based.
+
+        :return: how many cards changed.
+        :rtype: int
+        :raise UserError: when the reseller is missing.
+        """
+        self._check_may_hand_out()
+        if terms == 'consigned' and not holder:
+            raise UserError(self.env._("Choose the reseller who gets the cards."))
+        cards_sudo, domain, reference = self._begin(operation, domain, reference)
+        holder_id = holder.commercial_partner_id.id if holder else None
+        told = holder_id
+        if not terms:  # from whom
+            told = SQL("(SELECT holder_id FROM refill_card WHERE id = card.id)")
+        cards_sudo._log(domain=domain, note=note, partner_id=told, reference=reference)
+        today = self.env.company._get_refill_card_day() if terms else None
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card SET terms = %s, holder_id = %s, handed_out_on = %s,"
+                " write_date = %s WHERE %s",
+                *(terms, holder_id, today, fields.Datetime.now()),
+                cards_sudo._get_condition(domain),
+            )
+        )
+        self.invalidate_model()
+        return self.env.cr.rowcount
+
+    # -------------------------------------------------------------------------
+    # WHAT A REDEMPTION DEBITS
+    # -------------------------------------------------------------------------
+
+    def _get_use(self, company, method_line):
+        """Return what redeeming the card debits, and who owes its value.
+
+        :param res.company company: which redeems.
+        :param account.payment.method.line method_line: of that company's refill cards.
+        :rtype: Use
+        :raise UserError: when the company has no such account.
+        """
+        issuer, nobody = self.series_id.company_id, self.env['res.partner']
+        if issuer.root_id != company.root_id:
+            account = company._get_refill_card_account('refill_card_settlement_account_id')
+            return Use(account, self.series_id, issuer.root_id.partner_id)
+        if self.terms == 'consigned':
+            account = company._get_refill_card_account('refill_card_settlement_account_id')
+            return Use(account, self.series_id, self.holder_id)
+        if self.terms == 'given':
+            account = company._get_refill_card_account('refill_card_gift_account_id')
+            return Use(account, self.series_id, nobody)
+        return Use(method_line.payment_account_id, self.series_id, nobody)
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_hand_out(self):
+        """Open the window that hands these cards out, or takes them back.
+
+        :raise UserError: when the list may have handed over only a part of what was selected.
+        """
+        self._check_may_hand_out()
+        self._check_whole_selection()
+        return self.env['refill.card.hand.out'].create({'card_ids': self.ids})._get_window()

@@ -1,0 +1,103 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+from odoo.fields import Command
+
+# By field, the type of an account that is made, and after which types it is numbered.
+ACCOUNT_TYPES = {
+    'refill_card_settlement_account_id': 'asset_current',
+    'refill_card_gift_account_id': 'expense',
+}
+
+
+class ResCompany(models.Model):
+    """On which accounts redeemed cards are booked, beside the liability for those sold."""
+
+    _inherit = 'res.company'
+
+    refill_card_settlement_account_id = fields.Many2one(
+        comodel_name='account.account',
+        string="Refill Cards to be Settled",
+        check_company=True,
+        domain="[('account_type', '=', 'asset_current'), ('reconcile', '=', False)]",
+        help="Debited when a card is redeemed that a reseller has on consignment, or that another"
+        " company issued: whoever owes its value is billed later.",
+    )
+    refill_card_gift_account_id = fields.Many2one(
+        comodel_name='account.account',
+        string="Refill Cards Given Away",
+        check_company=True,
+        domain="[('account_type', '=', 'expense'), ('reconcile', '=', False)]",
+        help="Debited when a card is redeemed that was given away.",
+    )
+
+    @api.constrains(*ACCOUNT_TYPES)
+    def _check_refill_card_accounts(self):
+        """:raise ValidationError: when payments on an account would never become paid."""
+        for company in self:
+            for fname, account_type in ACCOUNT_TYPES.items():
+                account = company[fname]
+                if account and (account.reconcile or account.account_type != account_type):
+                    types = dict(account._fields['account_type']._description_selection(self.env))
+                    raise ValidationError(
+                        self.env._(
+                            "“%(field)s” takes an account of type %(type)s that is not reconciled.",
+                            field=self._fields[fname]._description_string(self.env),
+                            type=types[account_type],
+                        )
+                    )
+
+    def write(self, vals):
+        """:raise UserError: when an account is changed on which cards were booked."""
+        for fname in ACCOUNT_TYPES.keys() & vals.keys():
+            changed = self.filtered(lambda company, f=fname: company[f].id != (vals[f] or False))
+            changed[fname]._check_not_booked_by_refill_cards()
+        return super().write(vals)
+
+    def _setup_refill_cards(self):
+        super()._setup_refill_cards()
+        for company in self.sudo().root_id:  # sudo: runs while a chart of accounts is loaded
+            company = company.with_company(company)
+            if company._has_accounts():
+                company._create_refill_card_accounts()
+
+    def _create_refill_card_accounts(self):
+        """Create the accounts that are not chosen yet; running it again changes nothing."""
+        accounts = self.env['account.account']
+        names = {
+            'refill_card_settlement_account_id': self.env._("Refill cards to be settled"),
+            'refill_card_gift_account_id': self.env._("Refill cards given away"),
+        }
+        for fname, account_type in ACCOUNT_TYPES.items():
+            if self[fname]:
+                continue
+            domain = accounts._check_company_domain(self)
+            neighbour = accounts.search([*domain, ('account_type', '=', account_type)], limit=1)
+            neighbour = neighbour or accounts.search(domain, limit=1)
+            self[fname] = accounts.create(
+                {
+                    'name': names[fname],
+                    'code': accounts._search_new_account_code(neighbour.code),
+                    'account_type': account_type,
+                    'reconcile': False,
+                    'company_ids': [Command.set(self.ids)],
+                }
+            )
+
+    def _get_refill_card_account(self, fname):
+        """Return the account of the root company, which branches use too.
+
+        :param str fname: a key of ``ACCOUNT_TYPES``.
+        :rtype: account.account
+        :raise UserError: when it is not chosen, or was made one that is reconciled.
+        """
+        account = self.root_id[fname]
+        if not account or account.reconcile:
+            raise UserError(
+                self.env._(
+                    "%(company)s has no account for “%(field)s”, or one that is reconciled. Choose"
+                    " another in the settings of Invoicing.",
+                    company=self.root_id.name,
+                    field=self._fields[fname]._description_string(self.env),
+                )
+            )
+        return account

@@ -1,0 +1,270 @@
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.fields import Command, Date, Domain
+from odoo.tests import Form, tagged
+
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestTerms(RefillCardCommon):
+    """Cards on consignment, and cards given away."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.reseller = cls.env['res.partner'].create({'name': "Kiosk", 'is_company': True})
+
+    def _hand_out(self, records, operation, user=None, **values):
+        """Hand cards or whole series out by the window; return what the user is told."""
+        window = records.with_user(user or self.accountant).action_hand_out()
+        wizard = self.env[window['res_model']].with_user(user or self.accountant)
+        wizard = wizard.browse(window['res_id'])
+        wizard.write({'operation': operation, **values})
+        return wizard.action_confirm().get('params', {}).get('message')
+
+    def _consign(self, records, **kwargs):
+        return self._hand_out(records, 'consign', holder_id=self.reseller.id, **kwargs)
+
+    def _get_debit(self, card):
+        """Return what the redemption of a card debited: account, series, who owes it."""
+        [debit] = card.payment_id.move_id.line_ids.filtered('debit')
+        self.assertEqual(debit.balance, card.price)
+        return debit.account_id, debit.refill_card_series_id, debit.refill_card_debtor_id
+
+    # -------------------------------------------------------------------------
+    # HANDING OUT
+    # -------------------------------------------------------------------------
+
+    def test_cards_are_given_on_consignment_and_taken_back(self):
+        series = self._generate(4)
+        contact = self.env['res.partner'].create({'name': "Kim", 'parent_id': self.reseller.id})
+        cards = series.card_ids[:3]
+        self._hand_out(cards, 'consign', holder_id=contact.id)
+        self.assertRecordValues(
+            cards,
+            [
+                {
+                    'terms': 'consigned',
+                    'holder_id': self.reseller.id,
+                    'handed_out_on': Date.context_today(series),
+                    'state': 'active',
+                }
+            ]
+            * 3,
+        )
+        event = cards[0].event_ids[:1]
+        self.assertEqual((event.note, event.partner_id), ("On consignment", self.reseller))
+        self.assertEqual(len(set(cards.event_ids.mapped('reference')) - {False}), 1)
+        self.assertEqual((series.consigned_count, series.given_count), (3, 0))
+        self._redeem(cards[0])
+        told = self._hand_out(series, 'take_back')
+        self.assertIn("Cards changed: 2", told)
+        self.assertIn("Left alone: 1", told)
+        self.assertEqual(series.card_ids.mapped('terms'), ['consigned', False, False, False])
+        self.assertFalse(cards[1].holder_id or cards[1].handed_out_on)
+        event = cards[1].event_ids[:1]
+        self.assertEqual((event.note, event.partner_id), ("Taken back", self.reseller))
+
+    def test_cards_are_given_away_for_a_purpose(self):
+        card = self._generate_card()
+        with self.assertRaisesRegex(UserError, "why the cards are given away"):
+            self._hand_out(card, 'give_away')
+        self._hand_out(card, 'give_away', purpose=" Fair ")
+        self.assertEqual((card.terms, card.event_ids[0].note), ('given', "Given away: Fair"))
+        self.assertFalse(card.holder_id)
+
+    def test_what_cannot_be_handed_out_is_left_alone_and_said(self):
+        series = self._generate(5)
+        had, used, disabled, late, free = series.card_ids
+        self._consign(had)
+        self._redeem(used)
+        self._change(disabled, 'disable', reason='lost')
+        late.sudo()._operating().valid_till = '2026-01-31'
+        wizards = self.env['refill.card.hand.out'].with_user(self.accountant)
+        form = Form(wizards.create({'series_ids': series.ids, 'holder_id': self.reseller.id}))
+        self.assertEqual(form.card_count, 1)
+        self.assertIn("1 past their last day", form.skipped)
+        self._consign(series)
+        self.assertEqual(
+            series.card_ids.mapped('terms'), ['consigned', False, False, False, 'consigned']
+        )
+        with self.assertRaisesRegex(UserError, "none of these cards can be changed"):
+            self._consign(free)
+        with self.assertRaisesRegex(UserError, "Choose the reseller"):
+            self._hand_out(late, 'consign')
+
+    def test_only_accountants_who_manage_the_cards_hand_them_out(self):
+        card = self._generate_card()
+        manager = self._new_user('card_manager', 'refill_cards.group_refill_card_manager')
+        bookkeeper = self._new_user('bookkeeper', 'account.group_account_invoice')
+        other = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        for user in (self.clerk, manager, bookkeeper):
+            for call in (
+                lambda: card.with_user(user).action_hand_out(),  # noqa: B023
+                lambda: card.with_user(user)._consign(self.reseller),  # noqa: B023
+            ):
+                with self.assertRaises(AccessError):
+                    call()
+        self.assertEqual(card.with_user(other)._consign(self.reseller), 0)
+        with self.assertRaises(AccessError):
+            card.sudo().terms = 'given'
+        self.assertFalse(card.terms)
+        self.assertEqual(card.sudo()._consign(self.reseller), 1)
+
+    def test_only_the_issuer_sees_who_has_a_card(self):
+        card = self._generate_card(company_ids=[Command.clear()])
+        self._consign(card)
+        theirs = card.with_user(
+            self._new_user(
+                'daughter_clerk',
+                'refill_cards.group_refill_card_user',
+                company_id=self.other_company.id,
+            )
+        )
+        self.other_company.refill_card_accept_all = True
+        theirs.invalidate_recordset()
+        self.assertFalse(theirs.holder_id)
+        self.assertEqual(card.with_user(self.clerk).holder_id, self.reseller)
+
+    def test_a_consignment_has_a_delivery_note_without_a_code(self):
+        series = self._generate(5)
+        names = series.card_ids.mapped('name')
+        window = (series.card_ids[:2] + series.card_ids[3]).with_user(self.accountant)
+        window = window.action_hand_out()
+        wizard = self.env[window['res_model']].with_user(self.accountant)
+        wizard = wizard.browse(window['res_id'])
+        wizard.holder_id = self.reseller
+        action = wizard.action_confirm()
+        note = self.env[action['res_model']].with_user(self.accountant).browse(action['res_id'])
+        self.assertRecordValues(
+            note,
+            [{'partner_id': self.reseller.id, 'company_id': self.company.id, 'card_count': 3}],
+        )
+        self.assertEqual(note.name, series.card_ids[0].event_ids[:1].reference)
+        self.assertRecordValues(
+            note.line_ids,
+            [
+                {
+                    'first_serial': names[first],
+                    'last_serial': names[last],
+                    'card_count': count,
+                    'price': 25,
+                    'amount': 25 * count,
+                }
+                for first, last, count in ((0, 1, 2), (3, 3, 1))
+            ],
+        )
+        reports = self.env['ir.actions.report'].with_user(self.accountant)
+        html, _type = reports._render_qweb_html(
+            'refill_cards.report_refill_card_delivery', note.ids
+        )
+        text = html.decode()
+        for part in (names[0], names[1], names[3], "Kiosk", "75.00", "Signature"):
+            self.assertIn(part, text)
+        for code in series.card_ids.sudo().mapped('code'):
+            self.assertNotIn(code, text)
+        with self.assertRaises(AccessError):
+            note.with_user(self.clerk).read(['name'])
+        with self.assertRaises(AccessError):
+            note.write({'partner_id': self.customer.id})
+
+    # -------------------------------------------------------------------------
+    # WHAT A REDEMPTION DEBITS
+    # -------------------------------------------------------------------------
+
+    def test_the_debited_account_follows_the_terms(self):
+        free, consigned, given = self._generate(3).card_ids
+        self._consign(consigned)
+        self._hand_out(given, 'give_away', purpose="Fair")
+        liability = self.company._get_refill_card_method_line().payment_account_id
+        for card, account, debtor in (
+            (free, liability, self.reseller.browse()),
+            (consigned, self.company.refill_card_settlement_account_id, self.reseller),
+            (given, self.company.refill_card_gift_account_id, self.reseller.browse()),
+        ):
+            with self.subTest(terms=card.terms):
+                payment = self._redeem(card)
+                self.assertEqual(payment.state, 'paid')
+                self.assertEqual(payment.outstanding_account_id, account)
+                self.assertEqual(self._get_debit(card), (account, card.series_id, debtor))
+        self.assertEqual(self._balance(), 75)
+
+    def test_a_card_of_another_company_is_owed_by_its_issuer(self):
+        self.other_company.refill_card_accept_all = True
+        plain, consigned, given = self._generate(3, company_ids=[Command.clear()]).card_ids
+        self._consign(consigned)
+        self._hand_out(given, 'give_away', purpose="Fair")
+        settlement = self.other_company.refill_card_settlement_account_id
+        self.assertTrue(settlement)
+        for card in (plain, consigned, given):
+            card._redeem(self.customer, self.other_company, channel='backend')
+            self.assertEqual(
+                self._get_debit(card), (settlement, card.series_id, self.company.partner_id)
+            )
+
+    def test_a_branch_books_on_the_accounts_of_its_head_office(self):
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.cr.precommit.run()  # loads the root company's chart of accounts
+        card = self._generate_card(company_ids=[Command.clear()])
+        self._consign(card)
+        payment = card._redeem(self.customer, branch, channel='backend')
+        self.assertEqual(
+            payment.outstanding_account_id, self.company.refill_card_settlement_account_id
+        )
+
+    def test_taking_a_payment_back_mirrors_what_was_debited(self):
+        for operation, values in (
+            ('consign', {'holder_id': self.reseller.id}),
+            ('give_away', {'purpose': "Fair"}),
+        ):
+            with self.subTest(operation=operation):
+                card = self._generate_card()
+                self._hand_out(card, operation, **values)
+                payment = self._redeem(card)
+                account = payment.outstanding_account_id
+                self._undo(card)
+                self.assertEqual((card.state, payment.state), ('active', 'canceled'))
+                self.assertTrue(card.terms, "the reseller still has it")
+                lines = self.env['account.move.line'].search(
+                    [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
+                )
+                self.assertEqual(sum(lines.mapped('balance')), 0)
+                self.assertEqual(self._balance(), 0)
+
+    def test_accounts_are_made_and_stay_once_cards_were_booked_on_them(self):
+        company = self.company
+        settlement = company.refill_card_settlement_account_id
+        gift = company.refill_card_gift_account_id
+        self.assertEqual((settlement.account_type, settlement.reconcile), ('asset_current', False))
+        self.assertEqual((gift.account_type, gift.reconcile), ('expense', False))
+        company._setup_refill_cards()
+        self.assertEqual(company.refill_card_settlement_account_id, settlement)
+        with self.assertRaisesRegex(ValidationError, "not reconciled"):
+            company.refill_card_gift_account_id = settlement
+        company.refill_card_gift_account_id = gift.copy()
+        card = self._generate_card()
+        self._consign(card)
+        self._redeem(card)
+        with self.assertRaisesRegex(UserError, "were booked on"):
+            company.refill_card_settlement_account_id = settlement.copy()
+        with self.assertRaisesRegex(UserError, "its type stays"):
+            settlement.account_type = 'asset_fixed'
+
+    def test_without_an_account_a_sentence_says_what_to_choose_and_nothing_happens(self):
+        card = self._generate_card()
+        self._hand_out(card, 'give_away', purpose="Fair")
+        self.company.refill_card_gift_account_id = False
+        with self.assertRaisesRegex(UserError, "Refill Cards Given Away"):
+            self._redeem(card)
+        self.assertEqual(card.state, 'active')
+
+    def test_terms_go_with_a_card_that_moves_to_another_series(self):
+        series = self._generate(3)
+        card = series.card_ids[0]
+        self._consign(card)
+        self._change(card, 'companies', company_ids=self.other_company.ids)
+        self.assertNotEqual(card.series_id, series)
+        self.assertEqual((card.terms, card.holder_id), ('consigned', self.reseller))
+        self.assertEqual(card.search_count(Domain('holder_id', '=', self.reseller.id)), 1)
