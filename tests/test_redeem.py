@@ -318,6 +318,7 @@ class TestRedeem(RefillCardCommon):
                 lambda: wizards.onchange(given, ['partner_id'], {**spec, 'price': {}}),
                 lambda: wizards.onchange(given, [], spec),
                 lambda: wizards.with_context(default_card_id=card.id).onchange({}, [], spec),
+                lambda: wizards.with_context(default_card_id=card.id).create({}),
             )
         ):
             with self.subTest(number), self.assertRaises(AccessError):

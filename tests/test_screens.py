@@ -223,6 +223,11 @@ class TestScreens(RefillCardCommon):
         for days, last_day in ((1, day), (0, False), (-1, False), (10**9, False)):
             self.assertEqual(generating.new({'validity_days': days}).last_day, last_day)
         self.assertEqual(wizard.last_days, format_date(self.env, day))
+        with self.env.cr.savepoint() as savepoint:
+            series.card_ids.valid_till = day + timedelta(days=9)  # of their own, which they keep
+            self.assertFalse(self._wizard(series, 'activate').last_days)
+            savepoint.rollback()
+            self.env.invalidate_all()
         wizard.action_confirm()
         self.assertEqual(set(series.card_ids.mapped('valid_till')), {day})
         self.assertFalse(self._wizard(series, 'disable').last_days)

@@ -12,8 +12,10 @@ class RefillCardWindow(models.AbstractModel):
 
     @api.model_create_multi
     def create(self, vals_list):
+        # Also what the context names, which Odoo fills in afterwards.
+        named = self.default_get(self._get_guarded_names())
         for vals in vals_list:
-            self._check_named(vals)
+            self._check_named({**named, **vals})
         return super().create(vals_list)
 
     def write(self, vals):
