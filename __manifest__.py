@@ -5,6 +5,8 @@
     'summary': "Prepaid refill cards: generate them, hand them out, redeem them into real payments",
     'author': "Refill Cards contributors",
     'license': 'LGPL-3',
+    'development_status': 'Beta',
+    'images': ['static/description/cards.png', 'static/description/redeem.png'],
     'depends': ['account', 'portal'],
     'external_dependencies': {
         'python': [

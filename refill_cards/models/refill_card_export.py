@@ -102,7 +102,7 @@ class RefillCardExport(models.Model):
         help="The sum of the face values in the file, to compare with what arrives elsewhere.",
     )
     file = fields.Binary(readonly=True, attachment=True)
-    removal_date = fields.Datetime(string="File Removed on", readonly=True)
+    removal_date = fields.Datetime(string="File Kept until", readonly=True)
 
     _waiting_idx = models.Index("(id) WHERE state = 'waiting'")
 
@@ -445,7 +445,7 @@ class RefillCardExport(models.Model):
         """Return the action that shows this export in a window."""
         return {
             **self._get_records_action(target='new', context={'dialog_size': 'large'}),
-            'name': self.env._("Export Refill Cards"),
+            'name': self.env._("Export"),
             'views': [(self.env.ref('refill_cards.refill_card_export_view_window').id, 'form')],
         }
 
