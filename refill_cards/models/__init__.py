@@ -56,6 +56,7 @@ from . import (
     refill_card_series_generation,
     refill_card_series_history,
     refill_card_series_paper,
+    refill_card_series_splitting,
     refill_card_series_terms,
     refill_card_terms,
     refill_card_typed,

@@ -91,7 +91,7 @@ class Base(models.AbstractModel):
                     picture.load()
         except UnidentifiedImageError:
             return
-        except Exception:  # noqa: BLE001 (a picture may be broken in any way)
+        except Exception:  # a picture may be broken in any way
             is_drawable = False
         if not is_drawable:
             raise UserError(

@@ -178,19 +178,6 @@ class RefillCardSeries(models.Model):
                     )
                 )
 
-    @api.constrains('active')
-    def _check_finished(self):
-        """An archived series holds nothing that a customer could still redeem."""
-        for series in self.filtered(lambda series: not series.active):
-            if series.state != 'ready' or series.active_count or series.inactive_count:
-                raise ValidationError(
-                    self.env._(
-                        "Series %(series)s has cards that can still be redeemed. Cancel the rest"
-                        " before you archive it.",
-                        series=series.name,
-                    )
-                )
-
     # -------------------------------------------------------------------------
     # CRUD
     # -------------------------------------------------------------------------
@@ -204,32 +191,16 @@ class RefillCardSeries(models.Model):
             # Unique, until it is sure that the series is made: refusals burn no number.
             vals['name'] = str(uuid4())
         made = super().create(vals_list)
-        made._agree()
         self.env['refill.card.key']._get_generating_sealer()
-        for series, vals in zip(made, vals_list, strict=True):
+        for series in made:
             name = self.env['ir.sequence'].sudo().next_by_code('refill.card.series')
             series.sudo().name = name  # sudo: nobody names a series by hand
-            if vals.get('state') != 'ready':
-                series._log_generated()
         return made
 
     @api.model
     def _clean_values(self, vals):
         if vals.get('prefix'):
             vals['prefix'] = vals['prefix'].strip().upper()
-
-    def unlink(self):
-        """Delete series whose cards were never used, with the cards.
-
-        :raise UserError: when a card was used.
-        """
-        self.check_access('unlink')
-        self._lock()
-        self._check_unused()
-        reference = self.env['refill.card']._next_reference()
-        for series in self:
-            series._log_deleted(reference)
-        return super().unlink()
 
     def _lock(self):
         """Keep other transactions from adding cards or redeeming them until this one ends.
@@ -291,15 +262,11 @@ class RefillCardSeries(models.Model):
     def action_open_cards(self):
         """Open the table of the cards."""
         self.ensure_one()
-        action = self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action')
-        generating = self.state == 'generating'
-        if generating:
-            action['help'] = self._get_progress_help()
         return {
-            **action,
+            **self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action'),
             'display_name': self.env._("Cards of %(series)s", series=self.name),
             'domain': [('series_id', '=', self.id)],
-            'context': {'hide_series': True, 'generating_series_id': generating and self.id},
+            'context': {'hide_series': True},
         }
 
     def action_change(self):

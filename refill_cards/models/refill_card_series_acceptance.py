@@ -177,6 +177,12 @@ class RefillCardSeries(models.Model):
             return companies
         return companies.browse(self.env.user._get_company_ids())
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        made = super().create(vals_list)
+        made._agree()
+        return made
+
     def write(self, vals):
         """A new price, or another company, holds only where whoever sets it manages cards, too."""
         worth = {fname: vals[fname] for fname in ('price', 'currency_id') if fname in vals}

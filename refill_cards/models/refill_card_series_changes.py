@@ -1,6 +1,6 @@
-from odoo import models
+from odoo import api, models
+from odoo.exceptions import ValidationError
 from odoo.fields import Domain
-from odoo.tools import format_amount, format_date
 
 from .refill_card_history import Operation
 
@@ -25,6 +25,19 @@ class RefillCardSeries(models.Model):
     """What changes with a series: the audit log, and its cards."""
 
     _inherit = 'refill.card.series'
+
+    @api.constrains('active')
+    def _check_finished(self):
+        """An archived series holds nothing that a customer could still redeem."""
+        for series in self.filtered(lambda series: not series.active):
+            if series.state != 'ready' or series.active_count or series.inactive_count:
+                raise ValidationError(
+                    self.env._(
+                        "Series %(series)s has cards that can still be redeemed. Cancel the rest"
+                        " before you archive it.",
+                        series=series.name,
+                    )
+                )
 
     def write(self, vals):
         """Write what changed into the audit log; the cards follow, as one operation.
@@ -83,36 +96,3 @@ class RefillCardSeries(models.Model):
         dated = self.filtered(lambda series: not series.validity_days)._filtered_access('write')
         dated.with_context(refill_card_operation=Operation(reference)).write({'valid_till': day})
         return changed
-
-    def _describe(self, fnames):
-        """Return what fields hold, in words.
-
-        :param list[str] fnames: some of ``RECORDED``.
-        :return: by the label of the field.
-        :rtype: dict[str, str]
-        """
-        self.ensure_one()
-        series_sudo = self.sudo()  # sudo: to name the company and the layout
-        nothing = self.env._("none")
-
-        def describe(field):
-            if field.name == 'company_ids':  # unread, so that writing keeps those out of sight
-                return self.company_names
-            value = series_sudo[field.name]
-            if field.type == 'boolean':
-                return self.env._("Yes") if value else self.env._("No")
-            if not value:
-                return nothing
-            match field.type:
-                case 'monetary':
-                    return format_amount(self.env, value, series_sudo.currency_id)
-                case 'many2one':
-                    return value.display_name
-                case 'date':
-                    return format_date(self.env, value)
-                case 'selection':
-                    return dict(field._description_selection(self.env))[value]
-            return str(value)
-
-        described = [self._fields[fname] for fname in fnames]
-        return {field._description_string(self.env): describe(field) for field in described}

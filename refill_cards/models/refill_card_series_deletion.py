@@ -5,6 +5,8 @@ from ..wording import format_count
 
 
 class RefillCardSeries(models.Model):
+    """Deleting series, with what is asked before."""
+
     _inherit = 'refill.card.series'
 
     deletion_question = fields.Char(compute='_compute_deletion_question')
@@ -21,3 +23,16 @@ class RefillCardSeries(models.Model):
                 count=format_count(self.env, series.card_count),
                 value=format_amount(self.env, value, series.currency_id),
             )
+
+    def unlink(self):
+        """Delete series whose cards were never used, with the cards.
+
+        :raise UserError: when a card was used.
+        """
+        self.check_access('unlink')
+        self._lock()
+        self._check_unused()
+        reference = self.env['refill.card']._next_reference()
+        for series in self:
+            series._log_deleted(reference)
+        return super().unlink()

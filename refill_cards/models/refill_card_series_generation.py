@@ -150,3 +150,11 @@ class RefillCardSeries(models.Model):
         )
         html = Markup('<p class="o_view_nocontent_smiling_face">%s</p><p>%s</p>')
         return html % (progress, promise)
+
+    def action_open_cards(self):
+        """Say in the empty list how many cards were made so far."""
+        action = super().action_open_cards()
+        if self.state == 'generating':
+            action['help'] = self._get_progress_help()
+            action['context']['generating_series_id'] = self.id
+        return action

@@ -1,6 +1,6 @@
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import format_amount
+from odoo.tools import format_amount, format_date
 
 from ..wording import format_count
 
@@ -32,6 +32,47 @@ class RefillCardSeries(models.Model):
                 **values,
             }
         )
+
+    def _describe(self, fnames):
+        """Return what fields hold, in words.
+
+        :param list[str] fnames: of fields of the series.
+        :return: by the label of the field.
+        :rtype: dict[str, str]
+        """
+        self.ensure_one()
+        series_sudo = self.sudo()  # sudo: to name the company and the layout
+        nothing = self.env._("none")
+
+        def describe(field):
+            if field.name == 'company_ids':  # unread, so that writing keeps those out of sight
+                return self.company_names
+            value = series_sudo[field.name]
+            if field.type == 'boolean':
+                return self.env._("Yes") if value else self.env._("No")
+            if not value:
+                return nothing
+            match field.type:
+                case 'monetary':
+                    return format_amount(self.env, value, series_sudo.currency_id)
+                case 'many2one':
+                    return value.display_name
+                case 'date':
+                    return format_date(self.env, value)
+                case 'selection':
+                    return dict(field._description_selection(self.env))[value]
+            return str(value)
+
+        described = [self._fields[fname] for fname in fnames]
+        return {field._description_string(self.env): describe(field) for field in described}
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Write down what is generated; cards that only move to a series of their own were."""
+        made = super().create(vals_list)
+        for series in made.filtered(lambda series: series.state != 'ready'):
+            series._log_generated()
+        return made
 
     def _log_generated(self):
         details = self._describe(['company_ids', 'valid_till', 'layout_id'])

@@ -4,7 +4,7 @@ from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 
 from .. import codes
-from ..models.refill_card_series import MAX_YEARS
+from ..models.refill_card_life import MAX_YEARS
 from ..wording import format_count
 
 
