@@ -41,6 +41,7 @@ from . import (
     refill_card_life,
     refill_card_list,
     refill_card_lockout,
+    refill_card_lockout_alert,
     refill_card_mail,
     refill_card_operations,
     refill_card_redemption,
