@@ -455,6 +455,13 @@ class TestExport(ExportCommon):
                     [{'card_count': len(serials), 'amount': 25 * len(serials), 'state': 'ready'}],
                 )
 
+    def test_a_range_typed_the_other_way_round_is_the_same_range(self):
+        series = self._generate(quantity=4)
+        names = series.card_ids.mapped('name')
+        export = self._export(series, first=names[2], last=names[1])
+        self.assertEqual(self._get_serials(export), names[1:3])
+        self.assertEqual((export.first_serial, export.last_serial), (names[1], names[2]))
+
     def test_the_name_of_a_file_tells_which_cards_are_in_it(self):
         series = self._generate(quantity=12)
         other = self._generate()

@@ -329,6 +329,32 @@ class TestLife(RefillCardCommon):
         self.assertEqual(wizard.card_count, 2, "the range holds the cards that moved")
         self._assert_refused('company', self._redeem, moved[1])
 
+    def test_a_series_and_its_cards_get_another_day_by_one_operation(self):
+        day = Date.today() + timedelta(days=400)
+        series = self._generate(2)
+        self._change(series, 'extend', valid_till=day)
+        self.assertEqual(series.valid_till, day)
+        events = self.env['refill.card.event'].search([('series_id', '=', series.id)])
+        of_cards = events.filtered('card_id')
+        [reference] = set(of_cards.mapped('reference'))
+        self.assertIn(reference, (events - of_cards).mapped('reference'))
+
+    def test_a_series_whose_cards_count_their_days_gets_no_last_day_itself(self):
+        day = Date.today() + timedelta(days=400)
+        series = self._generate(2, activation_required=True, validity_days=30)
+        self._change(series, 'extend', valid_till=day)
+        self.assertEqual(series.card_ids.mapped('valid_till'), [day, day])
+        self.assertFalse(series.valid_till)
+
+    def test_a_used_card_is_not_told_of_its_series_new_companies(self):
+        series = self._generate(2)
+        used, other = series.card_ids
+        self._redeem(used)
+        told = len(used.event_ids)
+        series.company_ids = self.other_company
+        self.assertEqual(len(used.event_ids), told)
+        self.assertIn(self.other_company.name, other.event_ids[:1].note)
+
     def test_used_cards_stay_behind_when_a_whole_series_changes_companies(self):
         for whole in (True, False):
             series = self._generate(3, company_ids=[Command.set(self.company.ids)])

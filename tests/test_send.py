@@ -413,6 +413,7 @@ class TestSend(SendCase):
         self.assertFalse(self._get_activities(sending))
         self.assertIn("Sent by e-mail", card.event_ids[0].note)
         self.assertEqual(card.event_ids[0].user_id, self.accountant)
+        self.assertEqual(card.event_ids[0].partner_id, self.customer)
 
     def test_what_the_mail_server_refuses_says_why_and_tells_the_sender(self):
         card = self._generate_card()
