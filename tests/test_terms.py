@@ -93,6 +93,17 @@ class TestTerms(RefillCardCommon):
         with self.assertRaisesRegex(UserError, "Choose the reseller"):
             self._hand_out(late, 'consign')
 
+    def test_cards_that_somebody_has_are_not_deleted(self):
+        card, other = self._generate(2).card_ids.with_user(self.accountant)
+        self._consign(card)
+        for records in (card, card.series_id, card.sudo()):
+            with self.assertRaisesRegex(UserError, "was handed out"):
+                records.unlink()
+        other.unlink()
+        self._hand_out(card, 'take_back')
+        card.series_id.unlink()
+        self.assertFalse(card.exists())
+
     def test_only_accountants_who_manage_the_cards_hand_them_out(self):
         card = self._generate_card()
         manager = self._new_user('card_manager', 'refill_cards.group_refill_card_manager')

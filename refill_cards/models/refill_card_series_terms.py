@@ -21,6 +21,11 @@ class RefillCardSeries(models.Model):
             for terms in ('consigned', 'given'):
                 series[f'{terms}_count'] = counts.get((series._origin.id, terms), 0)
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_handed_out(self):
+        # The database deletes the cards along.
+        self.env['refill.card']._check_not_handed_out(Domain('series_id', 'in', self.ids))
+
     def action_hand_out(self):
         """Open the window that hands the cards of these series out, or takes them back."""
         self.env['refill.card']._check_may_hand_out()

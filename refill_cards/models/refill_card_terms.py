@@ -127,8 +127,26 @@ class RefillCard(models.Model):
                 cards_sudo._get_condition(domain),
             )
         )
+        changed = self.env.cr.rowcount
         self.invalidate_model()
-        return self.env.cr.rowcount
+        return changed
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_handed_out(self):
+        self._check_not_handed_out(Domain('id', 'in', self.ids))
+
+    @api.model
+    def _check_not_handed_out(self, domain):
+        """:raise UserError: when somebody has one of the cards of a domain."""
+        # sudo: whoever deletes
+        handed_out = self.sudo().search(domain & Domain('terms', '!=', False), limit=1)
+        if handed_out:
+            raise UserError(
+                self.env._(
+                    "Refill card %(serial)s was handed out: take it back before you delete it.",
+                    serial=handed_out.name,
+                )
+            )
 
     # -------------------------------------------------------------------------
     # WHAT A REDEMPTION DEBITS
