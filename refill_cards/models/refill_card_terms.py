@@ -28,7 +28,7 @@ class RefillCard(models.Model):
         ondelete='restrict',
         help="Who has the card from the company that issued it, such as a reseller.",
     )
-    handed_out_on = fields.Date(readonly=True)
+    handed_out_on = fields.Date(string="Handed out on", readonly=True)
 
     _terms_idx = models.Index("(series_id, terms) WHERE terms IS NOT NULL")
 
