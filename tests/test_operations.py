@@ -180,3 +180,11 @@ class TestOperations(RefillCardCommon):
                 self.assertEqual(card.valid_till, day)
                 self.assertNotIn(day, (series.card_ids - card).mapped('valid_till'))
                 self.assertNotEqual(series.valid_till, day)
+
+    def test_a_window_about_whole_series_does_not_count_their_cards_to_name_them(self):
+        series = self._generate()
+        wizards = self.env['refill.card.export.wizard'].with_user(self.accountant)
+        window = wizards.create({'series_ids': [Command.set(series.ids)]})
+        window._get_series()
+        with self.assertQueryCount(0):
+            self.assertEqual(window._get_series(), series)

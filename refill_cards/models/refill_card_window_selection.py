@@ -144,6 +144,8 @@ class RefillCardSelectionMixin(models.AbstractModel):
         """
         if self.card_ids:
             return self.card_ids._origin.series_id
+        if series := self._get_whole_series()._origin:  # counting a million cards takes its time
+            return series
         groups = self.env['refill.card']._read_group(self._get_selection_domain(), ['series_id'])
         return self.series_ids._origin.union(*(series for [series] in groups))
 
