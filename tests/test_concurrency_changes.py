@@ -31,6 +31,20 @@ class TestConcurrencyChanges(ConcurrencyCase):
             self._request('refill.card', 'unlink', card_ids)
         self._assert_redeemed_once(code)
 
+    def test_a_card_that_is_just_being_redeemed_gets_no_other_last_day(self):
+        code = self._generate_code()
+        card_ids = self._card_ids(code)
+        with self._transaction() as first:
+            first['refill.card'].redeem_code(code, self.customer_id)
+            first.flush_all()
+            with self.assertRaises(RefillCardRefused) as refused:
+                self._request('refill.card', 'write', card_ids, {'valid_till': '2050-01-01'})
+            self.assertEqual(refused.exception.reason, 'busy')
+            first.cr.commit()
+        with self.assertRaisesRegex(UserError, "was used"):
+            self._request('refill.card', 'write', card_ids, {'valid_till': '2050-01-01'})
+        self._assert_redeemed_once(code)
+
     def test_a_card_redeemed_after_our_transaction_began_cannot_be_deleted(self):
         code = self._generate_code()
         card_ids = self._card_ids(code)

@@ -346,6 +346,38 @@ class TestLife(RefillCardCommon):
         self.assertEqual(series.card_ids.mapped('valid_till'), [day, day])
         self.assertFalse(series.valid_till)
 
+    def test_a_series_saved_with_the_day_that_it_has_leaves_its_cards_alone(self):
+        series = self._generate(1)
+        told = len(series.card_ids.event_ids)
+        series.valid_till = series.valid_till
+        self.assertEqual(len(series.card_ids.event_ids), told)
+
+    def test_an_archived_series_is_in_use_again_once_a_card_of_it_can_be_activated(self):
+        series = self._generate(1, activation_required=True)
+        self._change(series, 'disable', reason='lost')
+        series.action_archive()
+        self._change(series.card_ids, 'enable')
+        self.assertEqual((series.card_ids.state, series.active), ('inactive', True))
+
+    def test_of_two_series_the_one_of_another_issuer_keeps_its_last_day(self):
+        day = Date.today() + timedelta(days=400)
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        self.company.refill_card_accept_all = True
+        theirs = self._generate(1, user=manager, company_ids=[Command.clear()])
+        own = self._generate(1).with_context(allowed_company_ids=self.company.ids)
+        was = theirs.valid_till
+        self._change(own + theirs.with_env(own.env), 'extend', valid_till=day)
+        self.assertEqual((own.valid_till, own.card_ids.valid_till), (day, day))
+        self.assertEqual((theirs.valid_till, theirs.card_ids.valid_till), (was, was))
+
+    def test_a_window_tells_the_value_of_cards_in_each_currency(self):
+        both = self._generate(1) + self._generate(2, currency_id=self.other_currency.id)
+        total = self._wizard(both, 'disable').total
+        self.assertIn('25.00', total)
+        self.assertIn('50.00', total)
+
     def test_a_used_card_is_not_told_of_its_series_new_companies(self):
         series = self._generate(2)
         used, other = series.card_ids

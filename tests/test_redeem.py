@@ -324,6 +324,17 @@ class TestRedeem(RefillCardCommon):
             with self.subTest(number), self.assertRaises(AccessError):
                 call()
 
+    def test_the_window_refuses_a_card_whose_customer_s_firm_is_out_of_sight(self):
+        card = self._generate_card()
+        firm = self.env['res.partner'].create({'name': "Firm", 'is_company': True})
+        contact = self.env['res.partner'].create({'name': "Contact", 'parent_id': firm.id})
+        firm.company_id = self.other_company
+        contact.company_id = False
+        self.env.flush_all()
+        self.env.invalidate_all()
+        wizard = self._wizard(self.clerk, card.with_user(self.clerk), contact.with_user(self.clerk))
+        self.assertIn("belongs to another company", wizard.refusal)
+
     def test_a_code_typed_into_the_window_is_not_kept(self):
         card = self._generate_card()
         wizards = self.env['refill.card.redeem'].with_user(self.clerk)
