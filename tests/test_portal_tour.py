@@ -15,7 +15,7 @@ from odoo.tests import HttpCase, tagged
 
 from ..refill_cards import codes
 from .common import RefillCardCommon
-from .test_portal_redemption import CONTROLLER
+from .test_portal_payments import CONTROLLER
 
 # Of QUICK-7K2M-9XQ4-R3TZD, which the tours type.
 BODY = '7K2M9XQ4R3TZD'
@@ -62,7 +62,7 @@ class TestPortalTour(PortalTourCommon):
 
     def test_a_customer_is_refused_in_each_way(self):
         self._generate_with_body()
-        self._generate_with_body('333333333333A').sudo().valid_till = '2026-01-31'
+        self._generate_with_body('333333333333A').sudo()._operating().valid_till = '2026-01-31'
         self._redeem(self._generate_with_body('444444444444R'))
         self._redeem(self._generate_with_body('5555555555556'), partner=self.stranger)
         self._generate_with_body(
