@@ -1,3 +1,4 @@
+import { rpc } from "@web/core/network/rpc";
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
 
@@ -36,13 +37,8 @@ function refused(sentence) {
     ];
 }
 
-/** TOUR-000001 is used, TOUR-000002 is active. */
-function redeemSteps() {
+function openWindow() {
     return [
-        {
-            content: "Redeem from the menu",
-            trigger: ".o_data_row:contains('TOUR-000002'):contains('Active')",
-        },
         {
             trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
             run: "click",
@@ -51,6 +47,76 @@ function redeemSteps() {
             trigger: "a[data-menu-xmlid='refill_cards.menu_refill_card_redeem']",
             run: "click",
         },
+    ];
+}
+
+function chooseCustomer() {
+    return [
+        {
+            trigger: ".modal .o_field_widget[name=partner_id] input:focus",
+            run: "edit refill_customer",
+        },
+        {
+            trigger: ".o-autocomplete--dropdown-item:contains('refill_customer')",
+            run: "click",
+        },
+    ];
+}
+
+function call(model, method, ...args) {
+    const url = `/web/dataset/call_kw/${model}/${method}`;
+    return rpc(url, { model, method, args, kwargs: {} });
+}
+
+/** A refusal tells what the list behind does not know yet. */
+function otherTabSteps() {
+    return [
+        {
+            trigger: ".o_data_row:contains('TOUR-000003'):contains('Active')",
+        },
+        ...openWindow(),
+        type("tour-000003"),
+        ...chooseCustomer(),
+        {
+            content: "Another tab is faster",
+            trigger: ".modal .o_field_widget[name=new_balance]:contains('75.00')",
+            run: async () => {
+                const [[partner_id]] = await call("res.partner", "name_search", "refill_customer");
+                const values = { typed: "tour-000003", partner_id };
+                const id = await call("refill.card.redeem", "create", values);
+                await call("refill.card.redeem", "action_redeem", [id]);
+            },
+        },
+        ...refused("already used"),
+        {
+            trigger: ".modal footer button[special=cancel]",
+            run: "click",
+        },
+        ...openWindow(),
+        {
+            content: "The list behind is fresh after a refusal, too; what was opened since stays",
+            trigger:
+                "body:has(.modal .o_field_widget[name=typed]) .o_data_row:contains('TOUR-000003'):contains('Used')",
+        },
+        type("tour-000003"),
+        {
+            trigger: ".modal:has(.alert:contains('already used')) .btn-close",
+            run: "click",
+        },
+        {
+            trigger: "body:not(:has(.modal)) .o_data_row:contains('TOUR-000003')",
+        },
+    ];
+}
+
+/** TOUR-000001 is used, TOUR-000002 and TOUR-000003 are active. */
+function redeemSteps() {
+    return [
+        {
+            content: "Redeem from the menu",
+            trigger: ".o_data_row:contains('TOUR-000002'):contains('Active')",
+        },
+        ...openWindow(),
         type("tour-000001"),
         {
             trigger: ".modal .o_field_widget[name=card_id]:contains('TOUR-000001')",
@@ -72,14 +138,7 @@ function redeemSteps() {
             trigger:
                 ".modal:not(:has(.alert)) .o_field_widget[name=card_id]:contains('TOUR-000002')",
         },
-        {
-            trigger: ".modal .o_field_widget[name=partner_id] input:focus",
-            run: "edit refill_customer",
-        },
-        {
-            trigger: ".o-autocomplete--dropdown-item:contains('refill_customer')",
-            run: "click",
-        },
+        ...chooseCustomer(),
         {
             trigger: ".modal .o_field_widget[name=new_balance]:contains('50.00')",
         },
@@ -95,6 +154,7 @@ function redeemSteps() {
             content: "The list behind is fresh",
             trigger: "body:not(:has(.modal)) .o_data_row:contains('TOUR-000002'):contains('Used')",
         },
+        ...otherTabSteps(),
     ];
 }
 
