@@ -75,11 +75,11 @@ class RefillCardLockout(models.Model):
     counted_on = fields.Datetime(string="Last Wrong Code", required=True, index=True)
     locked_until = fields.Datetime(string="Locked until")
     # The lock of which a refusal was written down: one is enough.
-    recorded_until = fields.Datetime()
+    recorded_until = fields.Datetime(string="Recorded until")
     is_locked = fields.Boolean(compute='_compute_is_locked')
     # What the alert about a user needs: when they looked at codes, and when managers were told.
     shown_at = fields.Json()
-    alerted_on = fields.Datetime()
+    alerted_on = fields.Datetime(string="Alerted on")
     unlocked_on = fields.Datetime(string="Unlocked on")
     unlocked_by_id = fields.Many2one(
         comodel_name='res.users', string="Unlocked by", ondelete='set null'

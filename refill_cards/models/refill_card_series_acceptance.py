@@ -26,6 +26,7 @@ class RefillCardSeries(models.Model):
     )
     accepting_company_ids = fields.Many2many(
         comodel_name='res.company',
+        string="Accepting Companies",
         compute='_compute_accepting_company_ids',
         compute_sudo=True,
         search='_search_accepting_company_ids',

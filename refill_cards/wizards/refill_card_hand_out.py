@@ -11,9 +11,9 @@ class RefillCardHandOut(models.TransientModel):
 
     operation = fields.Selection(
         selection_add=[
-            ('consign', "Give on consignment"),
-            ('give_away', "Give away"),
-            ('take_back', "Take back"),
+            ('consign', "Give on Consignment"),
+            ('give_away', "Give Away"),
+            ('take_back', "Take Back"),
         ],
         default='consign',
     )
