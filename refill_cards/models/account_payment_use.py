@@ -43,7 +43,6 @@ class AccountMoveLine(models.Model):
 
     refill_card_series_id = fields.Many2one(
         comodel_name='refill.card.series',
-        string="Refill Card Series",
         readonly=True,
         index='btree_not_null',
         ondelete='set null',

@@ -25,7 +25,7 @@ class RefillCardSelectionMixin(models.AbstractModel):
     )
     first_id = fields.Many2one(comodel_name='refill.card', string="From", readonly=True)
     last_id = fields.Many2one(comodel_name='refill.card', string="To", readonly=True)
-    selected = fields.Char(string="Selected", compute='_compute_selected')
+    selected = fields.Char(compute='_compute_selected')
     card_count = fields.Integer(string="Cards", compute='_compute_card_count')
     total = fields.Char(string="Total Value", compute='_compute_card_count')
 

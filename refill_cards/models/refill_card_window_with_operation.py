@@ -28,7 +28,7 @@ class RefillCardOperationMixin(models.AbstractModel):
 
     @api.depends('operation')
     def _compute_card_count(self):
-        super()._compute_card_count()
+        return super()._compute_card_count()
 
     @api.depends('card_ids', 'series_ids', 'first_id', 'last_id', 'operation')
     def _compute_skipped(self):

@@ -54,11 +54,12 @@ class ResCompany(models.Model):
         return super().write(vals)
 
     def _setup_refill_cards(self):
-        super()._setup_refill_cards()
+        res = super()._setup_refill_cards()
         for company in self.sudo().root_id:  # sudo: runs while a chart of accounts is loaded
             company = company.with_company(company)
             if company._has_accounts():
                 company._create_refill_card_accounts()
+        return res
 
     def _create_refill_card_accounts(self):
         """Create the accounts that are not chosen yet; running it again changes nothing."""

@@ -48,12 +48,12 @@ class RefillCardChange(models.TransientModel):
             window.last_days = ', '.join(format_date(self.env, day) for day in days)
 
     def _check_complete(self):
-        super()._check_complete()
         if self.operation == 'disable':
             if not self.reason:
                 raise UserError(self.env._("Choose why the cards are disabled."))
             if self.reason == 'other' and not (self.reason_text or '').strip():
                 raise UserError(self.env._("Say in the details why the cards are disabled."))
+        return super()._check_complete()
 
     def _apply(self):
         """Change the cards and return how many."""

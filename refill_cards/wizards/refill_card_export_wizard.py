@@ -45,7 +45,7 @@ class RefillCardExportWizard(models.TransientModel):
 
     @api.depends('scope')
     def _compute_card_count(self):
-        super()._compute_card_count()
+        return super()._compute_card_count()
 
     @api.depends(
         *('card_ids', 'series_ids', 'first_id', 'last_id', 'scope'),

@@ -25,12 +25,12 @@ class RefillCardHandOut(models.TransientModel):
     purpose = fields.Char(help="Why they are given away; goes into the audit log of the cards.")
 
     def _check_complete(self):
-        super()._check_complete()
         self.env['refill.card']._check_may_hand_out()
         if self.operation == 'consign' and not self.holder_id:
             raise UserError(self.env._("Choose the reseller who gets the cards."))
         if self.operation == 'give_away' and not (self.purpose or '').strip():
             raise UserError(self.env._("Say why the cards are given away."))
+        return super()._check_complete()
 
     def action_confirm(self):
         """Hand the cards out, or take them back; open the delivery note of a consignment."""
