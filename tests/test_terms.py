@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command, Date, Domain
 from odoo.tests import Form, tagged
@@ -243,6 +245,98 @@ class TestTerms(RefillCardCommon):
                 )
                 self.assertEqual(sum(lines.mapped('balance')), 0)
                 self.assertEqual(self._balance(), 0)
+
+    def test_what_was_debited_stays_whatever_is_written_to_the_payment(self):
+        card = self._generate_card()
+        self._consign(card)
+        payment = self._redeem(card).with_user(self.accountant)
+        debited = self._get_debit(card)
+        for _time in range(2):
+            payment.write({'payment_method_line_id': payment.payment_method_line_id.id})
+            payment.write({'journal_id': payment.journal_id.id, 'memo': "Again"})
+            self.env.flush_all()
+            self.env.invalidate_all()
+            self.assertEqual(payment.outstanding_account_id, debited[0])
+            payment.action_draft()
+            payment.date = Date.subtract(payment.date, days=1)
+            payment.action_post()
+            self.assertEqual(self._get_debit(card), debited)
+            self.assertEqual((payment.state, card.state), ('paid', 'used'))
+
+    def test_series_and_debtor_of_a_booked_card_are_not_changed_by_hand(self):
+        card, free = self._generate(2).card_ids
+        self._consign(card)
+        payment = self._redeem(card).with_user(self.accountant)
+        other_payment = self._redeem(free).with_user(self.accountant)
+        entry = payment.move_id
+        debit, other = (
+            each.move_id.line_ids.filtered('debit') for each in (payment, other_payment)
+        )
+
+        def type_again():
+            payment.action_draft()
+            values = {'account_id': debit.account_id.id, 'debit': debit.debit}
+            commands = [Command.delete(debit.id), Command.create(values)]
+            entry.write({'line_ids': commands})
+            entry.action_post()
+
+        def reverse_for_another():
+            reversal = entry._reverse_moves([{'date': entry.date}])
+            reversal.line_ids.filtered('credit').refill_card_debtor_id = self.customer
+            reversal.action_post()
+
+        for change in (
+            lambda: debit.write({'refill_card_debtor_id': self.customer.id}),
+            lambda: debit.write({'refill_card_debtor_id': False}),
+            lambda: debit.sudo().write({'refill_card_series_id': False}),
+            lambda: other.write({'refill_card_debtor_id': self.customer.id}),
+            type_again,
+            reverse_for_another,
+        ):
+            with self.assertRaises(ValidationError), self.cr.savepoint():
+                change()
+            self.env.invalidate_all()
+        account = self.company.refill_card_settlement_account_id
+        self.assertEqual(self._get_debit(card), (account, card.series_id, self.reseller))
+
+    def test_payments_that_other_addons_make_meanwhile_keep_their_account(self):
+        self._invoice(25)
+        card = self._generate_card()
+        self._consign(card)
+        journal = self.company_data['default_journal_bank']
+        values = {'partner_id': self.customer.id, 'amount': 3, 'journal_id': journal.id}
+        made = self.env['account.payment']
+
+        def pay(moves):
+            nonlocal made
+            made |= moves.env['account.payment'].create(values)
+
+        with patch.object(self.env.registry['account.move'], '_invoice_paid_hook', pay):
+            self._redeem(card)
+        self.assertTrue(made)
+        for payment in made:
+            account = payment.payment_method_line_id.payment_account_id
+            self.assertEqual(payment.outstanding_account_id, account)
+
+    def test_the_reversal_of_a_locked_entry_says_series_and_debtor_too(self):
+        card = self._generate_card()
+        self._consign(card)
+        entry = self._redeem(card).move_id
+        account, debtor = self.company.refill_card_settlement_account_id, self.reseller
+        series = card.series_id
+        entry.company_id.fiscalyear_lock_date = entry.date
+        self._undo(card)
+        [credit] = entry.reversal_move_ids.line_ids.filtered('credit')
+        self.assertRecordValues(
+            credit,
+            [
+                {
+                    'account_id': account.id,
+                    'refill_card_series_id': series.id,
+                    'refill_card_debtor_id': debtor.id,
+                }
+            ],
+        )
 
     def test_accounts_are_made_and_stay_once_cards_were_booked_on_them(self):
         company = self.company

@@ -181,6 +181,8 @@ class AccountMove(models.Model):
                 line.currency_id.id,
                 line.currency_id.round(sign * line.amount_currency),
                 line.company_currency_id.round(sign * line.balance),
+                line.refill_card_series_id.id,
+                line.refill_card_debtor_id.id,
             )
             for line in self.line_ids
         )

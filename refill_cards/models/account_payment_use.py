@@ -1,6 +1,7 @@
 from typing import Any, NamedTuple
 
 from odoo import fields, models
+from odoo.exceptions import ValidationError
 
 
 class Use(NamedTuple):
@@ -24,18 +25,44 @@ class AccountPayment(models.Model):
     _inherit = 'account.payment'
 
     def _compute_outstanding_account_id(self):
-        res = super()._compute_outstanding_account_id()
-        if use := Use.get(self.env):
-            self.outstanding_account_id = use.account
+        by_card = self.filtered(lambda payment: payment._is_made_by_refill_card())
+        # What an entry debits stays, also when the same payment method is written once more.
+        booked = by_card.filtered('move_id')
+        for payment in booked:
+            payment.outstanding_account_id = payment.outstanding_account_id
+        res = super(AccountPayment, self - booked)._compute_outstanding_account_id()
+        if use := Use.get(self.env):  # not of what other addons book along
+            (by_card - booked).outstanding_account_id = use.account
         return res
 
     def _prepare_move_line_default_vals(self, write_off_line_vals=None, force_balance=None):
         """Let the debit say of which series the card was, and who owes its value."""
         lines = super()._prepare_move_line_default_vals(write_off_line_vals, force_balance)
-        if use := Use.get(self.env):
+        if (use := Use.get(self.env)) and self._is_made_by_refill_card():
             lines[0]['refill_card_series_id'] = use.series.id
             lines[0]['refill_card_debtor_id'] = use.debtor.id
         return lines
+
+    def _check_entry_books_refill_card_only(self, value=None):
+        """Check that the entry says of which series the card was and who owes it, too."""
+        super()._check_entry_books_refill_card_only(value)
+        if not (card := self.refill_card_ids):
+            return
+        debit = self.move_id.line_ids.filtered(lambda line: line.balance > 0)
+        use = card._get_use(self.company_id, self.payment_method_line_id)
+        # Cards were redeemed before companies had these accounts.
+        if use.account == debit.account_id and (
+            debit.refill_card_debtor_id != use.debtor
+            or use.debtor
+            and debit.refill_card_series_id != use.series
+        ):
+            raise ValidationError(
+                self.env._(
+                    "%(payment)s was made by a refill card: its entry says of which series the card"
+                    " was, and who owes its value. Cancel the payment to take it back.",
+                    payment=self.display_name,
+                )
+            )
 
 
 class AccountMoveLine(models.Model):
