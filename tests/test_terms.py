@@ -352,7 +352,7 @@ class TestTerms(RefillCardCommon):
         card = self._generate_card()
         self._consign(card)
         self._redeem(card)
-        with self.assertRaisesRegex(UserError, "were booked on"):
+        with self.assertRaisesRegex(UserError, "it stays the account for"):
             company.refill_card_settlement_account_id = settlement.copy()
         with self.assertRaisesRegex(UserError, "its type stays"):
             settlement.account_type = 'asset_fixed'
@@ -360,10 +360,16 @@ class TestTerms(RefillCardCommon):
     def test_without_an_account_a_sentence_says_what_to_choose_and_nothing_happens(self):
         card = self._generate_card()
         self._hand_out(card, 'give_away', purpose="Fair")
-        self.company.refill_card_gift_account_id = False
-        with self.assertRaisesRegex(UserError, "Refill Cards Given Away"):
-            self._redeem(card)
-        self.assertEqual(card.state, 'active')
+        account = self.company.refill_card_gift_account_id
+        for change in (
+            lambda: account.write({'reconcile': True}),
+            lambda: account.write({'reconcile': False, 'active': False}),
+            lambda: self.company.write({'refill_card_gift_account_id': False}),
+        ):
+            change()
+            with self.assertRaisesRegex(UserError, "no account for “Refill Cards Given Away”"):
+                self._redeem(card)
+            self.assertEqual(card.state, 'active')
 
     def test_terms_go_with_a_card_that_moves_to_another_series(self):
         series = self._generate(3)

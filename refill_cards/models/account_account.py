@@ -21,6 +21,20 @@ class AccountAccount(models.Model):
 
     def _check_not_booked_by_refill_cards(self):
         """:raise UserError: when refill cards were booked on one of the accounts."""
+        if account := self._find_booked_by_refill_cards():
+            raise UserError(
+                self.env._(
+                    "Refill cards were booked on %(account)s: its type stays as it is. Make another"
+                    " account, and have the next cards booked there.",
+                    account=account.display_name,
+                )
+            )
+
+    def _find_booked_by_refill_cards(self):
+        """Return one of the accounts on which refill cards were booked, as superuser.
+
+        :rtype: account.account
+        """
         # sudo: whoever sets up accounts need not see the entries
         line_sudo = (
             self.env['account.move.line']
@@ -34,11 +48,4 @@ class AccountAccount(models.Model):
                 limit=1,
             )
         )
-        if line_sudo:
-            raise UserError(
-                self.env._(
-                    "Refill cards were booked on %(account)s: its type stays as it is. Make another"
-                    " account, and have the next cards booked there.",
-                    account=line_sudo.account_id.display_name,
-                )
-            )
+        return line_sudo.account_id

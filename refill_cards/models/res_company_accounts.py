@@ -50,7 +50,15 @@ class ResCompany(models.Model):
         """:raise UserError: when an account is changed on which cards were booked."""
         for fname in ACCOUNT_TYPES.keys() & vals.keys():
             changed = self.filtered(lambda company, f=fname: company[f].id != (vals[f] or False))
-            changed[fname]._check_not_booked_by_refill_cards()
+            if account := changed[fname]._find_booked_by_refill_cards():
+                raise UserError(
+                    self.env._(
+                        "Refill cards were booked on %(account)s: it stays the account for"
+                        " “%(field)s”, where what is owed for them is settled.",
+                        account=account.display_name,
+                        field=self._fields[fname]._description_string(self.env),
+                    )
+                )
         return super().write(vals)
 
     def _setup_refill_cards(self):
@@ -89,14 +97,15 @@ class ResCompany(models.Model):
 
         :param str fname: a key of ``ACCOUNT_TYPES``.
         :rtype: account.account
-        :raise UserError: when it is not chosen, or was made one that is reconciled.
+        :raise UserError: when it is not chosen, archived, or was made one that is reconciled.
         """
         account = self.root_id[fname]
-        if not account or account.reconcile:
+        if not account.active or account.reconcile:
             raise UserError(
                 self.env._(
-                    "%(company)s has no account for “%(field)s”, or one that is reconciled. Choose"
-                    " another in the settings of Invoicing.",
+                    "%(company)s has no account for “%(field)s”, or one that is reconciled or"
+                    " archived. Change that in the chart of accounts, or choose another in the"
+                    " settings of Invoicing.",
                     company=self.root_id.name,
                     field=self._fields[fname]._description_string(self.env),
                 )
