@@ -95,6 +95,34 @@ class TestTerms(RefillCardCommon):
         with self.assertRaisesRegex(UserError, "Choose the reseller"):
             self._hand_out(late, 'consign')
 
+    def test_a_consignment_of_two_companies_has_two_notes_which_open_together(self):
+        both = [self.company.id, self.other_company.id]
+        manager = self._new_user(
+            'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        theirs = self._generate(2, user=manager)
+        self.accountant.company_ids += self.other_company
+        self.assertEqual(theirs.company_id, self.other_company)
+        cards = self._generate_card() + theirs.card_ids
+        cards = cards.with_user(self.accountant).with_context(allowed_company_ids=both)
+        window = cards.action_hand_out()
+        wizard = cards.env[window['res_model']].browse(window['res_id'])
+        wizard.holder_id = self.reseller
+        params = wizard.action_confirm()['params']
+        self.assertIn("Cards changed: 3", params['message'])
+        notes = self.env['refill.card.delivery'].search([])
+        self.assertEqual(sorted(notes.mapped('card_count')), [1, 2])
+        self.assertEqual(params['next']['domain'], [('id', 'in', notes.ids)])
+
+    def test_cards_are_not_consigned_to_whom_nobody_could_bill(self):
+        card = self._generate_card()
+        self.reseller.company_id = self.other_company
+        with self.assertRaisesRegex(UserError, "belongs to another company"):
+            self._consign(card)
+        with self.assertRaisesRegex(UserError, "with somebody else"):
+            self._hand_out(card, 'consign', holder_id=self.company.partner_id.id)
+        self.assertFalse(card.terms or self.env['refill.card.delivery'].search([]))
+
     def test_cards_that_somebody_has_are_not_deleted(self):
         card, other = self._generate(2).card_ids.with_user(self.accountant)
         self._consign(card)
@@ -149,7 +177,7 @@ class TestTerms(RefillCardCommon):
         wizard = self.env[window['res_model']].with_user(self.accountant)
         wizard = wizard.browse(window['res_id'])
         wizard.holder_id = self.reseller
-        action = wizard.action_confirm()
+        action = wizard.action_confirm()['params']['next']
         note = self.env[action['res_model']].with_user(self.accountant).browse(action['res_id'])
         self.assertRecordValues(
             note,

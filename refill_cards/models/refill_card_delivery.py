@@ -33,16 +33,15 @@ class RefillCardDelivery(models.Model):
             delivery.card_count = sum(delivery.line_ids.mapped('card_count'))
 
     @api.model
-    def _note(self, domain, partner, reference):
-        """Write a note for each company whose cards are in a domain.
+    def _note(self, ranges, partner, reference):
+        """Write a note for each company that issued cards among these.
 
-        :param odoo.fields.Domain domain: which cards.
+        :param list[tuple] ranges: of the cards, see ``refill.card._get_ranges``, as superuser.
         :param res.partner partner: the reseller.
         :param str reference: of the operation, in the audit log.
         :return: as the user sees them.
         :rtype: refill.card.delivery
         """
-        ranges = self.env['refill.card'].sudo()._get_ranges(domain)
         lines = {}
         for series, first, last, count in ranges:
             values = {

@@ -79,14 +79,8 @@ class RefillCard(models.Model):
 
         :param res.partner holder: the reseller.
         """
-        reference = reference or self._next_reference()
         note = self.env._("On consignment")
-        changed = self._hand_out('consign', 'consigned', holder, note, domain, reference)
-        if changed:
-            delivered = Domain('event_ids.reference', '=', reference)
-            deliveries = self.env['refill.card.delivery']
-            deliveries._note(delivered, holder.commercial_partner_id, reference)
-        return changed
+        return self._hand_out('consign', 'consigned', holder, note, domain, reference)
 
     def _give_away(self, purpose, holder=None, domain=None, reference=None):
         """Give cards away for nothing.
@@ -107,13 +101,19 @@ class RefillCard(models.Model):
 
         :return: how many cards changed.
         :rtype: int
-        :raise UserError: when the reseller is missing.
+        :raise UserError: when the reseller is missing, or cannot owe anything to the issuer.
         """
         self._check_may_hand_out()
         if terms == 'consigned' and not holder:
             raise UserError(self.env._("Choose the reseller who gets the cards."))
         cards_sudo, domain, reference = self._begin(operation, domain, reference)
-        holder_id = holder.commercial_partner_id.id if holder else None
+        holder = holder.commercial_partner_id if holder else self.env['res.partner']
+        if terms == 'consigned':
+            ranges = cards_sudo._get_ranges(domain)
+            for series in cards_sudo.series_id.union(*(each[0] for each in ranges)):
+                self._check_reseller(holder, series.company_id)
+            self.env['refill.card.delivery']._note(ranges, holder, reference)
+        holder_id = holder.id or None
         told = holder_id
         if not terms:  # from whom
             told = SQL("(SELECT holder_id FROM refill_card WHERE id = card.id)")
@@ -130,6 +130,28 @@ class RefillCard(models.Model):
         changed = self.env.cr.rowcount
         self.invalidate_model()
         return changed
+
+    @api.model
+    def _check_reseller(self, partner, company):
+        """:raise UserError: when a company could not bill a reseller for its cards."""
+        partner_sudo = partner.sudo()  # sudo: to name them
+        if partner_sudo.company_id and partner_sudo.company_id not in company.parent_ids:
+            raise UserError(
+                self.env._(
+                    "%(reseller)s belongs to another company than %(company)s, which issued cards"
+                    " among these.",
+                    reseller=partner_sudo.display_name,
+                    company=company.name,
+                )
+            )
+        if partner_sudo in company.parent_ids.partner_id:
+            raise UserError(
+                self.env._(
+                    "%(company)s issued these cards: they are on consignment with somebody else"
+                    " only.",
+                    company=partner_sudo.display_name,
+                )
+            )
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_handed_out(self):

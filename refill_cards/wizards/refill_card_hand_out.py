@@ -38,9 +38,15 @@ class RefillCardHandOut(models.TransientModel):
         if self.operation != 'consign':
             return done
         notes = self.env['refill.card.delivery']
-        domain = [('partner_id', '=', self.holder_id.commercial_partner_id.id)]
-        last = notes.search([*domain, ('create_uid', '=', self.env.uid)], limit=1)
-        return {**last._get_records_action(), 'name': self.env._("Delivery Note")}
+        last = notes.search([('create_uid', '=', self.env.uid)], limit=1)
+        written = notes.search([('name', '=', last.name)])
+        done['params']['next'] = {
+            **written._get_records_action(),
+            'name': self.env._("Delivery Note")
+            if written == last
+            else self.env._("Delivery Notes"),
+        }
+        return done
 
     def _apply(self):
         cards, domain = self.env['refill.card'], self._get_selection_domain()
