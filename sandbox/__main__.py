@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
-from pathlib import Path
 
 import checks
 import cluster
@@ -28,6 +28,7 @@ from workspace import (
     say,
 )
 
+SETTINGS = ROOT / 'setup.cfg'
 LOGINS = (
     ('administrator', 'admin', '/odoo'),
     ('accountant', 'accountant', '/odoo'),
@@ -70,7 +71,7 @@ def _print_addresses(port: int) -> None:
 
 
 def test(beside: list[str], arguments: list[str]) -> int:
-    """Run the tests on a fresh database, and print what they cover."""
+    """Run all tests on a fresh database and print what they cover, or those in the named files."""
     prepare()
     with exclusive():
         provision.browser()
@@ -78,26 +79,26 @@ def test(beside: list[str], arguments: list[str]) -> int:
         axe = provision.axe()
     with cluster.running(), databases.fresh('test', 'account', *beside) as database:
         environment = databases.environment()
-        environment['COVERAGE_FILE'] = str(SANDBOX / f'coverage-{database}')
-        environment['REFILL_CARDS_AXE'] = str(axe)
         environment['PATH'] = f'{provision.BROWSER_FOLDER}{os.pathsep}{environment["PATH"]}'
-        settings = ROOT / 'setup.cfg'
-        coverage = [PYTHON, '-m', 'coverage']
-        pytest = ['pytest', '-c', settings, f'--rootdir={ADDON}', f'--confcutdir={ADDON}']
-        pytest += [
-            '-o',
-            f'cache_dir={SANDBOX}/pytest',
-            '--odoo-http',
-            f'--odoo-database={database}',
-        ]
+        environment['PYTHONPATH'] = str(ROOT / 'sandbox')  # for the plugin
+        environment['REFILL_CARDS_AXE'] = str(axe)
+        pytest = ['pytest', '-c', SETTINGS, f'--rootdir={ADDON}', f'--confcutdir={ADDON}']
+        pytest += ['-o', f'cache_dir={SANDBOX}/pytest', '-p', 'side_by_side', '-n', 'logical']
+        pytest += ['--odoo-http', f'--odoo-database={database}', *arguments]
         # In the addon's folder on the addons path, where pytest-odoo learns the addon's name.
-        code = run(
-            [*coverage, 'run', f'--rcfile={settings}', '-m', *pytest, *arguments],
-            cwd=ADDON,
-            env=environment,
-        )
-        subprocess.run([*coverage, 'report', f'--rcfile={settings}'], cwd=ROOT, env=environment)
-        Path(environment['COVERAGE_FILE']).unlink(missing_ok=True)
+        if any((ADDON / argument.partition('::')[0]).exists() for argument in arguments):
+            return run([PYTHON, '-m', *pytest], cwd=ADDON, env=environment)
+        return _run_with_coverage(pytest, environment)
+
+
+def _run_with_coverage(pytest: list, environment: dict[str, str]) -> int:
+    """Run all tests and print what they cover. Measuring takes as long as the tests themselves."""
+    with tempfile.TemporaryDirectory(dir=SANDBOX) as folder:
+        environment['COVERAGE_FILE'] = f'{folder}/coverage'
+        coverage, rcfile = [PYTHON, '-m', 'coverage'], f'--rcfile={SETTINGS}'
+        code = run([*coverage, 'run', rcfile, '-m', *pytest], cwd=ADDON, env=environment)
+        for command in (['combine', '--quiet'], ['report']):
+            subprocess.run([*coverage, *command, rcfile], cwd=ROOT, env=environment)
         return code
 
 

@@ -1,4 +1,7 @@
-"""Odoo's configuration and the databases: the demo's, cached ones, and fresh copies of these."""
+"""Odoo's configuration and the databases: the demo's, cached ones, and fresh copies of these.
+
+A fresh copy whose tests run side by side gets copies itself, named after it: `test_1-gw0`.
+"""
 
 import hashlib
 import os
@@ -85,11 +88,22 @@ def fresh(purpose: str, *modules: str) -> Iterator[str]:
     try:
         with exclusive():
             _drop_abandoned(purpose)
-            _copy(_cached(modules), name)
-            _install(name, MODULE, f"Installing Refill Cards in {name}")
+            _copy(_with_addon(modules), name)
         yield name
     finally:
-        _drop(name)
+        for copy in _list(f'{name}(-.+)?'):
+            _drop(copy)
+
+
+def _with_addon(modules: tuple[str, ...]) -> str:
+    """Name a database with the modules and this addon, installed anew when its files changed."""
+    name = '_'.join(('addon', *modules))
+    addon = _digest_of_addon()
+    if _state_of(name) != addon:
+        _copy(_cached(modules), name)
+        _install(name, MODULE, f"Installing Refill Cards in {name}")
+        _set_state(name, addon)
+    return name
 
 
 def _cached(modules: tuple[str, ...]) -> str:
@@ -119,10 +133,15 @@ def _drop(name: str) -> None:
 
 def _drop_abandoned(purpose: str) -> None:
     """Drop the copies of commands that were killed before they could."""
-    names = cluster.query(f"SELECT datname FROM pg_database WHERE datname ~ '^{purpose}_[0-9]+$'")
-    for name in names.split():
-        if not _is_alive(int(name.rpartition('_')[2])):
+    for name in _list(f'{purpose}_[0-9]+(-.+)?'):
+        process_id = name.removeprefix(f'{purpose}_').partition('-')[0]
+        if not _is_alive(int(process_id)):
             _drop(name)
+
+
+def _list(pattern: str) -> list[str]:
+    """List the databases whose whole name matches a regular expression."""
+    return cluster.query(f"SELECT datname FROM pg_database WHERE datname ~ '^{pattern}$'").split()
 
 
 def _is_alive(process_id: int) -> bool:

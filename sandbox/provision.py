@@ -199,16 +199,21 @@ def browser() -> None:
             "`apt-get install chromium`), or let CHROME name one."
         )
     wrapper = BROWSER_FOLDER / 'google-chrome'  # the first name that Odoo tries
-    wrapper.parent.mkdir(exist_ok=True)
-    wrapper.write_text(f'#!/bin/sh\nexec {shlex.quote(found)} {BROWSER_OPTIONS} "$@"\n')
-    wrapper.chmod(0o755)
-    trial = [wrapper, '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom']
+    script = f'#!/bin/sh\nexec {shlex.quote(found)} {BROWSER_OPTIONS} "$@"\n'
+    if wrapper.exists() and wrapper.read_text() == script:
+        return
+    fresh = wrapper.with_suffix('.new')
+    fresh.parent.mkdir(exist_ok=True)
+    fresh.write_text(script)
+    fresh.chmod(0o755)
+    trial = [fresh, '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom']
     trial += [f'--user-data-dir={SANDBOX}/browser', 'about:blank']
     tried = subprocess.run(trial, capture_output=True, text=True)
     if tried.returncode:
         raise Trouble(
             f"{tried.stderr}\n{found} does not start: repair it, or let CHROME name another."
         )
+    fresh.rename(wrapper)
 
 
 def wkhtmltopdf() -> None:
