@@ -77,10 +77,11 @@ class RefillCardExportWizard(models.TransientModel):
                 self.env._("Choose a series, or type the first and the last serial number.")
             )
         first, last = self._get_ends()
-        domain = self._get_cards_domain()
-        count, amounts = self._measure(domain)
+        groups = self.env['refill.card']._read_group(
+            self._get_cards_domain(), ['series_id'], ['__count', 'number:min', 'number:max']
+        )
         return {
-            'name': self._get_file_name(series, domain),
+            'name': self._get_file_name(series, groups),
             'company_id': series.company_id[:1].id,
             'currency_id': series.currency_id[:1].id,
             'series_ids': [Command.set(series.ids)],
@@ -93,8 +94,8 @@ class RefillCardExportWizard(models.TransientModel):
             'csv_reader': self.csv_reader,
             'layout_id': self.layout_id.id if self.file_format == 'pdf' else False,
             'is_protected': self.is_protected,
-            'card_count': count,
-            'amount': sum(amounts.values()),
+            'card_count': sum(count for _series, count, _first, _last in groups),
+            'amount': sum(each.price * count for each, count, _first, _last in groups),
         }
 
     def _get_ends(self):
@@ -108,16 +109,15 @@ class RefillCardExportWizard(models.TransientModel):
         first, last = self.first_id.name, self.last_id.name
         return (last, first) if first and last and last < first else (first, last)
 
-    def _get_file_name(self, series, domain):
+    def _get_file_name(self, series, groups):
         """Return a name that tells what is in the file.
 
         :param refill.card.series series: that were chosen.
-        :param odoo.fields.Domain domain: which cards.
+        :param list[tuple] groups: of the cards: a series, how many, the first and the last number.
         :rtype: str
         """
-        cards = self.env['refill.card']
-        [[first, last]] = cards._read_group(domain, [], ['number:min', 'number:max'])
-        name = self.env['refill.card.export']._get_file_name(series, first or 0, last or 0)
+        first, last = groups[0][2:] if groups else (0, 0)
+        name = self.env['refill.card.export']._get_file_name(series, first, last)
         name = f'{name}.{self.file_format}'
         return f'{name}.zip' if self.is_protected and self.file_format != 'pdf' else name
 
