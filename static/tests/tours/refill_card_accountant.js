@@ -1,5 +1,6 @@
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
+import { openMenu } from "./refill_card_menu";
 
 const REDEEM_BUTTON = ".o_data_row:first button[name=action_redeem]";
 
@@ -12,16 +13,7 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
             trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
             run: "click",
         },
-        {
-            content: "Open the menu",
-            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
-            run: "click",
-        },
-        {
-            content: "Generate a series",
-            trigger: "a[data-menu-xmlid='refill_cards.menu_refill_card_generate']",
-            run: "click",
-        },
+        ...openMenu("_generate"),
         {
             content: "Nonsense first",
             trigger: ".modal .o_field_widget[name=quantity] input",
@@ -113,15 +105,7 @@ registry.category("web_tour.tours").add("refill_card_accountant", {
             content: "It is paid",
             trigger: ".o_statusbar_status button.o_arrow_button_current:contains('Paid')",
         },
-        {
-            content: "Open the series",
-            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
-            run: "click",
-        },
-        {
-            trigger: "a[data-menu-xmlid='refill_cards.menu_refill_card_series']",
-            run: "click",
-        },
+        ...openMenu("_series"),
         {
             content: "One card is used, four are active",
             trigger:

@@ -1,5 +1,6 @@
 import { rpc } from "@web/core/network/rpc";
 import { registry } from "@web/core/registry";
+import { openMenu } from "./refill_card_menu";
 
 registry.category("web_tour.tours").add("refill_card_export", {
     url: "/odoo/refill-card-series",
@@ -84,15 +85,8 @@ registry.category("web_tour.tours").add("refill_card_export", {
             trigger: ".modal footer button:contains('Close')",
             run: "click",
         },
-        {
-            content: "Print from the Print menu, of another list: this one is still being reloaded",
-            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
-            run: "click",
-        },
-        {
-            trigger: "a[data-menu-xmlid='refill_cards.menu_refill_card']",
-            run: "click",
-        },
+        // Print from the Print menu, of another list: this one is still being reloaded.
+        ...openMenu(""),
         {
             trigger: ".o_data_row:contains('-000001') .o_list_record_selector input",
             run: "click",

@@ -1,18 +1,6 @@
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
-
-function openMenu(name) {
-    return [
-        {
-            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
-            run: "click",
-        },
-        {
-            trigger: `a[data-menu-xmlid='refill_cards.menu_refill_card${name}']`,
-            run: "click",
-        },
-    ];
-}
+import { openMenu } from "./refill_card_menu";
 
 function openCard(serial) {
     return [

@@ -1,6 +1,7 @@
 import { rpc } from "@web/core/network/rpc";
 import { registry } from "@web/core/registry";
 import { stepUtils } from "@web_tour/tour_utils";
+import { openMenu } from "./refill_card_menu";
 
 const SENTENCES = [
     "not active yet",
@@ -37,19 +38,6 @@ function refused(sentence) {
     ];
 }
 
-function openWindow() {
-    return [
-        {
-            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
-            run: "click",
-        },
-        {
-            trigger: "a[data-menu-xmlid='refill_cards.menu_refill_card_redeem']",
-            run: "click",
-        },
-    ];
-}
-
 function chooseCustomer() {
     return [
         {
@@ -74,7 +62,7 @@ function otherTabSteps() {
         {
             trigger: ".o_data_row:contains('TOUR-000003'):contains('Active')",
         },
-        ...openWindow(),
+        ...openMenu("_redeem"),
         type("tour-000003"),
         ...chooseCustomer(),
         {
@@ -92,7 +80,7 @@ function otherTabSteps() {
             trigger: ".modal footer button[special=cancel]",
             run: "click",
         },
-        ...openWindow(),
+        ...openMenu("_redeem"),
         {
             content: "The list behind is fresh after a refusal, too; what was opened since stays",
             trigger:
@@ -116,7 +104,7 @@ function redeemSteps() {
             content: "Redeem from the menu",
             trigger: ".o_data_row:contains('TOUR-000002'):contains('Active')",
         },
-        ...openWindow(),
+        ...openMenu("_redeem"),
         type("tour-000001"),
         {
             trigger: ".modal .o_field_widget[name=card_id]:contains('TOUR-000001')",

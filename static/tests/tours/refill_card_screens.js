@@ -1,20 +1,8 @@
 import { registry } from "@web/core/registry";
+import { openMenu } from "./refill_card_menu";
 
 const DISCARD = { trigger: ".modal footer button[special=cancel]", run: "click" };
 const CLOSED = { trigger: "body:not(:has(.modal))" };
-
-function openMenu(name) {
-    return [
-        {
-            trigger: "button[data-menu-xmlid='refill_cards.menu_refill_cards']",
-            run: "click",
-        },
-        {
-            trigger: `a[data-menu-xmlid='refill_cards.menu_refill_card${name}']`,
-            run: "click",
-        },
-    ];
-}
 
 /** The list and the buttons of its rows are on the screen without scrolling. */
 function fits(button) {
