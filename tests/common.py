@@ -4,7 +4,9 @@ import pypdfium2
 import zxingcpp
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.fields import Command
+from odoo.modules.migration import load_script
 from odoo.tests import new_test_user
+from odoo.tools.misc import file_path
 
 from ..refill_cards.refusals import RefillCardRefused
 
@@ -97,6 +99,13 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         cards = self.env['refill.card'].with_user(user or self.clerk)
         result = cards.redeem_code(code, (partner or self.customer).id)
         return self.env['account.payment'].browse(result['payment_id'])
+
+    def _migrate(self, version, script):
+        """Run a script of a migration, such as ``post-words``, as if it came from long before."""
+        path = file_path(f'refill_cards/migrations/{version}/{script}.py')
+        self.env.flush_all()
+        load_script(path, script.replace('-', '_')).migrate(self.cr, '19.0.1.0.0')
+        self.env.invalidate_all()
 
     def _wizard(self, records, operation=None, **values):
         """Return the window that changes cards or whole series, as the records' user."""

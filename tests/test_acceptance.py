@@ -1,8 +1,6 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
-from odoo.modules.module import load_script
 from odoo.tests import Form, tagged
-from odoo.tools.misc import file_path
 
 from .common import RefillCardCommon
 
@@ -362,11 +360,6 @@ class TestAcceptance(RefillCardCommon):
 class TestUpdate(RefillCardCommon):
     """A database of before is brought up to date."""
 
-    def _migrate(self):
-        path = file_path('refill_cards/migrations/19.0.1.1.0/post-series.py')
-        self.env.flush_all()
-        load_script(path, 'post_series').migrate(self.cr, '19.0.1.0.0')
-
     def test_what_was_accepted_before_still_is_where_the_maker_manages_both(self):
         manager = self._new_user(
             'daughter_manager', 'account.group_account_manager', company_id=self.other_company.id
@@ -375,7 +368,7 @@ class TestUpdate(RefillCardCommon):
         ours = self._generate(company_ids=[Command.clear()])
         (theirs + ours).sudo().write({'agreed_company_ids': [Command.clear()]})
         self.assertNotIn(self.other_company, ours.sudo().accepting_company_ids)
-        self._migrate()
+        self._migrate('19.0.1.1.0', 'post-series')
         self.assertEqual(ours.sudo().accepting_company_ids, self.company + self.other_company)
         self.assertEqual(theirs.sudo().accepting_company_ids, self.other_company)
 
@@ -408,7 +401,7 @@ class TestUpdate(RefillCardCommon):
             }
         )
         layout = kept.layout_id.create({'name': "Of before"})
-        self._migrate()
+        self._migrate('19.0.1.1.0', 'post-series')
         self.assertFalse(layout.company_id)
         series = kept + exported + moved + shown + other
         self.assertEqual(

@@ -1,6 +1,4 @@
-from odoo.modules.migration import load_script
 from odoo.tests import tagged
-from odoo.tools.misc import file_path
 from odoo.tools.sql import column_exists, index_exists, rename_column
 
 from .common import RefillCardCommon
@@ -9,12 +7,6 @@ from .common import RefillCardCommon
 @tagged('post_install', '-at_install')
 class TestNames(RefillCardCommon):
     """Fields that are called otherwise now."""
-
-    def _migrate(self):
-        path = file_path('refill_cards/migrations/19.0.1.2.0/pre-names.py')
-        self.env.flush_all()
-        load_script(path, 'pre_names').migrate(self.cr, '19.0.1.1.0')
-        self.env.invalidate_all()
 
     def test_columns_and_their_indexes_go_by_the_new_name(self):
         card = self._generate_card()
@@ -26,7 +18,7 @@ class TestNames(RefillCardCommon):
         )
         rename_column(self.cr, 'refill_card_lockout', 'origin', 'address')
         for _again in range(2):
-            self._migrate()
+            self._migrate('19.0.1.2.0', 'pre-names')
             self.assertTrue(column_exists(self.cr, 'refill_card_lockout', 'origin'))
             self.assertTrue(index_exists(self.cr, 'refill_card__used_company_id_index'))
             self.assertEqual(card.used_company_id, self.company)
@@ -46,7 +38,7 @@ class TestNames(RefillCardCommon):
                 'sort': '["company_id desc"]',
             }
         )
-        self._migrate()
+        self._migrate('19.0.1.2.0', 'pre-names')
         self.assertEqual(
             export.export_fields.mapped('name'),
             ['used_company_id', 'used_company_id/name', 'company_ids', 'series_id/company_id'],
@@ -62,18 +54,12 @@ class TestNames(RefillCardCommon):
 class TestWords(RefillCardCommon):
     """What the addon wrote into the database, and says otherwise now."""
 
-    def _migrate(self):
-        path = file_path('refill_cards/migrations/19.0.1.2.0/post-words.py')
-        self.env.flush_all()
-        load_script(path, 'post_words').migrate(self.cr, '19.0.1.1.0')
-        self.env.invalidate_all()
-
     def test_the_link_in_the_e_mail_leads_to_the_audit_log(self):
         template = self.env.ref('refill_cards.mail_template_shown_codes')
         right = template.body_html
         template.body_html = right.replace('refill-card-history', 'refill-card-events')
         self.assertNotEqual(template.body_html, right)
-        self._migrate()
+        self._migrate('19.0.1.2.0', 'post-words')
         self.assertEqual(template.body_html, right)
 
     def test_the_plastic_card_has_the_default_instructions_unless_somebody_wrote_others(self):
@@ -81,14 +67,13 @@ class TestWords(RefillCardCommon):
         layout = self.env.ref('refill_cards.refill_card_layout_plastic')
         for written, expected in ((former, False), ("Ask Ada.", "Ask Ada.")):
             layout.instructions = written
-            self._migrate()
+            self._migrate('19.0.1.2.0', 'post-words')
             self.assertEqual(layout.instructions, expected)
 
     def test_companies_of_before_get_their_accounts(self):
         fnames = ['refill_card_settlement_account_id', 'refill_card_gift_account_id']
         kept = self.other_company.refill_card_gift_account_id
         self.company.write(dict.fromkeys(fnames, False))
-        path = file_path('refill_cards/migrations/19.0.1.2.0/post-accounts.py')
-        load_script(path, 'post_accounts').migrate(self.cr, '19.0.1.1.0')
+        self._migrate('19.0.1.2.0', 'post-accounts')
         self.assertTrue(all(self.company[fname] for fname in fnames))
         self.assertEqual(self.other_company.refill_card_gift_account_id, kept)
