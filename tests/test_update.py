@@ -1,3 +1,4 @@
+from odoo.addons.refill_cards.refill_cards.models.res_company_accounts import ACCOUNT_TYPES
 from odoo.tests import tagged
 from odoo.tools.sql import column_exists, index_exists, rename_column
 
@@ -71,9 +72,9 @@ class TestWords(RefillCardCommon):
             self.assertEqual(layout.instructions, expected)
 
     def test_companies_of_before_get_their_accounts(self):
-        fnames = ['refill_card_settlement_account_id', 'refill_card_gift_account_id']
+        fnames = list(ACCOUNT_TYPES)
         kept = self.other_company.refill_card_gift_account_id
         self.company.write(dict.fromkeys(fnames, False))
-        self._migrate('19.0.1.2.0', 'post-accounts')
+        self._migrate('19.0.1.3.0', 'post-accounts')
         self.assertTrue(all(self.company[fname] for fname in fnames))
         self.assertEqual(self.other_company.refill_card_gift_account_id, kept)

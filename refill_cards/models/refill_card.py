@@ -55,7 +55,13 @@ class RefillCard(models.Model):
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
     )
     disable_reason = fields.Selection(
-        selection=[*DISABLE_REASONS, ('payment', "Payment taken back")], readonly=True
+        selection=[
+            *DISABLE_REASONS,
+            ('payment', "Payment taken back"),
+            ('returned', "Returned"),
+            ('unpaid', "Not paid"),
+        ],
+        readonly=True,
     )
     # Of a disabled or expired card, which may become again what it was.
     was_inactive = fields.Boolean(readonly=True)

@@ -81,6 +81,9 @@ class RefillCardSeries(models.Model):
         help="How the cards are printed.",
     )
     card_ids = fields.One2many(comodel_name='refill.card', inverse_name='series_id', string="Cards")
+    for_sale = fields.Boolean(
+        tracking=True, help="Products that take cards from any series find these cards, too."
+    )
     can_manage = fields.Boolean(
         compute='_compute_can_manage', help="Whether the user manages cards of the issuing company."
     )

@@ -7,6 +7,7 @@ from .account_payment_use import Use
 from .visible_fields import VisibleMany2one
 
 TERMS = [
+    ('sold', "Sold"),
     ('consigned', "On consignment"),
     ('given', "Given away"),
 ]
@@ -29,6 +30,22 @@ class RefillCard(models.Model):
         help="Who has the card from the company that issued it, such as a reseller.",
     )
     handed_out_on = fields.Date(string="Handed out on", readonly=True)
+    invoice_line_id = fields.Many2one(
+        comodel_name='account.move.line',
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+        groups='account.group_account_readonly,account.group_account_invoice',
+        help="Of the confirmed invoice that sold the card.",
+    )
+    reserved_line_id = fields.Many2one(
+        comodel_name='account.move.line',
+        readonly=True,
+        index='btree_not_null',
+        ondelete='set null',
+        groups='account.group_account_readonly,account.group_account_invoice',
+        help="Of the draft that sells the card, or takes it back, once it is confirmed.",
+    )
 
     _terms_idx = models.Index("(series_id, terms) WHERE terms IS NOT NULL")
 
@@ -56,7 +73,7 @@ class RefillCard(models.Model):
         :rtype: odoo.fields.Domain
         """
         if operation in ('consign', 'give_away'):
-            return Domain('terms', '=', False)
+            return Domain('terms', '=', False) & Domain('reserved_line_id', '=', False)
         if operation == 'take_back':
             return Domain('terms', 'in', ['consigned', 'given'])
         return Domain.TRUE

@@ -6,6 +6,8 @@ from odoo.fields import Command
 ACCOUNT_TYPES = {
     'refill_card_settlement_account_id': 'asset_current',
     'refill_card_gift_account_id': 'expense',
+    'refill_card_discount_account_id': 'income',
+    'refill_card_commission_account_id': 'expense',
 }
 
 
@@ -28,6 +30,29 @@ class ResCompany(models.Model):
         check_company=True,
         domain="[('account_type', '=', 'expense'), ('reconcile', '=', False)]",
         help="Debited when a card is redeemed that was given away.",
+    )
+
+    refill_card_discount_account_id = fields.Many2one(
+        comodel_name='account.account',
+        string="Refill Card Discounts",
+        check_company=True,
+        domain="[('account_type', '=', 'income'), ('reconcile', '=', False)]",
+        help="Takes the difference between what a card is sold for and its face value.",
+    )
+    refill_card_commission_account_id = fields.Many2one(
+        comodel_name='account.account',
+        string="Reseller Commissions",
+        check_company=True,
+        domain="[('account_type', '=', 'expense'), ('reconcile', '=', False)]",
+        help="Debited with the commission of resellers who sell cards as agents.",
+    )
+    refill_card_tax_id = fields.Many2one(
+        comodel_name='account.tax',
+        string="Tax of Cards that are Sold",
+        check_company=True,
+        domain="[('type_tax_use', '=', 'sale'), ('amount', '=', 0)]",
+        help="A tax of 0 %, where e-invoices need one on each line. No tax is due when a card is"
+        " sold that pays for services of several rates: the invoice that it pays bears the tax.",
     )
 
     @api.constrains(*ACCOUNT_TYPES)
@@ -75,6 +100,8 @@ class ResCompany(models.Model):
         names = {
             'refill_card_settlement_account_id': self.env._("Refill cards to be settled"),
             'refill_card_gift_account_id': self.env._("Refill cards given away"),
+            'refill_card_discount_account_id': self.env._("Refill card discounts"),
+            'refill_card_commission_account_id': self.env._("Reseller commissions"),
         }
         for fname, account_type in ACCOUNT_TYPES.items():
             if self[fname]:

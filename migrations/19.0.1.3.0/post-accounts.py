@@ -1,4 +1,4 @@
-"""Companies of before have no accounts for cards that are settled, or were given away."""
+"""Companies of before have not all the accounts for cards that are sold, settled or given away."""
 
 from odoo.api import SUPERUSER_ID, Environment
 

@@ -1,0 +1,72 @@
+from odoo import fields, models
+
+
+class ProductTemplate(models.Model):
+    """A product that is a refill card: whoever is invoiced for it gets cards."""
+
+    _inherit = 'product.template'
+
+    is_refill_card = fields.Boolean(
+        string="Refill Card", help="Whoever is invoiced for this product gets refill cards."
+    )
+    refill_card_price = fields.Monetary(
+        string="Face Value", currency_field='refill_card_currency_id'
+    )
+    refill_card_currency_id = fields.Many2one(
+        comodel_name='res.currency',
+        string="Currency of the Face Value",
+        default=lambda self: self.env.company.currency_id,
+    )
+    refill_card_source = fields.Selection(
+        selection=[('stock', "Cards in stock"), ('made', "Made to order")],
+        string="Cards Come from",
+        default='stock',
+        help="In stock: the next cards of this face value that nobody has, those first whose last"
+        " day comes first. Made to order: a new series each month.",
+    )
+    refill_card_series_id = fields.Many2one(
+        comodel_name='refill.card.series',
+        string="From Series",
+        ondelete='restrict',
+        help="Left empty, from any series that is for sale.",
+    )
+    refill_card_works = fields.Selection(
+        selection=[
+            ('now', "As it is"),
+            ('confirmed', "Once its invoice is confirmed"),
+            ('paid', "Once its invoice is paid"),
+        ],
+        string="A Card Works",
+        default='confirmed',
+        help="As it is: a card that was activated works before it is sold, too.",
+    )
+    refill_card_by_mail = fields.Boolean(
+        string="Send by E-mail", help="The cards go to the customer by e-mail once they work."
+    )
+    refill_card_taxed = fields.Boolean(
+        string="Taxed at Sale",
+        help="For cards that pay only for services of one tax rate in one country: the tax is due"
+        " when the card is sold. It comes on top of the price.",
+    )
+    # How cards are made to order.
+    refill_card_prefix = fields.Char(string="Prefix")
+    refill_card_valid_months = fields.Integer(
+        string="Months Valid",
+        help="After the month of the sale. 0 for cards that stay valid.",
+    )
+    refill_card_alphabet = fields.Selection(
+        selection=lambda self: (
+            self.env['refill.card.series']._fields['alphabet']._description_selection(self.env)
+        ),
+        string="Characters of the Code",
+        default='base32',
+    )
+    refill_card_company_ids = fields.Many2many(
+        comodel_name='res.company',
+        relation='refill_card_product_company_rel',
+        string="Accepted in",
+        help="The companies that the cards are meant for; empty for any company.",
+    )
+    refill_card_layout_id = fields.Many2one(
+        comodel_name='refill.card.layout', string="Layout", ondelete='set null'
+    )
