@@ -2,6 +2,7 @@ from . import (
     test_acceptance,
     test_accountant_tour,
     test_address,
+    test_agreement,
     test_api,
     test_codes,
     test_company,

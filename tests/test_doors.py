@@ -83,6 +83,7 @@ class DoorsCase(RefillCardCommon):
         delivery = self.env['refill.card.delivery'].search([], limit=1)
         records = (
             card,
+            self.env['refill.card.agreement'].create({'partner_id': self.stranger.id}),
             card.series_id,
             self.used.sudo().event_ids[:1],
             self.env['refill.card.attempt'].search([], limit=1),
@@ -132,6 +133,10 @@ class TestModels(DoorsCase):
     # l(oad), with a value that can be written.
     MODELS = {
         'refill.card': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
+        'refill.card.agreement': (
+            {'partner_id': 0},  # the customer
+            {'manager': 'srwucl', 'their manager': 'cl'},
+        ),
         'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
         'refill.card.delivery': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.delivery.line': ({'first_serial': 'x'}, {'manager': 'sr'}),
@@ -190,6 +195,8 @@ class TestModels(DoorsCase):
         for model, record in records.items():
             for role, user in users.items():
                 values, expected = self.MODELS[model]
+                if 'partner_id' in values:
+                    values = {'partner_id': self.customer.id}
                 with self.subTest(model=model, role=role):
                     doors = self._get_open_doors(record.with_user(user).sudo(False), values)
                     self.assertEqual(doors, expected.get(role, ''))
@@ -202,9 +209,14 @@ class TestModels(DoorsCase):
             'w': lambda: record.write({**values}),
             'u': lambda: record.unlink(),
             'c': lambda: record.create({**values}),
-            'l': lambda: record.load([fname], [[values[fname]]])['ids'],
+            'l': lambda: record.load(*self._prepare_import(fname, values[fname]))['ids'],
         }
         return ''.join(door for door in doors if self._is_open(calls[door]))
+
+    def _prepare_import(self, fname, value):
+        return (
+            ([f'{fname}/.id'], [[str(value)]]) if isinstance(value, int) else ([fname], [[value]])
+        )
 
     def _is_open(self, call):
         try:

@@ -23,6 +23,7 @@ from . import (
     mail_mail,
     product_template,
     refill_card,
+    refill_card_agreement,
     refill_card_attempt,
     refill_card_companies_mixin,
     refill_card_deletion,

@@ -19,6 +19,13 @@ class ResPartner(models.Model):
         " companies that do so. Otherwise it stays on the customer's account.",
     )
 
+    refill_card_agreement_ids = fields.One2many(
+        comodel_name='refill.card.agreement',
+        inverse_name='partner_id',
+        string="Agreements on Refill Cards",
+        groups='refill_cards.group_refill_card_manager',
+    )
+
     @api.depends_context('company')
     def _compute_refill_card_credit(self):
         balances = self.commercial_partner_id._get_refill_card_balances(self.env.company)
