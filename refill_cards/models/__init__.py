@@ -63,6 +63,7 @@ from . import (
     refill_card_series_splitting,
     refill_card_series_terms,
     refill_card_terms,
+    refill_card_terms_activation,
     refill_card_typed,
     refill_card_window,
     refill_card_window_selection,

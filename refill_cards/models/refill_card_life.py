@@ -140,7 +140,8 @@ class RefillCard(models.Model):
         :param str channel: see ``refill.card.event``.
         :param str note: goes into the audit log; must not hold a code, nor anybody's name.
         :param str reference: what the events of one operation share.
-        :param dict event: further column values of the events.
+        :param dict event: further column values of the events; SQL may name the card's new
+            ``terms`` and ``holder_id``, and its ``old_terms``, as ``card``'s.
         :param odoo.fields.Domain domain: which cards, when they are too many for a recordset.
         :param int limit: see :meth:`_get_condition`.
         :param bool wait: wait for transactions that hold a card; else such cards are left alone.
@@ -164,7 +165,7 @@ class RefillCard(models.Model):
             SQL(
                 """
                 WITH before AS (
-                    SELECT id, series_id, state FROM refill_card
+                    SELECT * FROM refill_card
                      WHERE %(which)s AND state = ANY(%(sources)s)
                        FOR NO KEY UPDATE %(locked)s
                 ), changed AS (
@@ -172,7 +173,8 @@ class RefillCard(models.Model):
                       FROM before JOIN refill_card_series series ON series.id = before.series_id
                      WHERE card.id = before.id
                  RETURNING card.id, card.series_id, series.company_id, card.name,
-                           before.state AS old_state
+                           before.state AS old_state, before.terms AS old_terms,
+                           card.terms, card.holder_id
                 ), logged AS (%(logged)s)
                 SELECT count(*) FROM changed
                 """,

@@ -80,7 +80,7 @@ class RefillCard(models.Model):
         # sudo: the domain holds the rules, which PostgreSQL would look at for each statement
         return self.browse().sudo(), domain, reference or self._next_reference()
 
-    def _activate(self, domain=None, reference=None):
+    def _activate(self, domain=None, reference=None, channel='backend'):
         """Activate cards; those that are valid for some days count them from today on."""
         # Unless the card was given a last day of its own.
         day = SQL(
@@ -90,7 +90,7 @@ class RefillCard(models.Model):
         )
         cards_sudo, domain, reference = self._begin('activate', domain, reference)
         return cards_sudo._change_state(
-            'active', domain=domain, valid_till=day, reference=reference
+            'active', domain=domain, valid_till=day, reference=reference, channel=channel
         )
 
     @api.model
@@ -107,12 +107,12 @@ class RefillCard(models.Model):
         today = self.env.company._get_refill_card_day()
         return [today + timedelta(days=count) for count in sorted(days - {0})]
 
-    def _deactivate(self, domain=None, reference=None):
+    def _deactivate(self, domain=None, reference=None, channel='backend'):
         """Take back an activation; days that were counted from it on are forgotten."""
         day = SQL("CASE WHEN series.validity_days = 0 THEN card.valid_till END")
         cards_sudo, domain, reference = self._begin('deactivate', domain, reference)
         return cards_sudo._change_state(
-            'inactive', domain=domain, valid_till=day, reference=reference
+            'inactive', domain=domain, valid_till=day, reference=reference, channel=channel
         )
 
     def _disable(self, reason, details=None, domain=None, reference=None):
