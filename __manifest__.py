@@ -57,6 +57,7 @@
         'refill_cards/views/res_config_settings_views.xml',
         'refill_cards/views/res_partner_views.xml',
         'refill_cards/views/account_payment_views.xml',
+        'refill_cards/views/product_views.xml',
         'refill_cards/views/refill_cards_menus.xml',
         # Pages and papers of customers.
         'refill_cards/views/account_move_templates.xml',

@@ -37,6 +37,7 @@ from . import (
     test_print,
     test_print_window,
     test_privacy,
+    test_product,
     test_redeem,
     test_redeem_tour,
     test_rights,

@@ -7,6 +7,7 @@ class RefillCardSeries(models.Model):
 
     _inherit = 'refill.card.series'
 
+    sold_count = fields.Integer(string="Sold", compute='_compute_terms_counts')
     consigned_count = fields.Integer(string="On Consignment", compute='_compute_terms_counts')
     given_count = fields.Integer(string="Given Away", compute='_compute_terms_counts')
 
@@ -18,7 +19,7 @@ class RefillCardSeries(models.Model):
         )
         counts = {(series.id, terms): count for series, terms, count in groups}
         for series in self:
-            for terms in ('consigned', 'given'):
+            for terms in ('sold', 'consigned', 'given'):
                 series[f'{terms}_count'] = counts.get((series._origin.id, terms), 0)
 
     @api.ondelete(at_uninstall=False)

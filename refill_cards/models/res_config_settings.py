@@ -33,6 +33,21 @@ class ResConfigSettings(models.TransientModel):
     refill_card_gift_account_id = fields.Many2one(
         related='company_id.root_id.refill_card_gift_account_id', readonly=False
     )
+    refill_card_discount_account_id = fields.Many2one(
+        related='company_id.root_id.refill_card_discount_account_id', readonly=False
+    )
+    refill_card_commission_account_id = fields.Many2one(
+        related='company_id.root_id.refill_card_commission_account_id', readonly=False
+    )
+    refill_card_tax_id = fields.Many2one(
+        related='company_id.root_id.refill_card_tax_id', readonly=False
+    )
+    refill_card_single_purpose = fields.Boolean(
+        related='company_id.refill_card_single_purpose', readonly=False
+    )
+    refill_card_only_paid = fields.Boolean(
+        related='company_id.refill_card_only_paid', readonly=False
+    )
     refill_card_export_file_hours = fields.Integer(
         string="Hours until Exported Files are Removed",
         config_parameter='refill_cards.export_file_hours',
