@@ -41,6 +41,7 @@ from . import (
     test_redeem,
     test_redeem_tour,
     test_rights,
+    test_sale,
     test_screens,
     test_screens_tour,
     test_send,

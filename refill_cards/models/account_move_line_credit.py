@@ -63,7 +63,8 @@ class AccountMoveLine(models.Model):
 
         Invoices, and what was booked on the customer's account without one, such as an opening
         balance or a sale at the counter. Payments and statement lines are no debts: they were paid
-        out to the customer and wait for the document behind them.
+        out to the customer and wait for the document behind them. What was billed for cards is paid
+        by money.
 
         :rtype: odoo.fields.Domain
         """
@@ -80,13 +81,19 @@ class AccountMoveLine(models.Model):
                 ('move_id.reversed_entry_id.origin_payment_id', '=', False),
             ]
         )
-        return (invoices | entries) & Domain(
-            [
-                ('parent_state', '=', 'posted'),
-                ('account_id.account_type', '=', 'asset_receivable'),
-                ('reconciled', '=', False),
-                ('balance', '>', 0),
-            ]
+        # Cards are not sold for cards.
+        about_cards = Domain('move_id.line_ids.refill_card_role', '!=', False)
+        return (
+            (invoices | entries)
+            & ~about_cards
+            & Domain(
+                [
+                    ('parent_state', '=', 'posted'),
+                    ('account_id.account_type', '=', 'asset_receivable'),
+                    ('reconciled', '=', False),
+                    ('balance', '>', 0),
+                ]
+            )
         )
 
     @api.model

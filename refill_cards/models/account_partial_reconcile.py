@@ -1,4 +1,5 @@
-from odoo import fields, models
+from odoo import api, fields, models
+from odoo.exceptions import UserError
 
 
 class AccountPartialReconcile(models.Model):
@@ -12,6 +13,26 @@ class AccountPartialReconcile(models.Model):
         help="Made so that prepaid credit could pay: a transfer to the invoice's receivable"
         " account, or an early payment discount.",
     )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """:raise UserError: when prepaid credit would pay for cards."""
+        partials = super().create(vals_list)
+        # sudo: whoever reconciles need not see the payments
+        for partial in partials.sudo():
+            debt = partial.debit_move_id.move_id
+            if (
+                debt._is_about_refill_cards()
+                and partial.credit_move_id.move_id._gives_refill_card_credit()
+            ):
+                raise UserError(
+                    self.env._(
+                        "Refill cards are not paid by refill cards: prepaid credit does not pay"
+                        " %(invoice)s.",
+                        invoice=debt.display_name,
+                    )
+                )
+        return partials
 
     def unlink(self):
         """Take back the entries without which prepaid credit would not have paid."""

@@ -1,5 +1,11 @@
 from odoo import fields, models
 
+WORKS = [
+    ('now', "As they are"),
+    ('confirmed', "Once the invoice is confirmed"),
+    ('paid', "Once the invoice is paid"),
+]
+
 
 class ProductTemplate(models.Model):
     """A product that is a refill card: whoever is invoiced for it gets cards."""
@@ -31,14 +37,10 @@ class ProductTemplate(models.Model):
         help="Left empty, from any series that is for sale.",
     )
     refill_card_works = fields.Selection(
-        selection=[
-            ('now', "As it is"),
-            ('confirmed', "Once its invoice is confirmed"),
-            ('paid', "Once its invoice is paid"),
-        ],
-        string="A Card Works",
+        selection=WORKS,
+        string="Cards Work",
         default='confirmed',
-        help="As it is: a card that was activated works before it is sold, too.",
+        help="As they are: a card that was activated works before it is sold, too.",
     )
     refill_card_by_mail = fields.Boolean(
         string="Send by E-mail", help="The cards go to the customer by e-mail once they work."
@@ -49,6 +51,13 @@ class ProductTemplate(models.Model):
         " when the card is sold. It comes on top of the price.",
     )
     # How cards are made to order.
+    refill_card_maker_id = fields.Many2one(
+        comodel_name='res.users',
+        string="Made by",
+        readonly=True,
+        help="Who chose how cards are made to order. Other companies accept them where this user"
+        " manages cards, too.",
+    )
     refill_card_prefix = fields.Char(string="Prefix")
     refill_card_valid_months = fields.Integer(
         string="Months Valid",
@@ -70,3 +79,11 @@ class ProductTemplate(models.Model):
     refill_card_layout_id = fields.Many2one(
         comodel_name='refill.card.layout', string="Layout", ondelete='set null'
     )
+
+    def get_product_accounts(self, fiscal_pos=None):
+        """What a card is sold for is a liability, whatever the customer's fiscal position."""
+        accounts = super().get_product_accounts(fiscal_pos)
+        if self.is_refill_card:
+            method_line = self.env.company._get_refill_card_method_line()
+            accounts['income'] = method_line.payment_account_id or accounts['income']
+        return accounts

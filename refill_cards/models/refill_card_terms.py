@@ -136,12 +136,27 @@ class RefillCard(models.Model):
             told = SQL("(SELECT holder_id FROM refill_card WHERE id = card.id)")
         cards_sudo._log(domain=domain, note=note, partner_id=told, reference=reference)
         today = self.env.company._get_refill_card_day() if terms else None
+        return cards_sudo._set_terms(domain, terms=terms, holder_id=holder_id, handed_out_on=today)
+
+    @api.model
+    def _set_terms(self, domain, **values):
+        """Write who has cards, and on what terms; the ORM would load all of them.
+
+        :param odoo.fields.Domain domain: which cards; None for those of this recordset.
+        :param values: column values.
+        :return: how many cards.
+        :rtype: int
+        """
+        self.flush_model()
+        values['write_date'] = fields.Datetime.now()
         self.env.cr.execute(
             SQL(
-                "UPDATE refill_card SET terms = %s, holder_id = %s, handed_out_on = %s,"
-                " write_date = %s WHERE %s",
-                *(terms, holder_id, today, fields.Datetime.now()),
-                cards_sudo._get_condition(domain),
+                "UPDATE refill_card SET %s WHERE %s",
+                SQL(', ').join(
+                    SQL("%s = %s", SQL.identifier(column), value)
+                    for column, value in values.items()
+                ),
+                self._get_condition(domain),
             )
         )
         changed = self.env.cr.rowcount

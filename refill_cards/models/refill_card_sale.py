@@ -1,0 +1,262 @@
+from odoo import api, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+from ..wording import format_count
+
+
+class RefillCard(models.Model):
+    """Cards that are sold by an invoice, kept for a draft, and returned: set-based.
+
+    Called by the invoice, as superuser.
+    """
+
+    _inherit = 'refill.card'
+
+    # -------------------------------------------------------------------------
+    # KEPT FOR A DRAFT
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _get_stock_domain(self):
+        """Return the domain of the cards that nobody has, and that can be sold.
+
+        :rtype: odoo.fields.Domain
+        """
+        return (
+            Domain(
+                [
+                    ('terms', '=', False),
+                    ('reserved_line_id', '=', False),
+                    ('used_on', '=', False),
+                    ('state', 'in', ['inactive', 'active']),
+                ]
+            )
+            & ~self._get_over_domain()
+        )
+
+    @api.model
+    def _get_returnable_domain(self, lines):
+        """Return the domain of the cards that lines of invoices sold and that can be returned.
+
+        :param account.move.line lines: of posted invoices.
+        :rtype: odoo.fields.Domain
+        """
+        return Domain(
+            [
+                ('invoice_line_id', 'in', lines.ids),
+                ('reserved_line_id', '=', False),
+                ('used_on', '=', False),
+            ]
+        )
+
+    @api.model
+    def _reserve(self, line, domain, limit=None, order='valid_till, id'):
+        """Keep cards for the line of a draft; those that another transaction holds are passed over.
+
+        :param account.move.line line: of an invoice or a credit note.
+        :param odoo.fields.Domain domain: which cards.
+        :param int limit: how many at the most.
+        :param str order: which first.
+        :return: how many.
+        :rtype: int
+        """
+        self.flush_model()
+        # sudo: the caller chose the cards
+        query = self.sudo()._search(domain, order=order, limit=limit)
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card SET reserved_line_id = %s"
+                " WHERE id IN (%s FOR NO KEY UPDATE OF refill_card SKIP LOCKED)",
+                line.id,
+                query.select(),
+            )
+        )
+        reserved = self.env.cr.rowcount
+        self.invalidate_model(['reserved_line_id'])
+        return reserved
+
+    @api.model
+    def _free(self, lines):
+        """Let cards go that were kept for lines of drafts."""
+        self.flush_model()
+        self.env.cr.execute(
+            SQL(
+                "UPDATE refill_card SET reserved_line_id = NULL WHERE reserved_line_id = ANY(%s)",
+                list(lines.ids),
+            )
+        )
+        self.invalidate_model(['reserved_line_id'])
+
+    @api.model
+    def _get_reserved_domain(self, line):
+        return Domain('reserved_line_id', 'in', line.ids)
+
+    @api.model
+    def _count_reserved(self, line):
+        return self.search_count(self._get_reserved_domain(line))
+
+    @api.model
+    def _get_reserved_series(self, line):
+        groups = self._read_group(self._get_reserved_domain(line), ['series_id'])
+        return self.env['refill.card.series'].union(*(series for [series] in groups))
+
+    @api.model
+    def _check_reserved_sellable(self, line):
+        """:raise UserError: when a card that is kept for a draft cannot be sold by it any more."""
+        product, company = line.product_id, line.company_id
+        domain = self._get_reserved_domain(line)
+        came_back = Domain('state', '=', 'disabled') & Domain('disable_reason', '=', 'returned')
+        alive = Domain('state', 'in', ['inactive', 'active']) | came_back
+        sellable = (
+            Domain('terms', '=', False)
+            & Domain('used_on', '=', False)
+            & alive
+            & ~self._get_over_domain()
+        )
+        if card := self.search(domain & ~sellable, limit=1):
+            raise UserError(
+                self.env._(
+                    "Refill card %(serial)s was chosen, and cannot be sold any more: it was used,"
+                    " disabled, or handed out to somebody else. Choose another.",
+                    serial=card.name,
+                )
+            )
+        for series in self._get_reserved_series(line):
+            if (
+                series.currency_id != product.refill_card_currency_id
+                or series.currency_id.compare_amounts(series.price, product.refill_card_price)
+                or series.company_id.root_id != company.root_id
+            ):
+                raise UserError(
+                    self.env._(
+                        "Cards of series %(series)s were chosen, which have another face value than"
+                        " %(product)s, or were issued by another company than %(company)s.",
+                        series=series.name,
+                        product=product.name,
+                        company=company.root_id.name,
+                    )
+                )
+
+    @api.model
+    def _check_reserved_returnable(self, line):
+        """:raise UserError: when a card that was chosen cannot be returned by a credit note."""
+        customer = line.move_id.commercial_partner_id
+        returnable = Domain(
+            [
+                ('terms', '=', 'sold'),
+                ('used_on', '=', False),
+                ('invoice_line_id', '!=', False),
+                ('holder_id', '=', customer.id),
+                ('series_id.price', '=', line.product_id.refill_card_price),
+                ('series_id.currency_id', '=', line.product_id.refill_card_currency_id.id),
+            ]
+        )
+        if card := self.search(self._get_reserved_domain(line) & ~returnable, limit=1):
+            raise UserError(
+                self.env._(
+                    "Refill card %(serial)s was chosen, and cannot be returned: it was used, was"
+                    " not sold to %(customer)s, or has another face value.",
+                    serial=card.name,
+                    customer=customer.name,
+                )
+            )
+
+    # -------------------------------------------------------------------------
+    # SOLD AND RETURNED
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _sell_reserved(self, line, reference):
+        """Hand out the cards that are kept for a line, once its invoice is confirmed.
+
+        :param account.move.line line: of the invoice.
+        :param str reference: what the events share.
+        """
+        move, domain = line.move_id, self._get_reserved_domain(line)
+        partner = move.commercial_partner_id
+        came_back = domain & Domain('disable_reason', '=', 'returned')
+        self._restore(came_back, disable_reason=None, reference=reference)
+        note = self.env._("Sold by %(invoice)s", invoice=move.name)
+        self._log(domain=domain, note=note, partner_id=partner.id, reference=reference)
+        self._set_terms(
+            domain,
+            terms='sold',
+            holder_id=partner.id,
+            handed_out_on=move.date,
+            invoice_line_id=line.id,
+            reserved_line_id=None,
+        )
+        self._set_working(line, reference)
+
+    @api.model
+    def _set_working(self, line, reference):
+        """Let the cards that a line sold work, or wait until it is paid."""
+        sold = Domain('invoice_line_id', 'in', line.ids)
+        works = line.move_id.refill_card_works or line.product_id.refill_card_works
+        if works == 'confirmed':
+            self._activate(sold, reference)
+        elif works == 'paid':
+            self._deactivate(sold, reference)
+
+    @api.model
+    def _return_reserved(self, line, reference):
+        """Take back the cards that are kept for the line of a credit note."""
+        note = self.env._("Returned by %(note)s", note=line.move_id.name)
+        self._return(self._get_reserved_domain(line), note, reference, reserved_line_id=None)
+
+    @api.model
+    def _return_sold(self, lines):
+        """Take back the cards of an invoice that counts no more; its draft keeps them for itself.
+
+        :param account.move.line lines: of one invoice.
+        """
+        note = self.env._("%(invoice)s was taken back", invoice=lines.move_id.name)
+        domain = Domain('invoice_line_id', 'in', lines.ids)
+        kept = SQL("invoice_line_id")
+        self._return(domain, note, self._next_reference(), reserved_line_id=kept)
+
+    @api.model
+    def _return(self, domain, note, reference, **values):
+        """Put cards back into stock; what works is disabled, as others may know its code.
+
+        :param odoo.fields.Domain domain: which cards.
+        :param values: further columns, see :meth:`_set_terms`.
+        """
+        holder = SQL("(SELECT holder_id FROM refill_card WHERE id = card.id)")
+        self._log(domain=domain, note=note, partner_id=holder, reference=reference)
+        reasons = self._fields['disable_reason']._description_selection(self.env)
+        self._change_state(
+            'disabled',
+            domain=domain & Domain('state', '=', 'active'),
+            note=dict(reasons)['returned'],
+            reference=reference,
+            disable_reason='returned',
+        )
+        self._set_terms(
+            domain,
+            terms=None,
+            holder_id=None,
+            handed_out_on=None,
+            invoice_line_id=None,
+            **values,
+        )
+
+    @api.model
+    def _check_sold_unused(self, lines):
+        """:raise UserError: when a card was used that lines of an invoice sold."""
+        sold = Domain('invoice_line_id', 'in', lines.ids)
+        used = self.search_count(sold & Domain('used_on', '!=', False))
+        if used:
+            raise UserError(
+                self.env._(
+                    "%(used)s of the %(count)s cards of %(invoice)s were used: it stays confirmed."
+                    " Take back those that were not used, with Return Cards.",
+                    used=format_count(self.env, used),
+                    count=format_count(self.env, self.search_count(sold)),
+                    invoice=lines.move_id.display_name,
+                )
+            )
+        # Whoever uses one meanwhile has to try again: two that only read both pass.
+        self._set_terms(sold)
