@@ -56,7 +56,7 @@ class TestProduct(RefillCardCommon):
             ({'refill_card_price': 10_000_000}, "at the most"),
             ({'refill_card_currency_id': False}, "“Currency of the Face Value” is missing"),
             ({'refill_card_source': False}, "“Cards Come from” is missing"),
-            ({'refill_card_works': False}, "“A Card Works” is missing"),
+            ({'refill_card_works': False}, "“Cards Work” is missing"),
             ({'refill_card_alphabet': False}, "“Characters of the Code” is missing"),
             ({'refill_card_prefix': "é"}, "letters A to Z"),
             ({'refill_card_prefix': "ABCDEFGHIJKLM"}, "up to"),

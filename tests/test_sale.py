@@ -340,6 +340,25 @@ class TestSale(SaleCommon):
         series.sudo().made_in = '2020-01-01'
         self.assertNotEqual(self._get_cards(self._sell(product=product)).series_id, series)
 
+    def test_other_companies_accept_cards_where_whoever_chose_them_manages_cards(self):
+        values = {'refill_card_source': 'made', 'refill_card_company_ids': self.other_company.ids}
+        product = self._make_product(**values)
+        sellers = self._new_user(
+            'seller', 'account.group_account_manager', company_ids=self.company.ids
+        )
+        for chooser, accepted in ((self.env.user, True), (sellers, False)):
+            with self.subTest(chooser=chooser.login):
+                chooser.group_ids += self.env.ref('base.group_system')
+                product.with_user(chooser).refill_card_source = 'stock'
+                product.with_user(chooser).refill_card_source = 'made'
+                series = self._get_cards(self._sell(product=product)).series_id
+                self.assertEqual(series._is_available_to(self.other_company), accepted)
+                series.sudo().made_in = False
+        template = product.product_tmpl_id.with_user(sellers)
+        template.write({'refill_card_maker_id': self.env.uid})
+        self.env.invalidate_all()
+        self.assertEqual(product.refill_card_maker_id, sellers)
+
     # -------------------------------------------------------------------------
     # OWED
     # -------------------------------------------------------------------------

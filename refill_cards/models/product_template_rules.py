@@ -11,6 +11,8 @@ REQUIRED = (
     'refill_card_works',
     'refill_card_alphabet',
 )
+# Who chooses these answers for where the cards are accepted.
+MADE = {'refill_card_source', 'refill_card_company_ids'}
 # Beside these, what draft lines take from the product.
 TAXES = {'is_refill_card', 'refill_card_taxed', 'taxes_id', 'company_id'}
 
@@ -193,6 +195,9 @@ class ProductTemplate(models.Model):
 
     @api.model
     def _clean_refill_card_values(self, vals):
+        vals.pop('refill_card_maker_id', None)
+        if MADE & vals.keys():
+            vals['refill_card_maker_id'] = self.env.uid
         if prefix := vals.get('refill_card_prefix'):
             self._check_text('refill_card_prefix', prefix)
             vals['refill_card_prefix'] = prefix.strip().upper()
