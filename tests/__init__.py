@@ -13,6 +13,7 @@ from . import (
     test_concurrency_codes,
     test_concurrency_generation,
     test_concurrency_guessing,
+    test_concurrency_sale,
     test_concurrency_terms,
     test_credit,
     test_day,

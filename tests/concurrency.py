@@ -78,8 +78,16 @@ class ConcurrencyCase(BaseCase):
             payments = env['account.payment'].search([('company_id', '=', self.company_id)])
             payments.action_draft()
             payments.unlink()
+            # Credit notes for cards stay confirmed.
+            env.cr.execute(
+                SQL(
+                    "UPDATE account_move_line SET refill_card_role = NULL WHERE company_id = %s",
+                    self.company_id,
+                )
+            )
+            env.invalidate_all()
             moves = env['account.move'].search([('company_id', '=', self.company_id)])
-            moves.button_draft()
+            moves.filtered(lambda move: move.state != 'draft').button_draft()
             moves.with_context(force_delete=True).unlink()
             for name, value in self.keys.items():
                 env['ir.config_parameter'].set_param(name, value)
