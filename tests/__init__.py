@@ -45,6 +45,7 @@ from . import (
     test_sale,
     test_screens,
     test_screens_tour,
+    test_sell,
     test_send,
     test_send_concurrency,
     test_series,

@@ -71,6 +71,9 @@ class DoorsCase(RefillCardCommon):
         card = self._generate_card()
         self.used = self._generate_card()
         self._redeem(self.used)
+        self.sold, self.kept = self._generate(2).card_ids.with_user(self.accountant)
+        self.invoice, self.draft = map(self._make_draft, (self.sold, self.kept))
+        self.invoice.action_post()
         cards = self.env['refill.card'].with_user(self.clerk)
         self._assert_refused('typo', cards.redeem_code, 'x', self.stranger.id)
         layout = self.env['refill.card.layout'].search([], limit=1)
@@ -98,6 +101,12 @@ class DoorsCase(RefillCardCommon):
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
 
+    def _make_draft(self, card):
+        """Return the draft of an invoice that sells a card."""
+        windows = self.env['refill.card.sell'].with_user(self.accountant)
+        window = windows.create({'card_ids': card.ids, 'partner_id': self.stranger.id})
+        return self.env['account.move'].browse(window.action_sell()['res_id'])
+
     def _make_window(self, model, user, card):
         """Return a window of the user's, as if they had been let in."""
         values = self._prepare_window_values(model, card)
@@ -114,9 +123,16 @@ class DoorsCase(RefillCardCommon):
                 'reason': 'lost',
             },
             'refill.card.export.wizard': {'series_ids': card.series_id.ids},
+            'refill.card.choose': {
+                'move_id': self.draft.id,
+                'line_id': self.draft.invoice_line_ids.id,
+                'card_ids': self.kept.ids,
+            },
             'refill.card.find': {'series_id': card.series_id.id, 'candidate_ids': card.ids},
             'refill.card.generate': {'quantity': 1},
             'refill.card.hand.out': {'card_ids': card.ids, 'holder_id': self.stranger.id},
+            'refill.card.return': {'invoice_id': self.invoice.id},
+            'refill.card.sell': {'card_ids': card.ids, 'partner_id': self.stranger.id},
             'refill.card.redeem': {'card_id': card.id, 'partner_id': self.stranger.id},
             'refill.card.send': {
                 'card_ids': card.ids,
@@ -154,17 +170,21 @@ class TestModels(DoorsCase):
     # Everybody has their own alone.
     WINDOWS = {
         'refill.card.change': 'manager',
+        'refill.card.choose': 'manager',
         'refill.card.export.wizard': 'manager',
         'refill.card.find': 'manager',
         'refill.card.generate': 'manager',
         'refill.card.hand.out': 'manager',
         'refill.card.redeem': 'clerk',
+        'refill.card.return': 'manager',
+        'refill.card.sell': 'manager',
         'refill.card.send': 'manager',
         'refill.card.undo': 'manager',
     }
     ABSTRACT = {
         'refill.card.companies.mixin',
         'refill.card.export.mixin',
+        'refill.card.invoice.mixin',
         'refill.card.key',
         'refill.card.layout.mixin',
         'refill.card.operation.mixin',
@@ -246,6 +266,9 @@ class TestMethods(DoorsCase):
     METHODS = {
         ('account.account', 'write'): 'manager',
         ('account.journal', 'write'): 'manager',
+        ('account.move', 'action_choose_refill_cards'): 'manager',
+        ('account.move', 'action_open_refill_cards'): 'manager',
+        ('account.move', 'action_return_refill_cards'): 'manager',
         ('account.move', 'button_cancel'): 'manager',
         ('account.move', 'button_draft'): 'manager',
         ('account.move', 'unlink'): 'manager',
@@ -272,14 +295,18 @@ class TestMethods(DoorsCase):
         ('refill.card', 'action_delete'): 'manager',
         ('refill.card', 'action_edit'): 'public',
         ('refill.card', 'action_export'): 'manager',
+        ('refill.card', 'action_open_invoice'): 'manager',
         ('refill.card', 'action_open_payment'): 'clerk',
         ('refill.card', 'action_print'): 'manager',
         ('refill.card', 'action_redeem'): 'public',
+        ('refill.card', 'action_return'): 'manager',
+        ('refill.card', 'action_sell'): 'manager',
         ('refill.card', 'action_send'): 'manager',
         ('refill.card', 'action_show_code'): 'manager',
         ('refill.card', 'action_undo'): 'manager',
         ('refill.card', 'redeem_code'): 'clerk',
         ('refill.card.change', 'action_confirm'): 'manager',
+        ('refill.card.choose', 'action_choose'): 'manager',
         ('refill.card.hand.out', 'action_confirm'): 'manager',
         ('refill.card.export', 'action_download'): 'manager',
         ('refill.card.export', 'action_new'): 'manager',
@@ -290,6 +317,8 @@ class TestMethods(DoorsCase):
         ('refill.card.generate', 'action_generate'): 'manager',
         ('refill.card.lockout', 'action_unlock'): 'manager',
         ('refill.card.redeem', 'action_redeem'): 'clerk',
+        ('refill.card.return', 'action_return'): 'manager',
+        ('refill.card.sell', 'action_sell'): 'manager',
         ('refill.card.send', 'action_send'): 'manager',
         ('refill.card.sending', 'action_send_again'): 'manager',
         ('refill.card.series', 'action_change'): 'manager',
@@ -299,6 +328,7 @@ class TestMethods(DoorsCase):
         ('refill.card.series', 'action_export'): 'manager',
         ('refill.card.series', 'action_open_cards'): 'clerk',
         ('refill.card.series', 'action_print'): 'manager',
+        ('refill.card.series', 'action_sell'): 'manager',
         ('refill.card.undo', 'action_undo'): 'manager',
         ('res.company', 'create'): 'administrator',
         ('res.company', 'write'): 'administrator',
@@ -365,6 +395,9 @@ class TestMethods(DoorsCase):
         return {
             ('account.account', 'write'): (lines.account_id[0], {'name': "x"}),
             ('account.journal', 'write'): (journal, {'name': "x"}),
+            ('account.move', 'action_choose_refill_cards'): (self.draft,),
+            ('account.move', 'action_open_refill_cards'): (self.invoice,),
+            ('account.move', 'action_return_refill_cards'): (self.invoice,),
             ('account.move', 'button_cancel'): (draft,),
             ('account.move', 'button_draft'): (invoice,),
             ('account.move', 'unlink'): (draft,),
@@ -394,7 +427,9 @@ class TestMethods(DoorsCase):
             ('product.template', 'create'): (self.env['product.template'], {'name': "x"}),
             ('product.template', 'write'): (self.product_a.product_tmpl_id, {'name': "x"}),
             ('product.template', 'get_product_accounts'): (self.product_a.product_tmpl_id,),
+            ('refill.card', 'action_open_invoice'): (self.sold,),
             ('refill.card', 'action_open_payment'): (self.used,),
+            ('refill.card', 'action_return'): (self.sold,),
             ('refill.card', 'action_undo'): (self.used,),
             ('refill.card', 'redeem_code'): (card.browse(), card.sudo().code, self.stranger.id),
             ('res.company', 'create'): (self.company.browse(), {'name': "x"}),

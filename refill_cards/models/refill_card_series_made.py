@@ -101,7 +101,7 @@ class RefillCardSeries(models.Model):
         try:
             with self.env.cr.savepoint():
                 while made < count:
-                    series, first = self._extend(product, line.company_id, count - made)
+                    series, first = self._add_to_month(product, line.company_id, count - made)
                     domain = Domain('series_id', '=', series.id) & Domain('number', '>=', first)
                     made += cards._reserve(line, cards._get_stock_domain() & domain)
         except UserError as problem:
@@ -110,7 +110,7 @@ class RefillCardSeries(models.Model):
         return made
 
     @api.model
-    def _extend(self, product, company, count):
+    def _add_to_month(self, product, company, count):
         """Add cards to this month's series of the product, a new one when there is none.
 
         :return: the series, and the number of the first new card.

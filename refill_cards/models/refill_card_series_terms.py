@@ -31,3 +31,8 @@ class RefillCardSeries(models.Model):
         """Open the window that hands the cards of these series out, or takes them back."""
         self.env['refill.card']._check_may_hand_out()
         return self.env['refill.card.hand.out'].create({'series_ids': self.ids})._get_window()
+
+    def action_sell(self):
+        """Open the window that sells cards of these series."""
+        self.env['refill.card']._check_may_hand_out()
+        return self.env['refill.card.sell'].create({'series_ids': self.ids})._get_window()

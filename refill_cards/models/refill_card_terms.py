@@ -30,7 +30,7 @@ class RefillCard(models.Model):
         help="Who has the card from the company that issued it, such as a reseller.",
     )
     handed_out_on = fields.Date(string="Handed out on", readonly=True)
-    invoice_line_id = fields.Many2one(
+    invoice_line_id = VisibleMany2one(
         comodel_name='account.move.line',
         readonly=True,
         index='btree_not_null',
@@ -38,7 +38,7 @@ class RefillCard(models.Model):
         groups='account.group_account_readonly,account.group_account_invoice',
         help="Of the confirmed invoice that sold the card.",
     )
-    reserved_line_id = fields.Many2one(
+    reserved_line_id = VisibleMany2one(
         comodel_name='account.move.line',
         readonly=True,
         index='btree_not_null',

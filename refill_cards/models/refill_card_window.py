@@ -30,7 +30,14 @@ class RefillCardWindow(models.AbstractModel):
     @api.model
     def _get_guarded_names(self):
         """Return the fields by which a client names what others must not see."""
-        guarded = ('res.partner', 'refill.card', 'refill.card.series', 'refill.card.layout')
+        guarded = (
+            'account.move',
+            'account.move.line',
+            'refill.card',
+            'refill.card.layout',
+            'refill.card.series',
+            'res.partner',
+        )
         return [
             name
             for name, field in self._fields.items()

@@ -60,6 +60,9 @@ class RefillCardGenerate(models.TransientModel):
         compute='_compute_last_day',
         help="Until when a card is accepted that is activated today.",
     )
+    for_sale = fields.Boolean(
+        help="Products that take cards from any series find these cards, too."
+    )
     alphabet = fields.Selection(
         selection=lambda self: (
             self.env['refill.card.series']._fields['alphabet']._description_selection(self.env)
@@ -148,6 +151,7 @@ class RefillCardGenerate(models.TransientModel):
             'valid_till': not days and self.valid_till,
             'activation_required': self.activation_required,
             'validity_days': days,
+            'for_sale': self.for_sale,
             'alphabet': self.alphabet,
             'code_length': self.code_length,
         }
