@@ -34,6 +34,7 @@ from . import (
     test_portal,
     test_portal_payments,
     test_portal_redemption,
+    test_portal_reseller,
     test_portal_tour,
     test_print,
     test_print_window,

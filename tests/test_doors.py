@@ -464,6 +464,11 @@ class TestRoutes(DoorsCase, HttpCase):
         ('/my/refill', 'GET'): LOGGED_IN,
         ('/my/refill', 'POST'): LOGGED_IN,
         ('/my/refill/done', 'GET'): LOGGED_IN,
+        ('/my/refill/reseller', 'GET'): {'customer'},
+        ('/my/refill/reseller/page/<int:page>', 'GET'): {'customer'},
+        ('/my/refill/reseller/activate', 'POST'): {'customer'},
+        ('/my/refill/reseller/undo', 'POST'): {'customer'},
+        ('/my/refill/reseller/day', 'GET'): {'customer'},
         ('/my/payments', 'GET'): LOGGED_IN,
         ('/my/payments/page/<int:page>', 'GET'): LOGGED_IN,
         ('/my/payments/<int:payment_id>/receipt', 'GET'): {'customer'},
@@ -485,12 +490,16 @@ class TestRoutes(DoorsCase, HttpCase):
         self._assert_all_have_a_line(self._get_routes(), self.ROUTES)
         self.company.refill_card_portal = True
         payment = self._redeem(self._generate_card())
+        self.company.refill_card_reseller_portal = True
+        stock = self._generate_card().sudo()
+        stock._consign(self.customer)
         for role in ROLES:
             self._log_in(role)
             for (route, method), roles in self.ROUTES.items():
                 url = route.replace('<int:page>', '1')
                 url = url.replace('<int:payment_id>', str(payment.id))
-                data = {'csrf_token': http.Request.csrf_token(self), 'code': 'x'}
+                token = http.Request.csrf_token(self)
+                data = {'csrf_token': token, 'code': 'x', 'card': 'x', 'card_id': stock.id}
                 with self.subTest(route=route, method=method, role=role):
                     response = self.url_open(url, data=data if method == 'POST' else None)
                     is_let_in = response.ok and '/web/login' not in response.url

@@ -1,1 +1,1 @@
-from . import payments, portal, redemption
+from . import payments, portal, redemption, reseller

@@ -7,12 +7,31 @@ class RefillCardPortal(CustomerPortal):
     """What the portal's home and all pages of refill cards and payments show."""
 
     def _prepare_home_portal_values(self, counters):
-        """Tell the portal's home what the tile shows, unless only counters are asked for."""
+        """Tell the portal's home what the tiles show, unless only counters are asked for."""
         values = super()._prepare_home_portal_values(counters)
-        companies = not counters and self._get_customer_companies()
-        if companies:
+        if counters:
+            return values
+        values['html_data'] = self._prepare_html_data()
+        if companies := self._get_customer_companies():
             values.update(self._prepare_page_values(companies))
+        values['has_cards_to_sell'] = bool(self._get_reseller_companies())
         return values
+
+    def _prepare_html_data(self):
+        """Return what a screen reader needs."""
+        # Odoo tells the language only where the module Website is installed.
+        return {'lang': request.env.lang.replace('_', '-')}
+
+    def _prepare_plain_values(self, page_name):
+        """Return what a page shows that is about no balance.
+
+        :rtype: dict
+        """
+        return {
+            **self._prepare_portal_layout_values(),
+            'page_name': page_name,
+            'html_data': self._prepare_html_data(),
+        }
 
     def _prepare_refill_card_values(self, page_name, companies=None):
         """Return what each of the pages shows.
@@ -22,13 +41,12 @@ class RefillCardPortal(CustomerPortal):
         :raise werkzeug.exceptions.NotFound: when no company has refill cards in its portal.
         """
         return {
-            **self._prepare_portal_layout_values(),
+            **self._prepare_plain_values(page_name),
             **self._prepare_page_values(companies or self._get_refill_card_companies()),
-            'page_name': page_name,
         }
 
     def _prepare_page_values(self, companies):
-        """Return the customer's balances, and what a screen reader needs.
+        """Return the customer's balances.
 
         :param res.company companies: those with refill cards in their portal.
         :return: ``balances``: a list of root company, amount, and the company that books a card.
@@ -41,8 +59,6 @@ class RefillCardPortal(CustomerPortal):
                 (root, amount, self._sort_tree(trees[root])[0]) for root, amount in balances.items()
             ],
             'has_companies': len(companies) > 1,
-            # Odoo tells the language only where the module Website is installed.
-            'html_data': {'lang': request.env.lang.replace('_', '-')},
         }
 
     def _sort_tree(self, companies):
@@ -60,6 +76,11 @@ class RefillCardPortal(CustomerPortal):
         """Return the companies whose portal the customer uses, as superuser; maybe none."""
         user_sudo = request.env.user  # Odoo hands it out as superuser
         return user_sudo.partner_id._get_refill_card_portal_companies(user_sudo)
+
+    def _get_reseller_companies(self):
+        """Return the companies whose cards the user's company sells, as superuser; maybe none."""
+        user_sudo = request.env.user  # Odoo hands it out as superuser
+        return user_sudo.partner_id._get_refill_card_reseller_companies(user_sudo)
 
     def _get_refill_card_companies(self):
         """Return the companies whose portal the customer uses.

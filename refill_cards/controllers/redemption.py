@@ -113,9 +113,8 @@ class RefillCardRedemptionPortal(RefillCardPortal):
 
     def _render_refill_card_unavailable(self):
         """Render the page for whoever cannot redeem a card here, with what to do instead."""
-        values = self._prepare_portal_layout_values()
-        values.update(page_name='refill_card_unavailable', is_staff=self._is_staff())
-        values['html_data'] = {'lang': request.env.lang.replace('_', '-')}
+        values = self._prepare_plain_values('refill_card_unavailable')
+        values['is_staff'] = self._is_staff()
         return request.render('refill_cards.portal_my_refill_unavailable', values)
 
     def _is_staff(self):

@@ -55,6 +55,8 @@ from . import (
     refill_card_operations,
     refill_card_ranges,
     refill_card_redemption,
+    refill_card_reseller,
+    refill_card_reseller_stock,
     refill_card_sale,
     refill_card_search,
     refill_card_sending,
@@ -88,5 +90,6 @@ from . import (
     res_config_settings,
     res_partner,
     res_partner_portal,
+    res_partner_reseller,
     res_users,
 )

@@ -64,14 +64,15 @@ class RefillCard(models.Model):
         return Domain('id', 'in', found)
 
     @api.model
-    def _find_by_serial(self, text):
+    def _find_by_serial(self, text, domain=Domain.TRUE):
         """Return the card that the user sees with this serial number, empty without one.
 
         :param str text: with dashes of any kind or none, in any case and script of digits.
+        :param odoo.fields.Domain domain: among which cards.
         :rtype: refill.card
         """
         serials = self._read_serials(text)
-        cards = self.search([('name', 'in', serials)])
+        cards = self.search(Domain('name', 'in', serials) & domain)
         exact = cards.filtered(lambda card: card.name == serials[0])
         return exact or (cards if len(cards) == 1 else cards.browse())
 

@@ -1,6 +1,7 @@
 from contextlib import contextmanager
 
 from odoo import api, models
+from odoo.fields import Domain
 
 from .. import codes
 from ..refusals import RefillCardRefused
@@ -24,12 +25,13 @@ class RefillCard(models.Model):
             raise
 
     @api.model
-    def _find_by_code(self, code, partner, caller=None):
+    def _find_by_code(self, code, partner, caller=None, domain=Domain.TRUE):
         """Return the card with this code, whoever may see it; wrong codes are counted.
 
         :param str code: as typed.
         :param res.partner partner: whom the card is for; may be empty.
         :param str caller: for whom a gateway asks.
+        :param odoo.fields.Domain domain: among which cards; any other is unknown, too.
         :rtype: refill.card
         :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
             many were typed (``locked_out``).
@@ -39,7 +41,8 @@ class RefillCard(models.Model):
             if not sealed:
                 raise self._refuse_typo(code)
             # sudo: whoever has the code may redeem the card without any right to look at cards
-            card = self.sudo().search_fetch([('code_sealed', 'in', sealed)], limit=1)
+            sealed_domain = Domain('code_sealed', 'in', sealed)
+            card = self.sudo().search_fetch(sealed_domain & domain, limit=1)
             if not card:
                 raise self._refusal('unknown')
             return card

@@ -31,6 +31,11 @@ class ResCompany(models.Model):
         translate=True,
         help="What customers read in the portal where they redeem a card.",
     )
+    refill_card_reseller_portal = fields.Boolean(
+        string="Page for Resellers in the Portal",
+        help="Resellers of this company's cards see in the portal which ones they have, and"
+        " activate them there.",
+    )
     refill_card_pay_invoices = fields.Boolean(
         string="Refill Cards Pay Invoices",
         default=True,

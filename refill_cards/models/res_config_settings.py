@@ -15,6 +15,9 @@ class ResConfigSettings(models.TransientModel):
     refill_card_portal_help = fields.Html(
         related='company_id.refill_card_portal_help', readonly=False
     )
+    refill_card_reseller_portal = fields.Boolean(
+        related='company_id.refill_card_reseller_portal', readonly=False
+    )
     refill_card_address = fields.Char(related='company_id.refill_card_address', readonly=False)
     refill_card_address_default = fields.Char(compute='_compute_refill_card_address')
     refill_card_address_warning = fields.Char(compute='_compute_refill_card_address')
