@@ -70,6 +70,7 @@ class DoorsCase(RefillCardCommon):
         """Return a record of each model whose records stay, of cards for our company only."""
         card = self._generate_card()
         self.used = self._generate_card()
+        self.used.sudo()._consign(self.stranger)
         self._redeem(self.used)
         self.sold, self.kept = self._generate(2).card_ids.with_user(self.accountant)
         self.invoice, self.draft = map(self._make_draft, (self.sold, self.kept))
@@ -139,6 +140,7 @@ class DoorsCase(RefillCardCommon):
                 'partner_ids': self.stranger.ids,
                 'send_again': True,
             },
+            'refill.card.settle': {'partner_ids': self.stranger.ids, 'day': Date.today()},
             'refill.card.undo': {'card_id': self.used.id, 'reason': "Wrong customer"},
         }[model]
 
@@ -179,6 +181,7 @@ class TestModels(DoorsCase):
         'refill.card.return': 'manager',
         'refill.card.sell': 'manager',
         'refill.card.send': 'manager',
+        'refill.card.settle': 'manager',
         'refill.card.undo': 'manager',
     }
     ABSTRACT = {
@@ -321,6 +324,7 @@ class TestMethods(DoorsCase):
         ('refill.card.sell', 'action_sell'): 'manager',
         ('refill.card.send', 'action_send'): 'manager',
         ('refill.card.sending', 'action_send_again'): 'manager',
+        ('refill.card.settle', 'action_settle'): 'manager',
         ('refill.card.series', 'action_change'): 'manager',
         ('refill.card.series', 'action_hand_out'): 'manager',
         ('refill.card.series', 'action_delete'): 'manager',
@@ -334,6 +338,7 @@ class TestMethods(DoorsCase):
         ('res.company', 'write'): 'administrator',
         ('res.partner', 'action_open_refill_cards'): 'clerk',
         ('res.partner', 'action_redeem_refill_card'): 'public',
+        ('res.partner', 'action_settle_refill_cards'): 'manager',
         ('res.users', 'unlink'): 'administrator',
     }
 
@@ -436,6 +441,7 @@ class TestMethods(DoorsCase):
             ('res.company', 'write'): (self.company, {'name': "x"}),
             ('res.partner', 'action_open_refill_cards'): (self.stranger,),
             ('res.partner', 'action_redeem_refill_card'): (self.stranger,),
+            ('res.partner', 'action_settle_refill_cards'): (self.stranger,),
             ('res.users', 'unlink'): (self._new_user('leaver', 'base.group_user'),),
         }
 

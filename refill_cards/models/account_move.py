@@ -17,6 +17,7 @@ class Booking(NamedTuple):
     payment_id: int
     reversed_id: int
     value: float
+    bill_id: int  # the line of an invoice that bills the card to whoever owes it
     lines: list
 
 
@@ -169,6 +170,7 @@ class AccountMove(models.Model):
             self.origin_payment_id.id,
             self.reversed_entry_id.id,
             sum(line.balance for line in self.line_ids if line.balance > 0),
+            self.line_ids.refill_card_bill_line_id.id,
             self._get_amounts(1),
         )
 
@@ -219,6 +221,8 @@ class AccountMove(models.Model):
         if not change.may_correct:
             changed._check_refill_card_state_by_button(change)
             changed._check_refill_card_reversal_linked(change)
+        for key in changed_ids:
+            self._check_refill_card_not_billed(change.bookings[key], now.get(key))
         payments.filtered(
             lambda payment: (
                 payment.state != change.states[payment.id]
@@ -242,6 +246,23 @@ class AccountMove(models.Model):
                         entry=entry.display_name,
                     )
                 )
+
+    def _check_refill_card_not_billed(self, before, after):
+        """:raise ValidationError: when an entry would count no more that was billed to a debtor.
+
+        :param Booking before: None for what was no entry of a card.
+        :param Booking after: None for what was deleted.
+        """
+        if before and before.bill_id and (not after or after.state != before.state):
+            bill = self.env['account.move.line'].browse(before.bill_id).move_id
+            raise ValidationError(
+                self.env._(
+                    "This entry of a refill card was billed to whoever owes its value, by"
+                    " %(invoice)s, and stays. Undo the redemption of the card instead: that makes"
+                    " a reversal, and lowers the next settlement.",
+                    invoice=bill.display_name,
+                )
+            )
 
     def _check_refill_card_reversal_linked(self, change):
         """:raise ValidationError: when a posted reversal no longer says what it reverses."""

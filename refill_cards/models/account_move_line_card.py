@@ -35,6 +35,7 @@ class AccountMoveLine(models.Model):
         compute='_compute_refill_card_role',
         store=True,
         precompute=True,
+        readonly=False,
         copy=True,
         help="What the line does: it sells cards, or takes them back in a credit note, or bills"
         " what a debtor owes for cards.",

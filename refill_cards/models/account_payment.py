@@ -257,10 +257,12 @@ class AccountPayment(models.Model):
             payment.message_post(body=reason)
 
     def _is_entry_closed(self):
-        """Return whether a lock date or its hash keeps the entry as it is."""
+        """Return whether a lock date, its hash, or a bill for the card keeps the entry as it is."""
         move = self.move_id
         return move.state == 'posted' and bool(
-            move.inalterable_hash or move._get_violated_lock_dates(move.date, False)
+            move.inalterable_hash
+            or move.line_ids.refill_card_bill_line_id
+            or move._get_violated_lock_dates(move.date, False)
         )
 
     def _prepare_reversal_values(self):

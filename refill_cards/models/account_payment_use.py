@@ -13,6 +13,9 @@ class Use(NamedTuple):
     account: Any  # account.account
     series: Any  # refill.card.series
     debtor: Any  # res.partner: who owes the value; empty where it is the company's own liability
+    # Of a card that another company issued: how that company books it once it is billed.
+    terms: str | bool = False
+    holder: Any = None  # res.partner
 
     @classmethod
     def get(cls, env):
@@ -41,6 +44,9 @@ class AccountPayment(models.Model):
         if (use := Use.get(self.env)) and self._is_made_by_refill_card():
             lines[0]['refill_card_series_id'] = use.series.id
             lines[0]['refill_card_debtor_id'] = use.debtor.id
+            if use.terms:
+                lines[0]['refill_card_terms'] = use.terms
+                lines[0]['refill_card_holder_id'] = use.holder.id
         return lines
 
     def _check_entry_books_refill_card_only(self, value=None):
@@ -55,6 +61,9 @@ class AccountPayment(models.Model):
             debit.refill_card_debtor_id != use.debtor
             or use.debtor
             and debit.refill_card_series_id != use.series
+            or (debit.refill_card_terms or False) != use.terms
+            or use.terms
+            and debit.refill_card_holder_id != use.holder
         ):
             raise ValidationError(
                 self.env._(
@@ -83,4 +92,14 @@ class AccountMoveLine(models.Model):
         ondelete='restrict',
         help="Who owes the value of a redeemed card: a reseller who had it on consignment, or the"
         " company that issued it.",
+    )
+    # Of a card that another company issued: none of the business of who redeemed it.
+    refill_card_terms = fields.Char(readonly=True, copy=False, groups=fields.NO_ACCESS)
+    refill_card_holder_id = fields.Many2one(
+        comodel_name='res.partner',
+        readonly=True,
+        copy=False,
+        groups=fields.NO_ACCESS,
+        index='btree_not_null',
+        ondelete='restrict',
     )

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.fields import Domain
@@ -129,6 +131,16 @@ class RefillCardAgreement(models.Model):
             root = self.env['res.company'].browse(company_id).sudo().root_id
             vals = {**vals, 'company_id': root.id}
         return vals
+
+    def _get_last_day(self, day):
+        """Return the last day of the last period that has ended by the end of a day.
+
+        :param datetime.date day: of which month, when nothing was agreed on.
+        :rtype: datetime.date
+        """
+        tomorrow = day + timedelta(days=1)
+        start = fields.Date.start_of(tomorrow, self.period or 'month')
+        return start - timedelta(days=1)
 
     @api.model
     def _get(self, partner, company):

@@ -217,7 +217,9 @@ class RefillCard(models.Model):
         issuer, nobody = self.series_id.company_id, self.env['res.partner']
         if issuer.root_id != company.root_id:
             account = company._get_refill_card_account('refill_card_settlement_account_id')
-            return Use(account, self.series_id, issuer.root_id.partner_id)
+            debtor = issuer.root_id.partner_id
+            holder = self.holder_id if self.terms == 'consigned' else nobody
+            return Use(account, self.series_id, debtor, self.terms, holder)
         if self.terms == 'consigned':
             account = company._get_refill_card_account('refill_card_settlement_account_id')
             return Use(account, self.series_id, self.holder_id)

@@ -63,6 +63,15 @@ class ResPartner(models.Model):
         if not is_seen:
             raise AccessError(self.env._("There is no such customer."))
 
+    def action_settle_refill_cards(self):
+        """Open the window that bills what this reseller owes for cards."""
+        self.ensure_one()
+        self.env['refill.card']._check_may_hand_out()
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'refill_cards.refill_card_settle_action'
+        )
+        return {**action, 'context': {'default_partner_ids': self.ids}}
+
     def action_redeem_refill_card(self):
         """Open the window that redeems a card for this customer."""
         self.ensure_one()

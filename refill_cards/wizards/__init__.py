@@ -11,5 +11,6 @@ from . import (
     refill_card_return,
     refill_card_sell,
     refill_card_send,
+    refill_card_settle,
     refill_card_undo,
 )
