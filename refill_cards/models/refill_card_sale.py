@@ -67,8 +67,10 @@ class RefillCard(models.Model):
         query = self.sudo()._search(domain, order=order, limit=limit)
         self.env.cr.execute(
             SQL(
+                # An array is chosen once; PostgreSQL may look for the rows of IN again and again,
+                # pass over those that it has just locked, and take more than the limit.
                 "UPDATE refill_card SET reserved_line_id = %s"
-                " WHERE id IN (%s FOR NO KEY UPDATE OF refill_card SKIP LOCKED)",
+                " WHERE id = ANY(ARRAY(%s FOR NO KEY UPDATE OF refill_card SKIP LOCKED))",
                 line.id,
                 query.select(),
             )
