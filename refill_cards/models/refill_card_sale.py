@@ -67,12 +67,13 @@ class RefillCard(models.Model):
         query = self.sudo()._search(domain, order=order, limit=limit)
         self.env.cr.execute(
             SQL(
-                # An array is chosen once; PostgreSQL may look for the rows of IN again and again,
-                # pass over those that it has just locked, and take more than the limit.
-                "UPDATE refill_card SET reserved_line_id = %s"
-                " WHERE id = ANY(ARRAY(%s FOR NO KEY UPDATE OF refill_card SKIP LOCKED))",
-                line.id,
+                # Chosen once: PostgreSQL may look for the rows of IN again and again, pass over those
+                # that it has just locked, and take more than the limit.
+                "WITH chosen AS MATERIALIZED (%s FOR NO KEY UPDATE OF refill_card SKIP LOCKED)"
+                " UPDATE refill_card card SET reserved_line_id = %s FROM chosen"
+                " WHERE card.id = chosen.id",
                 query.select(),
+                line.id,
             )
         )
         reserved = self.env.cr.rowcount
