@@ -110,7 +110,9 @@ class AccountMove(models.Model):
                 )
             cards._check_sold_unused(lines)
             lines.refill_cards_owed = 0
-            cards._return_sold(lines)
+            reference = cards._next_reference()
+            for line in lines:
+                cards._return_sold(line, reference)
 
     def _release_refill_card_reservations(self):
         self.env['refill.card']._free(self.line_ids)

@@ -210,15 +210,15 @@ class RefillCard(models.Model):
         self._return(self._get_reserved_domain(line), note, reference, reserved_line_id=None)
 
     @api.model
-    def _return_sold(self, lines):
+    def _return_sold(self, line, reference):
         """Take back the cards of an invoice that counts no more; its draft keeps them for itself.
 
-        :param account.move.line lines: of one invoice.
+        :param account.move.line line: of the invoice.
+        :param str reference: what the events share.
         """
-        note = self.env._("%(invoice)s was taken back", invoice=lines.move_id.name)
-        domain = Domain('invoice_line_id', 'in', lines.ids)
-        kept = SQL("invoice_line_id")
-        self._return(domain, note, self._next_reference(), reserved_line_id=kept)
+        note = self.env._("%(invoice)s was taken back", invoice=line.move_id.name)
+        domain = Domain('invoice_line_id', 'in', line.ids)
+        self._return(domain, note, reference, reserved_line_id=line.id)
 
     @api.model
     def _return(self, domain, note, reference, **values):
@@ -228,23 +228,25 @@ class RefillCard(models.Model):
         :param values: further columns, see :meth:`_set_terms`.
         """
         holder = SQL("(SELECT holder_id FROM refill_card WHERE id = card.id)")
-        self._log(domain=domain, note=note, partner_id=holder, reference=reference)
-        reasons = self._fields['disable_reason']._description_selection(self.env)
+        values = {
+            'terms': None,
+            'holder_id': None,
+            'handed_out_on': None,
+            'invoice_line_id': None,
+            **values,
+        }
         self._change_state(
             'disabled',
             domain=domain & Domain('state', '=', 'active'),
-            note=dict(reasons)['returned'],
+            note=note,
             reference=reference,
+            event={'partner_id': holder},
             disable_reason='returned',
-        )
-        self._set_terms(
-            domain,
-            terms=None,
-            holder_id=None,
-            handed_out_on=None,
-            invoice_line_id=None,
             **values,
         )
+        # The others, which those are no more.
+        self._log(domain=domain, note=note, partner_id=holder, reference=reference)
+        self._set_terms(domain, **values)
 
     @api.model
     def _check_sold_unused(self, lines):
