@@ -269,6 +269,7 @@ class TestMethods(DoorsCase):
     METHODS = {
         ('account.account', 'write'): 'manager',
         ('account.journal', 'write'): 'manager',
+        ('account.move', 'action_net_refill_card_commission'): 'manager',
         ('account.move', 'action_choose_refill_cards'): 'manager',
         ('account.move', 'action_open_refill_cards'): 'manager',
         ('account.move', 'action_return_refill_cards'): 'manager',
@@ -403,6 +404,7 @@ class TestMethods(DoorsCase):
             ('account.move', 'action_choose_refill_cards'): (self.draft,),
             ('account.move', 'action_open_refill_cards'): (self.invoice,),
             ('account.move', 'action_return_refill_cards'): (self.invoice,),
+            ('account.move', 'action_net_refill_card_commission'): (self._make_commission(),),
             ('account.move', 'button_cancel'): (draft,),
             ('account.move', 'button_draft'): (invoice,),
             ('account.move', 'unlink'): (draft,),
@@ -444,6 +446,19 @@ class TestMethods(DoorsCase):
             ('res.partner', 'action_settle_refill_cards'): (self.stranger,),
             ('res.users', 'unlink'): (self._new_user('leaver', 'base.group_user'),),
         }
+
+    def _make_commission(self):
+        """Return an invoice of an agent whose commission is confirmed."""
+        agreement = {'partner_id': self.customer.id, 'kind': 'commission', 'percent': 10}
+        self.env['refill.card.agreement'].create(agreement)
+        card = self._generate_card()
+        card.sudo()._consign(self.customer)
+        self._redeem(card, self.stranger)
+        moves = self.env['account.move'].with_user(self.users['manager'])
+        invoice = moves._settle_refill_cards(self.company, Date.today(), self.customer)
+        invoice.action_post()
+        invoice.sudo().refill_card_bill_ids.action_post()
+        return invoice
 
     def _is_let_in(self, user, model, method, calls):
         def call():

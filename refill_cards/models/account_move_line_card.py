@@ -88,7 +88,7 @@ class AccountMoveLine(models.Model):
             line.discount_allocation_needed = line._prepare_refill_card_discount()
         # Odoo adds up the values of lines that share an account, key by key.
         for line in self.move_id.filtered(
-            lambda move: 'sale' in move.line_ids.mapped('refill_card_role')
+            lambda move: any(move.line_ids.mapped('refill_card_role'))
         ).line_ids.filtered('discount_allocation_needed'):
             needed = line.discount_allocation_needed
             line.discount_allocation_needed = {
