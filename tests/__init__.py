@@ -32,6 +32,7 @@ from . import (
     test_life,
     test_life_machine,
     test_life_tour,
+    test_money_machine,
     test_operations,
     test_payment,
     test_portal,

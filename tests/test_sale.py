@@ -496,6 +496,30 @@ class TestSale(SaleCommon):
         with self.assertRaisesRegex(UserError, "stays confirmed"):
             note.button_draft()
 
+    def test_a_credit_note_that_is_reversed_sells_cards_again(self):
+        self._stock(2)
+        note = self._credit(self._sell(), 1)
+        self.assertEqual(len(self._get_cards(note._reverse_moves(cancel=True))), 1)
+
+    def test_an_invoice_whose_cards_were_returned_stays_confirmed(self):
+        self._stock(2)
+        for typed in (False, True):
+            for door, take_back in self._get_doors().items():
+                with self.subTest(typed=typed, door=door), self.env.cr.savepoint() as savepoint:
+                    invoice = self._sell(2)
+                    if typed:
+                        note = self._draft(move_type='out_refund')
+                        card = self._get_cards(invoice)[0]
+                        domain = fields.Domain('id', '=', card.id)
+                        card.sudo()._reserve(note.invoice_line_ids, domain)
+                        note.action_post()
+                    else:
+                        self._credit(invoice, 1)
+                    with self.assertRaisesRegex(UserError, "credit note took|only 1 of"):
+                        take_back(invoice)
+                    savepoint.rollback()
+                    self.env.invalidate_all()
+
     def test_what_is_owed_is_credited_first(self):
         series = self._stock(1)
         invoice = self._draft(2)

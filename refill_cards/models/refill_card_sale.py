@@ -250,8 +250,17 @@ class RefillCard(models.Model):
 
     @api.model
     def _check_sold_unused(self, lines):
-        """:raise UserError: when a card was used that lines of an invoice sold."""
+        """:raise UserError: when a card was used, or returned, that lines of an invoice sold."""
         sold = Domain('invoice_line_id', 'in', lines.ids)
+        expected = sum(line._get_refill_card_count() - line.refill_cards_owed for line in lines)
+        if self.search_count(sold) != round(expected):
+            raise UserError(
+                self.env._(
+                    "A credit note took back cards of %(invoice)s: it stays confirmed. Take back"
+                    " the others with Return Cards.",
+                    invoice=lines.move_id.display_name,
+                )
+            )
         used = self.search_count(sold & Domain('used_on', '!=', False))
         if used:
             raise UserError(

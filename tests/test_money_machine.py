@@ -1,0 +1,244 @@
+from collections import Counter
+from contextlib import suppress
+from typing import ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from odoo.exceptions import UserError
+from odoo.fields import Command, Date
+from odoo.tests import tagged
+from odoo.tools import mute_logger
+
+from .test_life_machine import SETTINGS
+from .test_sale import SaleCommon
+
+ACTIONS = [
+    *(['sell'] * 3 + ['redeem'] * 4 + ['undo'] * 2 + ['consign'] * 3 + ['give away', 'take back']),
+    *(['activate'] * 2 + ['deactivate', 'disable', 'enable'] + ['settle'] * 3 + ['invoice'] * 6),
+]
+IN_INVOICES = (
+    *('post', 'reset', 'cancel', 'reverse', 'credit one', 'delete', 'pay', 'unpay', 'quantity'),
+    *('post', 'post', 'pay'),
+)
+# Mostly somebody who may.
+MOSTLY = st.sampled_from([True, True, True, True, False])
+
+
+class MoneyOfCards(RuleBasedStateMachine):
+    """Seven cards are sold, handed out, redeemed in two companies, billed and taken back."""
+
+    case: ClassVar[SaleCommon]
+    successes: ClassVar[Counter]
+
+    def __init__(self):
+        super().__init__()
+        case = self.case
+        self.env = case.env
+        self.savepoint = self.env.cr.savepoint()
+        both = [Command.set((case.company + case.other_company).ids)]
+        values = {'user': case.accountant, 'company_ids': both}
+        series = case._stock(4, **values) | case._stock(3, activation_required=True, **values)
+        self.cards = series.card_ids.with_user(case.env.user)
+        self.invoices = self.env['account.move']
+        # Of each used card, where it was redeemed and what that debits, by its terms then.
+        self.debits = {}
+
+    def teardown(self):
+        self.env.invalidate_all()
+        self.savepoint.close(rollback=True)
+        self.env.invalidate_all()
+
+    def _try(self, action, function):
+        """Do something as a request does: all of it, or nothing."""
+        with suppress(UserError), mute_logger('odoo.sql_db'), self.env.cr.savepoint():
+            function()
+            self.env.flush_all()
+            self.successes[action] += 1
+        self.env.invalidate_all()
+
+    # -------------------------------------------------------------------------
+    # WHAT PEOPLE DO
+    # -------------------------------------------------------------------------
+
+    # A single rule, as hypothesis leaves some rules out of each example.
+    @rule(
+        action=st.sampled_from(ACTIONS),
+        index=st.integers(0, 6),
+        second=st.integers(0, 2),
+        abroad=st.booleans(),
+        may=MOSTLY,
+        steps=st.lists(st.sampled_from(IN_INVOICES), min_size=1, max_size=3),
+    )
+    def act(self, action, index, second, abroad, may, steps):
+        case = self.case
+        user = case.accountant if may else case.clerk
+        cards = (self.cards[index] | self.cards[(index + second) % 7]).with_user(user)
+        company = case.other_company if abroad else case.company
+        reseller = (case.by_use, case.by_activation, case.buyer)[second]
+        if action == 'invoice':
+            for step in steps:
+                self._try(step, lambda s=step: self._change_invoice(index, s))
+            return
+        function = {
+            'sell': lambda: self._sell(second + 1, reseller, user, automatic=abroad),
+            'redeem': lambda: self._redeem(self.cards[index], company),
+            'undo': lambda: case._undo(cards[0]),
+            'consign': lambda: cards._consign(reseller),
+            'give away': lambda: cards._give_away("Fair"),
+            'take back': cards._take_back,
+            'activate': cards._activate,
+            'deactivate': cards._deactivate,
+            'disable': lambda: cards._disable('lost'),
+            'enable': cards._enable,
+            'settle': lambda: self._settle(company),
+        }[action]
+        self._try(action, function)
+
+    def _sell(self, quantity, customer, user, *, automatic):
+        invoice = self.case._draft(quantity, price=20, user=user, partner_id=customer.id)
+        if automatic:
+            invoice.sudo().action_post()
+        else:
+            invoice.action_post()
+        self.invoices += invoice
+
+    def _redeem(self, card, company):
+        case = self.case
+        issued_here = card.series_id.company_id == company
+        by_terms = {'consigned': 'S', 'given': 'G'}.get(card.terms, 'L')
+        accountant = self.env['refill.card'].with_user(case.accountant)
+        accountant.redeem_code(card.sudo().code, case.customer.id, company.id)
+        self.debits[card.id] = (company, by_terms if issued_here else 'S')
+
+    def _settle(self, company):
+        window = self.env['refill.card.settle'].with_user(self.case.accountant)
+        window = window.with_company(company)
+        window = window.create({'company_id': company.id, 'day': Date.today()})
+        action = window.action_settle()
+        domain = action.get('domain') or [('id', '=', action['res_id'])]
+        self.invoices += self.env['account.move'].search(domain)
+
+    def _change_invoice(self, index, what):
+        self.invoices = self.invoices.exists()
+        if not self.invoices:
+            raise UserError("none")
+        move = self.invoices[index % len(self.invoices)].with_user(self.case.accountant)
+        move = move.with_company(move.company_id)
+        {
+            'post': move.action_post,
+            'reset': move.button_draft,
+            'cancel': move.button_cancel,
+            'reverse': lambda: self._reverse(move),
+            'credit one': lambda: self._reverse(move, quantity=1),
+            'delete': move.unlink,
+            'pay': lambda: self._pay(move),
+            'unpay': lambda: move.line_ids.remove_move_reconcile(),
+            'quantity': lambda: move.invoice_line_ids[:1].write({'quantity': 1 + index % 3}),
+        }[what]()
+
+    def _reverse(self, move, quantity=None):
+        note = move._reverse_moves(cancel=not quantity)
+        if quantity:
+            note.invoice_line_ids.quantity = quantity
+            note.action_post()
+        self.invoices += note.with_user(self.env.user)
+
+    def _pay(self, move):
+        payments = self.env['account.payment.register'].with_company(move.company_id)
+        payments = payments.with_context(active_model='account.move', active_ids=move.ids)
+        payments.create({}).action_create_payments()
+
+    # -------------------------------------------------------------------------
+    # WHAT STAYS TRUE
+    # -------------------------------------------------------------------------
+
+    def _get_used(self, company, account):
+        """Return the value of used cards whose redemption debits an account, by their terms."""
+        used = self.cards.filtered(lambda card: card.state == 'used')
+        return sum(card.price for card in used if self.debits[card.id] == (company, account))
+
+    def _get_lines(self, account):
+        domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
+        return self.env['account.move.line'].search(domain)
+
+    @invariant()
+    def liability_is_what_was_sold_and_not_used(self):
+        case = self.case
+        for company in case.company + case.other_company:
+            liability = company._get_refill_card_method_line().payment_account_id
+            lines = self._get_lines(liability)
+            sold = self.cards.filtered(
+                lambda card, c=company: card.sudo().invoice_line_id.company_id == c
+            )
+            owed = sum(lines.mapped('refill_cards_owed')) * 25
+            bills = lines.filtered(lambda line: line.move_type in ('in_invoice', 'in_refund'))
+            expected = sum(sold.mapped('price')) + owed - self._get_used(company, 'L')
+            assert -sum(lines.mapped('balance')) == expected - sum(bills.mapped('balance'))
+
+    @invariant()
+    def what_is_to_be_settled_is_what_was_used_and_not_billed(self):
+        case = self.case
+        for company in case.company + case.other_company:
+            lines = self._get_lines(company.refill_card_settlement_account_id)
+            redeemed = lines.filtered('payment_id')
+            taken_back = lines.filtered('move_id.reversed_entry_id.origin_payment_id')
+            booked = sum((redeemed | taken_back).mapped('balance'))
+            assert booked == self._get_used(company, 'S')
+            unbilled = lines.filtered(
+                lambda line: (
+                    line.refill_card_debtor_id
+                    and line.refill_card_bill_line_id.parent_state != 'posted'
+                )
+            )
+            assert sum(lines.mapped('balance')) == sum(unbilled.mapped('balance'))
+
+    @invariant()
+    def gifts_are_the_given_cards_that_were_used(self):
+        for company in self.case.company + self.case.other_company:
+            lines = self._get_lines(company.refill_card_gift_account_id)
+            lines = lines.filtered(lambda line: line.move_type == 'entry')
+            assert sum(lines.mapped('balance')) == self._get_used(company, 'G')
+
+    @invariant()
+    def each_card_is_sold_by_one_line_that_counts_it(self):
+        self.env.flush_all()
+        for card in self.cards.sudo():
+            line = card.invoice_line_id
+            assert not line or (line.parent_state == 'posted' and card.terms == 'sold')
+            assert bool(card.holder_id) or card.terms in (False, 'given')
+            assert not card.reserved_line_id or card.reserved_line_id.parent_state == 'draft'
+        posted = self.invoices.exists().filtered(lambda move: move.state == 'posted')
+        lines = posted.sudo().line_ids.filtered(lambda line: line.refill_card_role == 'sale')
+        sold = sum(-line.move_id.direction_sign * line.quantity for line in lines)
+        held = self.cards.sudo().filtered(lambda card: card.invoice_line_id in lines)
+        told = [(line.move_type, line.quantity, line.refill_cards_owed) for line in lines]
+        assert sold == len(held) + sum(lines.mapped('refill_cards_owed')), told
+
+    @invariant()
+    def entries_balance_and_prepaid_credit_pays_no_cards(self):
+        for move in self.invoices.exists().sudo():
+            assert not move.company_currency_id.round(sum(move.line_ids.mapped('balance')))
+            assert not move._get_refill_card_partials()
+
+
+@tagged('post_install', '-at_install')
+class TestMoneyMachine(SaleCommon):
+    def test_whatever_anybody_does_the_ledger_explains_each_cent(self):
+        self.by_use, self.by_activation = self.env['res.partner'].create(
+            [{'name': "By use", 'is_company': True}, {'name': "By activation", 'is_company': True}]
+        )
+        agreement = {'company_id': self.company.id, 'kind': 'discount', 'percent': 10}
+        self.env['refill.card.agreement'].create(
+            [
+                {**agreement, 'partner_id': self.by_use.id, 'settled_by': 'use'},
+                {**agreement, 'partner_id': self.by_activation.id, 'settled_by': 'activation'},
+            ]
+        )
+
+        class Machine(MoneyOfCards):
+            case = self
+            successes = Counter()
+
+        run_state_machine_as_test(Machine, settings=SETTINGS)
+        expected = {*ACTIONS, *IN_INVOICES} - {'invoice'}
+        self.assertFalse(expected - Machine.successes.keys(), "never succeeded")
