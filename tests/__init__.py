@@ -16,6 +16,7 @@ from . import (
     test_concurrency_generation,
     test_concurrency_guessing,
     test_concurrency_sale,
+    test_concurrency_sell,
     test_concurrency_settle,
     test_concurrency_terms,
     test_credit,
