@@ -6,9 +6,21 @@ from odoo.tools import SQL
 from .concurrency import ConcurrencyCase
 
 
-@tagged('post_install', '-at_install')
-class TestSellAtOnce(ConcurrencyCase):
-    """Two accountants have windows open that sell or return the same cards."""
+class SellAtOnceCase(ConcurrencyCase):
+    """Cards are sold by windows."""
+
+    def setUp(self):
+        super().setUp()
+        with self._committing() as env:
+            products = env['product.product'].search([('is_refill_card', '=', True)])
+            self.addCleanup(self._remove_products, products.ids)
+
+    def _remove_products(self, others):
+        """Delete the products that the windows made."""
+        self._remove_cards()
+        with self._committing() as env:
+            made = [('is_refill_card', '=', True), ('id', 'not in', others)]
+            env['product.product'].search(made).product_tmpl_id.unlink()
 
     def _open_window(self, **values):
         values = {'partner_id': self.customer_id, **values}
@@ -16,6 +28,11 @@ class TestSellAtOnce(ConcurrencyCase):
 
     def _sell(self, window_id):
         return self._request('refill.card.sell', 'action_sell', [window_id])['res_id']
+
+
+@tagged('post_install', '-at_install')
+class TestSellAtOnce(SellAtOnceCase):
+    """Two accountants have windows open that sell or return the same cards."""
 
     def _get_kept(self, move_id):
         """Return the serial numbers that are kept for a draft."""

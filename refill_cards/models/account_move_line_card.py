@@ -222,12 +222,12 @@ class AccountMoveLine(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            self._check_refill_cards_owed_unchanged(vals)
+            self._check_refill_cards_followed(vals)
         return super().create(vals_list)
 
     def write(self, vals):
         """:raise UserError: when what a posted line about cards says would change."""
-        self._check_refill_cards_owed_unchanged(vals)
+        self._check_refill_cards_followed(vals)
         if names := FROZEN & vals.keys():
             # sudo: whoever writes
             for line in self.sudo().filtered(lambda line: line.parent_state == 'posted'):
@@ -240,11 +240,15 @@ class AccountMoveLine(models.Model):
         return super().write(vals)
 
     @api.model
-    def _check_refill_cards_owed_unchanged(self, vals):
+    def _check_refill_cards_followed(self, vals):
         """:raise AccessError: when somebody writes by hand what confirming the invoice writes."""
-        if vals.get('refill_cards_owed') and not self.env.su:
+        followed = ('refill_cards_owed', 'refill_card_payment')
+        if any(vals.get(fname) for fname in followed) and not self.env.su:
             raise AccessError(
-                self.env._("How many refill cards are owed follows from the confirmed invoice.")
+                self.env._(
+                    "How many refill cards are owed, and whether they are paid, follows from the"
+                    " invoice and its payments."
+                )
             )
 
     def _completes_refill_cards(self):

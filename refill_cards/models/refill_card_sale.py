@@ -202,6 +202,7 @@ class RefillCard(models.Model):
             self._activate(sold, reference)
         elif works == 'paid':
             self._deactivate(sold, reference)
+        line.refill_card_payment = works == 'paid' and 'open'
 
     @api.model
     def _return_reserved(self, line, reference):
