@@ -21,6 +21,7 @@ from . import (
     test_concurrency_settle,
     test_concurrency_terms,
     test_credit,
+    test_credit_limit,
     test_day,
     test_doors,
     test_entry,

@@ -141,3 +141,27 @@ class TestSettleAtOnce(ConcurrencyCase):
         note_id = self._settle(self._open_window())
         with self._committing() as env:
             self.assertEqual(env['account.move'].browse(note_id).amount_total_signed, -25)
+
+    def test_two_who_consign_at_once_stay_within_the_credit_limit_together(self):
+        with self._committing() as env:
+            company = env['res.company'].browse(self.company_id)
+            company.account_use_credit_limit = True
+            holder = env['res.partner'].browse(self.holder_id).with_company(company)
+            holder.credit_limit = 60  # 25 were used
+        windows = [
+            self._request(
+                'refill.card.hand.out',
+                'create',
+                {'card_ids': self._card_ids(self._generate_code()), 'holder_id': self.holder_id},
+            )
+            for _number in range(2)
+        ]
+        with self._transaction() as first:
+            first['refill.card.hand.out'].browse(windows[0]).action_confirm()
+            first.flush_all()
+            args = ('refill.card.hand.out', 'action_confirm', [windows[1]])
+            with self._in_background(self._request, *args) as second:
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+            with self.assertRaisesRegex(UserError, "credit limit"):
+                second.result()

@@ -98,6 +98,7 @@ from . import (
     res_company_sale,
     res_config_settings,
     res_partner,
+    res_partner_credit_limit,
     res_partner_portal,
     res_partner_reseller,
     res_users,

@@ -129,6 +129,7 @@ class RefillCard(models.Model):
             ranges = cards_sudo._get_ranges(domain)
             for series in cards_sudo.series_id.union(*(each[0] for each in ranges)):
                 self._check_reseller(holder, series.company_id)
+            self._check_credit_limit(holder, ranges)
             self.env['refill.card.delivery']._note(ranges, holder, reference)
         holder_id = holder.id or None
         told = holder_id
@@ -137,6 +138,17 @@ class RefillCard(models.Model):
         cards_sudo._log(domain=domain, note=note, partner_id=told, reference=reference)
         today = self.env.company._get_refill_card_day() if terms else None
         return cards_sudo._set_terms(domain, terms=terms, holder_id=holder_id, handed_out_on=today)
+
+    @api.model
+    def _check_credit_limit(self, holder, ranges):
+        """:raise UserError: when a reseller would owe more than a company allows."""
+        values = {}
+        for series, _first, _last, count in ranges:
+            amounts = values.setdefault(series.company_id.root_id, {})
+            amounts.setdefault(series.currency_id, 0)
+            amounts[series.currency_id] += count * series.price
+        for company, amounts in values.items():
+            holder._check_refill_card_credit_limit(company, amounts)
 
     @api.model
     def _set_terms(self, domain, **values):
