@@ -67,8 +67,8 @@ class RefillCard(models.Model):
         query = self.sudo()._search(domain, order=order, limit=limit)
         self.env.cr.execute(
             SQL(
-                # Chosen once: PostgreSQL may look for the rows of IN again and again, pass over those
-                # that it has just locked, and take more than the limit.
+                # Chosen once: PostgreSQL may look for the rows of IN again and again, pass over
+                # those that it has just locked, and take more than the limit.
                 "WITH chosen AS MATERIALIZED (%s FOR NO KEY UPDATE OF refill_card SKIP LOCKED)"
                 " UPDATE refill_card card SET reserved_line_id = %s FROM chosen"
                 " WHERE card.id = chosen.id",
