@@ -69,6 +69,7 @@
         'refill_cards/views/portal_templates.xml',
         'refill_cards/views/portal_redemption_templates.xml',
         'refill_cards/views/portal_payments_templates.xml',
+        'refill_cards/views/portal_bought_templates.xml',
         'refill_cards/views/portal_reseller_templates.xml',
         'refill_cards/views/account_payment_receipt_templates.xml',
     ],

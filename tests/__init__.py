@@ -40,6 +40,7 @@ from . import (
     test_paid,
     test_payment,
     test_portal,
+    test_portal_bought,
     test_portal_payments,
     test_portal_redemption,
     test_portal_reseller,

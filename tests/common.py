@@ -3,7 +3,7 @@ from contextlib import closing
 import pypdfium2
 import zxingcpp
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 from odoo.modules.migration import load_script
 from odoo.tests import new_test_user
 from odoo.tools.misc import file_path
@@ -90,6 +90,23 @@ class RefillCardCommon(AccountTestInvoicingCommon):
             **values,
         )
         invoice.invoice_date_due = due
+        invoice.action_post()
+        return invoice
+
+    def _sell_cards(self, cards, customer, works='now'):
+        """Return a confirmed invoice that sells these cards."""
+        products = self.env['product.product'].with_company(self.company)
+        product = products._get_refill_card_product(25, self.company.currency_id)
+        line = {'product_id': product.id, 'quantity': len(cards)}
+        invoice = self.env['account.move'].create(
+            {
+                'move_type': 'out_invoice',
+                'partner_id': customer.id,
+                'refill_card_works': works,
+                'invoice_line_ids': [Command.create(line)],
+            }
+        )
+        cards.sudo()._reserve(invoice.invoice_line_ids, Domain('id', 'in', cards.ids))
         invoice.action_post()
         return invoice
 

@@ -485,6 +485,10 @@ class TestRoutes(DoorsCase, HttpCase):
         ('/my/refill', 'GET'): LOGGED_IN,
         ('/my/refill', 'POST'): LOGGED_IN,
         ('/my/refill/done', 'GET'): LOGGED_IN,
+        ('/my/refill/cards', 'GET'): {'customer'},
+        ('/my/refill/cards/page/<int:page>', 'GET'): {'customer'},
+        ('/my/refill/cards/show', 'POST'): {'customer'},
+        ('/my/refill/cards/pdf', 'POST'): {'customer'},
         ('/my/refill/reseller', 'GET'): {'customer'},
         ('/my/refill/reseller/page/<int:page>', 'GET'): {'customer'},
         ('/my/refill/reseller/activate', 'POST'): {'customer'},
@@ -512,15 +516,16 @@ class TestRoutes(DoorsCase, HttpCase):
         self.company.refill_card_portal = True
         payment = self._redeem(self._generate_card())
         self.company.refill_card_reseller_portal = True
-        stock = self._generate_card().sudo()
+        stock, bought = self._generate(2).card_ids.sudo()
         stock._consign(self.customer)
+        self._sell_cards(bought, self.customer)
         for role in ROLES:
             self._log_in(role)
             for (route, method), roles in self.ROUTES.items():
                 url = route.replace('<int:page>', '1')
                 url = url.replace('<int:payment_id>', str(payment.id))
                 token = http.Request.csrf_token(self)
-                data = {'csrf_token': token, 'code': 'x', 'card': 'x', 'card_id': stock.id}
+                data = {'csrf_token': token, 'code': 'x', 'card': 'x', 'card_id': bought.id}
                 with self.subTest(route=route, method=method, role=role):
                     response = self.url_open(url, data=data if method == 'POST' else None)
                     is_let_in = response.ok and '/web/login' not in response.url

@@ -5,7 +5,7 @@ from freezegun import freeze_time
 from lxml import html
 from odoo import http
 from odoo.exceptions import UserError
-from odoo.fields import Command, Date, Datetime, Domain
+from odoo.fields import Command, Date, Datetime
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -41,24 +41,6 @@ class ResellerCommon(PortalCommon):
         cards = self._generate(quantity, **{'activation_required': True, **values}).card_ids.sudo()
         cards._consign(holder or self.kiosk)
         return cards
-
-    def _sell(self, cards, customer, works='now'):
-        """Return a confirmed invoice that sells these cards."""
-        products = self.env['product.product'].with_company(self.company)
-        product = products._get_refill_card_product(25, self.company.currency_id)
-        line = {'product_id': product.id, 'quantity': len(cards)}
-        invoice = self.env['account.move'].create(
-            {
-                'move_type': 'out_invoice',
-                'partner_id': customer.id,
-                'refill_card_works': works,
-                'invoice_line_ids': [Command.create(line)],
-            }
-        )
-        cards.sudo()._reserve(invoice.invoice_line_ids, Domain('id', 'in', cards.ids))
-        invoice.action_post()
-        self.assertEqual(cards.sudo().invoice_line_id, invoice.invoice_line_ids)
-        return invoice
 
     def _activate(self, typed, **kwargs):
         return self._send('activate', card=typed, **kwargs)
@@ -102,7 +84,7 @@ class TestResellerPage(ResellerCommon):
     def test_there_is_no_page_for_whoever_is_no_reseller(self):
         self._generate_consigned(holder=self.rival)
         self.assertFalse(self._is_shown())
-        self._sell(self._generate_card(), self.kiosk)
+        self._sell_cards(self._generate_card(), self.kiosk)
         self.assertFalse(self._is_shown(), "who bought a card is a customer")
 
     def test_there_is_no_page_until_the_company_turns_it_on(self):
@@ -159,7 +141,7 @@ class TestResellerPage(ResellerCommon):
         free = self._generate_card()
         theirs = self._generate_consigned(2, holder=self.rival)
         bought = self._generate_card()
-        self._sell(bought, self.kiosk)
+        self._sell_cards(bought, self.kiosk)
         cards[0]._activate()
         cards[1]._activate()
         self._redeem(cards[1])
@@ -216,9 +198,9 @@ class TestResellerPage(ResellerCommon):
     def test_open_invoices_with_cards_are_listed(self):
         self._generate_consigned(1)
         cards = self._generate(3).card_ids
-        ours = self._sell(cards[0], self.kiosk)
-        paid = self._sell(cards[1], self.kiosk)
-        theirs = self._sell(cards[2], self.rival)
+        ours = self._sell_cards(cards[0], self.kiosk)
+        paid = self._sell_cards(cards[1], self.kiosk)
+        theirs = self._sell_cards(cards[2], self.rival)
         plain = self._invoice(10, partner=self.kiosk)
         self.env['account.payment.register'].with_context(
             active_model='account.move', active_ids=paid.ids
@@ -266,7 +248,7 @@ class TestResellerActivates(ResellerCommon):
     def test_a_card_that_cannot_be_sold_says_why(self):
         used, active, disabled, late, fine = self._generate_consigned(5)
         bought = self._generate_card(activation_required=True)
-        self._sell(bought, self.kiosk)
+        self._sell_cards(bought, self.kiosk)
         (used + active)._activate()
         self._redeem(used)
         disabled._disable('lost')
@@ -419,7 +401,7 @@ class TestResellerDay(ResellerCommon):
         cards = self._generate_consigned(5)
         others = self._generate_consigned(1, holder=self.rival)
         bought = self._generate_card(activation_required=True)
-        self._sell(bought, self.kiosk)
+        self._sell_cards(bought, self.kiosk)
         self.seller.tz = 'Pacific/Auckland'
         with freeze_time('2026-05-01 12:30:00'):  # the second of May there
             (cards[:3] + others)._activate()

@@ -1,1 +1,1 @@
-from . import payments, portal, redemption, reseller
+from . import bought, payments, portal, redemption, reseller

@@ -15,6 +15,7 @@ class RefillCardPortal(CustomerPortal):
         if companies := self._get_customer_companies():
             values.update(self._prepare_page_values(companies))
         values['has_cards_to_sell'] = bool(self._get_reseller_companies())
+        values['has_bought_cards'] = self._has_bought_cards()
         return values
 
     def _prepare_html_data(self):
@@ -81,6 +82,37 @@ class RefillCardPortal(CustomerPortal):
         """Return the companies whose cards the user's company sells, as superuser; maybe none."""
         user_sudo = request.env.user  # Odoo hands it out as superuser
         return user_sudo.partner_id._get_refill_card_reseller_companies(user_sudo)
+
+    def _get_cards_sudo(self):
+        # sudo: customers have no right on cards; each domain finds nobody else's
+        return request.env['refill.card'].sudo()
+
+    def _get_bought_domain(self):
+        """Return the domain of the cards that the user's company bought.
+
+        :rtype: odoo.fields.Domain
+        """
+        user_sudo = request.env.user  # Odoo hands it out as superuser
+        if not user_sudo._is_portal():
+            # Staff of a company that bought cards from another one see them by their rights.
+            return Domain.FALSE
+        customer_sudo = user_sudo.partner_id.commercial_partner_id
+        return self._get_cards_sudo()._get_customer_domain(customer_sudo)
+
+    def _has_bought_cards(self, invoice_id=None):
+        """Return whether the user's company bought cards, of all or by an invoice."""
+        domain = self._get_bought_domain()
+        if invoice_id:
+            domain &= self._get_invoice_domain(invoice_id)
+        return bool(self._get_cards_sudo().search_count(domain, limit=1))
+
+    def _get_invoice_domain(self, invoice_id):
+        return Domain('invoice_line_id', 'any', [('move_id', '=', invoice_id)])
+
+    def _read_id(self, value):
+        """Return an id that a browser sent, 0 for anything else."""
+        is_id = value and value.isascii() and value.isdecimal() and len(value) < 10
+        return int(value) if is_id else 0
 
     def _get_refill_card_companies(self):
         """Return the companies whose portal the customer uses.

@@ -1,5 +1,3 @@
-import logging
-
 from odoo import fields
 from odoo.addons.portal.controllers.portal import pager as portal_pager
 from odoo.exceptions import UserError
@@ -8,8 +6,6 @@ from odoo.http import request, route
 
 from ..codes import LINK_LENGTH, TYPED_LENGTH
 from .portal import RefillCardPortal
-
-_logger = logging.getLogger(__name__)
 
 PAGE = '/my/refill/reseller'
 # What a sheet of one day lists.
@@ -89,8 +85,7 @@ class RefillCardResellerPortal(RefillCardPortal):
         :raise werkzeug.exceptions.NotFound: when the user is no reseller, or has no such card.
         """
         reseller, companies = self._get_reseller()
-        named = request.httprequest.form.get('card_id', '')
-        card_id = int(named) if named.isdecimal() and len(named) < 10 else 0
+        card_id = self._read_id(request.httprequest.form.get('card_id'))
         cards_sudo = self._get_cards_sudo()
         own = cards_sudo._get_reseller_domain(reseller, companies)
         card_sudo = cards_sudo.search(own & Domain('id', '=', card_id))
@@ -144,10 +139,6 @@ class RefillCardResellerPortal(RefillCardPortal):
         if not companies:
             raise request.not_found()
         return request.env.user.partner_id.commercial_partner_id, companies
-
-    def _get_cards_sudo(self):
-        # sudo: resellers have no right on cards; each domain finds nobody else's
-        return request.env['refill.card'].sudo()
 
     def _get_words(self):
         """Return what terms and states are called."""

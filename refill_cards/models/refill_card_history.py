@@ -58,8 +58,11 @@ class RefillCard(models.Model):
     def _log_deleted(self, reference):
         self._log(new_state='deleted', reference=reference)
 
-    def _log_shown(self):
-        self._log(note=self.env._("Code shown"))
+    def _log_shown(self, channel='backend'):
+        self._log(note=self.env._("Code shown"), channel=channel)
+
+    def _log_drawn(self, channel):
+        self._log(note=self.env._("PDF with the code made"), channel=channel)
 
     def _log_sending(self, note, partner):
         """:param res.partner partner: the customer to whom the cards are sent."""

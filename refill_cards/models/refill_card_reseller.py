@@ -34,18 +34,6 @@ class RefillCard(models.Model):
             ]
         )
 
-    @api.model
-    def _get_bought_domain(self):
-        """Return the domain of the cards that an invoice sold to whoever has them.
-
-        Those that a reseller's activation sold are none, also once they are billed.
-
-        :rtype: odoo.fields.Domain
-        """
-        return Domain('terms', '=', 'sold') & Domain(
-            'invoice_line_id.refill_card_role', '=', 'sale'
-        )
-
     # -------------------------------------------------------------------------
     # ACTIVATING
     # -------------------------------------------------------------------------

@@ -1,11 +1,6 @@
-from io import BytesIO
-from itertools import chain
-
-import pypdf
 from markupsafe import escape
 from odoo import api, fields, models
 from odoo.exceptions import LockError, UserError
-from odoo.fields import Domain
 from odoo.tools import formataddr
 
 from .erasure import filter_erased
@@ -234,23 +229,8 @@ class RefillCardSending(models.Model):
         :rtype: bytes
         :raise UserError: when a card does not fit on the layout.
         """
-        cards = self.card_ids
-        layout = self.layout_id.with_context(lang=self.partner_id.lang or self.env.lang)
-        parts = []
-        for currency in cards.currency_id:
-            same = cards.filtered(lambda card, currency=currency: card.currency_id == currency)
-            batches = cards._iterate_rows(Domain('id', 'in', same.ids), len(same))
-            part = BytesIO()
-            rows = chain.from_iterable(batches)
-            layout._write_pdf(rows, same.series_id, part, single=True)
-            parts.append(part)
-        if len(parts) == 1:
-            return parts[0].getvalue()
-        writer, whole = pypdf.PdfWriter(), BytesIO()
-        for part in parts:
-            writer.append(part)
-        writer.write(whole)
-        return whole.getvalue()
+        lang = self.partner_id.lang or self.env.lang
+        return self.card_ids._draw(self.layout_id.with_context(lang=lang))
 
     def _finish(self):
         """Note that the mail server took the e-mail."""
