@@ -42,6 +42,14 @@ class ResellerCommon(PortalCommon):
         cards._consign(holder or self.kiosk)
         return cards
 
+    def _settle(self, reseller=None):
+        """Return the confirmed invoice for what the reseller owes until today."""
+        moves = self.env['account.move'].with_user(self.accountant)
+        today = Date.context_today(moves)
+        invoice = moves._settle_refill_cards(self.company, today, reseller or self.kiosk)
+        invoice.action_post()
+        return invoice
+
     def _activate(self, typed, **kwargs):
         return self._send('activate', card=typed, **kwargs)
 
@@ -124,16 +132,8 @@ class TestResellerPage(ResellerCommon):
     def test_a_card_that_was_settled_makes_its_reseller_no_buyer(self):
         card = self._generate_consigned(1)
         card._activate()
-        line = {'name': "Settled", 'price_unit': 25, 'refill_card_role': 'settlement'}
-        invoice = self.env['account.move'].create(
-            {
-                'move_type': 'out_invoice',
-                'partner_id': self.kiosk.id,
-                'invoice_line_ids': [Command.create({**line, 'tax_ids': False})],
-            }
-        )
-        invoice.action_post()
-        card._operating().invoice_line_id = invoice.invoice_line_ids
+        invoice = self._settle()
+        self.assertEqual(card.invoice_line_id.move_id, invoice)
         self.assertTrue(self._is_shown())
 
     def test_the_page_tells_what_the_reseller_has_and_of_nobody_else(self):
@@ -202,11 +202,14 @@ class TestResellerPage(ResellerCommon):
         paid = self._sell_cards(cards[1], self.kiosk)
         theirs = self._sell_cards(cards[2], self.rival)
         plain = self._invoice(10, partner=self.kiosk)
+        self._generate_consigned(1)._activate()
+        settlement = self._settle()
         self.env['account.payment.register'].with_context(
             active_model='account.move', active_ids=paid.ids
         ).create({}).action_create_payments()
         text = self._get_text(self.url_open(PAGE))
-        self.assertIn(ours.name, text)
+        for own in (ours, settlement):
+            self.assertIn(own.name, text)
         for other in (paid, theirs, plain):
             self.assertNotIn(other.name, text)
         self.assertTrue(self.url_open(f'/my/invoices/{ours.id}').ok)
