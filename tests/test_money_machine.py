@@ -2,6 +2,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import ClassVar
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from odoo.exceptions import UserError
@@ -9,17 +10,18 @@ from odoo.fields import Command, Date
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .test_life_machine import SETTINGS
+from .test_life_machine import SETTINGS as LIFE
 from .test_sale import SaleCommon
 
 ACTIONS = [
     *(['sell'] * 3 + ['redeem'] * 4 + ['undo'] * 2 + ['consign'] * 3 + ['give away', 'take back']),
-    *(['activate'] * 2 + ['deactivate', 'disable', 'enable'] + ['settle'] * 3 + ['invoice'] * 6),
+    *(['activate'] * 2 + ['deactivate', 'disable', 'enable'] + ['settle'] * 5 + ['invoice'] * 6),
 ]
 IN_INVOICES = (
     *('post', 'reset', 'cancel', 'reverse', 'credit one', 'delete', 'pay', 'unpay', 'quantity'),
     *('post', 'post', 'pay'),
 )
+SETTINGS = settings(LIFE, stateful_step_count=35)
 # Mostly somebody who may.
 MOSTLY = st.sampled_from([True, True, True, True, False])
 
@@ -40,6 +42,7 @@ class MoneyOfCards(RuleBasedStateMachine):
         series = case._stock(4, **values) | case._stock(3, activation_required=True, **values)
         self.cards = series.card_ids.with_user(case.env.user)
         self.invoices = self.env['account.move']
+        self.companies = case.company + case.other_company
         # Of each used card, where it was redeemed and what that debits, by its terms then.
         self.debits = {}
 
@@ -54,6 +57,8 @@ class MoneyOfCards(RuleBasedStateMachine):
             function()
             self.env.flush_all()
             self.successes[action] += 1
+            posted = self._get_bills().filtered(lambda move: move.state == 'posted')
+            self.successes['bill'] += bool(posted)
         self.env.invalidate_all()
 
     # -------------------------------------------------------------------------
@@ -79,9 +84,10 @@ class MoneyOfCards(RuleBasedStateMachine):
             for step in steps:
                 self._try(step, lambda s=step: self._change_invoice(index, s))
             return
+        active = self.cards.filtered(lambda card: card.state == 'active') or self.cards
         function = {
             'sell': lambda: self._sell(second + 1, reseller, user, automatic=abroad),
-            'redeem': lambda: self._redeem(self.cards[index], company),
+            'redeem': lambda: self._redeem(active[index % len(active)], company),
             'undo': lambda: case._undo(cards[0]),
             'consign': lambda: cards._consign(reseller),
             'give away': lambda: cards._give_away("Fair"),
@@ -90,7 +96,7 @@ class MoneyOfCards(RuleBasedStateMachine):
             'deactivate': cards._deactivate,
             'disable': lambda: cards._disable('lost'),
             'enable': cards._enable,
-            'settle': lambda: self._settle(company),
+            'settle': lambda: self._settle(company, second),
         }[action]
         self._try(action, function)
 
@@ -110,13 +116,25 @@ class MoneyOfCards(RuleBasedStateMachine):
         accountant.redeem_code(card.sudo().code, case.customer.id, company.id)
         self.debits[card.id] = (company, by_terms if issued_here else 'S')
 
-    def _settle(self, company):
+    def _settle(self, company, further):
+        """Settle; confirm the invoices, and the bills of the other company, too."""
         window = self.env['refill.card.settle'].with_user(self.case.accountant)
         window = window.with_company(company)
         window = window.create({'company_id': company.id, 'day': Date.today()})
         action = window.action_settle()
         domain = action.get('domain') or [('id', '=', action['res_id'])]
-        self.invoices += self.env['account.move'].search(domain)
+        settled = self.env['account.move'].search(domain)
+        self.invoices += settled
+        if further:
+            settled.action_post()
+        if further == 2:
+            bills = self._get_bills()
+            bills.invoice_date = Date.today()
+            bills.filtered(lambda move: move.state == 'draft').action_post()
+
+    def _get_bills(self):
+        bills = [('move_type', '=', 'in_invoice'), ('company_id', 'in', self.companies.ids)]
+        return self.env['account.move'].search(bills)
 
     def _change_invoice(self, index, what):
         self.invoices = self.invoices.exists()
@@ -135,6 +153,7 @@ class MoneyOfCards(RuleBasedStateMachine):
             'unpay': lambda: move.line_ids.remove_move_reconcile(),
             'quantity': lambda: move.invoice_line_ids[:1].write({'quantity': 1 + index % 3}),
         }[what]()
+        self.invoices |= self._get_bills()
 
     def _reverse(self, move, quantity=None):
         note = move._reverse_moves(cancel=not quantity)
@@ -163,8 +182,7 @@ class MoneyOfCards(RuleBasedStateMachine):
 
     @invariant()
     def liability_is_what_was_sold_and_not_used(self):
-        case = self.case
-        for company in case.company + case.other_company:
+        for company in self.companies:
             liability = company._get_refill_card_method_line().payment_account_id
             lines = self._get_lines(liability)
             sold = self.cards.filtered(
@@ -177,8 +195,7 @@ class MoneyOfCards(RuleBasedStateMachine):
 
     @invariant()
     def what_is_to_be_settled_is_what_was_used_and_not_billed(self):
-        case = self.case
-        for company in case.company + case.other_company:
+        for company in self.companies:
             lines = self._get_lines(company.refill_card_settlement_account_id)
             redeemed = lines.filtered('payment_id')
             taken_back = lines.filtered('move_id.reversed_entry_id.origin_payment_id')
@@ -194,7 +211,7 @@ class MoneyOfCards(RuleBasedStateMachine):
 
     @invariant()
     def gifts_are_the_given_cards_that_were_used(self):
-        for company in self.case.company + self.case.other_company:
+        for company in self.companies:
             lines = self._get_lines(company.refill_card_gift_account_id)
             lines = lines.filtered(lambda line: line.move_type == 'entry')
             assert sum(lines.mapped('balance')) == self._get_used(company, 'G')
@@ -240,5 +257,6 @@ class TestMoneyMachine(SaleCommon):
             successes = Counter()
 
         run_state_machine_as_test(Machine, settings=SETTINGS)
+        self.assertTrue(Machine.successes['bill'], Machine.successes)
         expected = {*ACTIONS, *IN_INVOICES} - {'invoice'}
         self.assertFalse(expected - Machine.successes.keys(), "never succeeded")
