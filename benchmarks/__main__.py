@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import books
 import confirmation
 import export
 import generation
@@ -20,6 +21,7 @@ def main() -> int:
     database = Database()
     rows = [generation.memory_of_many(database), lookup.by_code(database)]
     rows += life.of_many(database)
+    rows += books.of_many(database)
     database.forget_cards()
     rows += [
         generation.beside_coupons(database),
