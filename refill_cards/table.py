@@ -22,6 +22,7 @@ FORMULA_STARTS = ('=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '�
 SHEET_NAME_LENGTH = 31
 FORBIDDEN_IN_SHEET_NAMES = re.compile(r'[\[\]:*?/\\]')
 PADDING = 3  # the button of the filter, in characters
+STATEMENT_WIDTH = 20  # of a column, in characters
 
 
 class Row(NamedTuple):
@@ -102,6 +103,43 @@ def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, 
         workbook.close()
 
 
+def write_statement(
+    header: Sequence[str],
+    rows: Iterable[tuple[str, date, float]],
+    decimals: int,
+    file: BinaryIO,
+    title: str,
+) -> None:
+    """Write an Excel workbook that says which cards were settled.
+
+    :param rows: serial number, day and amount of each card.
+    :param int decimals: of the amounts.
+    :param str title: of the sheet.
+    """
+    with TemporaryDirectory() as folder:  # as for :func:`write_xlsx`
+        workbook = xlsxwriter.Workbook(file, {'constant_memory': True, 'tmpdir': folder})
+        sheet = workbook.add_worksheet(_name_sheet(title))
+        text, money, day = _add_formats(workbook, decimals)
+        sheet.set_column(0, len(header) - 1, STATEMENT_WIDTH)
+        for column, label in enumerate(header):
+            sheet.write_string(0, column, label, workbook.add_format({'bold': True}))
+        for number, (serial, on, amount) in enumerate(rows, start=1):
+            sheet.write_string(number, 0, serial, text)
+            sheet.write_datetime(number, 1, on, day)
+            sheet.write_number(number, 2, amount, money)
+        sheet.freeze_panes(1, 0)
+        sheet.repeat_rows(0)
+        workbook.close()
+
+
+def _add_formats(workbook, decimals):
+    """Return the formats of texts, amounts and days."""
+    text = workbook.add_format({'num_format': '@'})
+    money = workbook.add_format({'num_format': '#,##0' + ('.' + '0' * decimals) * bool(decimals)})
+    day = workbook.add_format({'num_format': 'yyyy-mm-dd'})
+    return text, money, day
+
+
 def _name_sheet(title: str) -> str:
     """Return the title as Excel takes it for the name of a sheet."""
     name = FORBIDDEN_IN_SHEET_NAMES.sub('-', title)[:SHEET_NAME_LENGTH]
@@ -110,9 +148,7 @@ def _name_sheet(title: str) -> str:
 
 def _fill_sheet(workbook, sheet, header, rows, decimals):
     bold = workbook.add_format({'bold': True})
-    text = workbook.add_format({'num_format': '@'})
-    money = workbook.add_format({'num_format': '#,##0' + ('.' + '0' * decimals) * bool(decimals)})
-    day = workbook.add_format({'num_format': 'yyyy-mm-dd'})
+    text, money, day = _add_formats(workbook, decimals)
     for column, label in enumerate(header):
         sheet.write_string(0, column, label, bold)
     widths = [len(label) for label in header]

@@ -61,6 +61,7 @@ from . import (
     test_series,
     test_settle,
     test_sheet,
+    test_statement,
     test_storable,
     test_terms,
     test_translations,

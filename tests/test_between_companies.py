@@ -8,9 +8,8 @@ from odoo.tests import tagged
 from .test_settle import SettleCommon
 
 
-@tagged('post_install', '-at_install')
-class TestBetweenCompanies(SettleCommon):
-    """A company that redeemed the cards of another one bills it."""
+class BetweenCompaniesCommon(SettleCommon):
+    """The daughter redeems our cards."""
 
     @classmethod
     def setUpClass(cls):
@@ -34,6 +33,11 @@ class TestBetweenCompanies(SettleCommon):
         return self._settle(
             self.issuer, user=self.their_accountant, company=self.other_company
         ).with_user(self.their_accountant)
+
+
+@tagged('post_install', '-at_install')
+class TestBetweenCompanies(BetweenCompaniesCommon):
+    """A company that redeemed the cards of another one bills it."""
 
     def _get_bill(self, invoice):
         return invoice.sudo().refill_card_bill_ids

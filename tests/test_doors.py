@@ -278,6 +278,7 @@ class TestMethods(DoorsCase):
         ('account.move', 'unlink'): 'manager',
         ('account.move', 'write'): 'manager',
         ('account.move.line', 'create'): 'manager',
+        ('account.move.line', 'unlink'): 'manager',
         ('account.move.line', 'write'): 'manager',
         ('account.partial.reconcile', 'create'): 'manager',
         ('account.partial.reconcile', 'unlink'): 'manager',
@@ -413,6 +414,7 @@ class TestMethods(DoorsCase):
                 lines.browse(),
                 {'move_id': draft.id, 'name': "x", 'tax_ids': False},
             ),
+            ('account.move.line', 'unlink'): (draft.invoice_line_ids,),
             ('account.move.line', 'write'): (draft.invoice_line_ids, {'name': "x"}),
             ('account.partial.reconcile', 'create'): (
                 lines.matched_credit_ids.browse(),

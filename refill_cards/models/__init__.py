@@ -19,6 +19,7 @@ from . import (
     account_move_settle,
     account_move_settlement,
     account_move_settlement_bill,
+    account_move_statement,
     account_partial_reconcile,
     account_partial_reconcile_paid,
     account_payment,

@@ -61,6 +61,19 @@ class RefillCard(models.Model):
         return dict(self._read_group(domain, ['reserved_line_id'], ['__count']))
 
     @api.model
+    def _get_billed_sql(self, lines):
+        """Return the query for the cards sold by activation that lines bill.
+
+        :return: serial number, day, 1, id of the series.
+        :rtype: SQL
+        """
+        return SQL(
+            "SELECT name, handed_out_on, 1, series_id FROM refill_card"
+            " WHERE reserved_line_id = ANY(%(ids)s) OR invoice_line_id = ANY(%(ids)s)",
+            ids=lines.ids,
+        )
+
+    @api.model
     def _bill_reserved(self, lines):
         """Note which lines billed the cards, once their invoice is confirmed."""
         self._set_terms(
