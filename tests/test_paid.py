@@ -222,6 +222,19 @@ class TestPaid(SaleCommon):
         self.assertEqual(invoice.payment_state, 'paid')
         self._assert_states(cards, 'active', 'active')
 
+    def test_a_payment_without_an_entry_is_one_until_it_is_cancelled(self):
+        """As where Odoo's Accounting is installed, and the bank has no outstanding account."""
+        moves = type(self.env['account.move'])
+        self.patch(moves, '_get_invoice_in_payment_state', lambda move: 'in_payment')
+        self.bank.inbound_payment_method_line_ids.payment_account_id = False
+        invoice, cards = self._sell_cards()
+        payment = self._pay(invoice)
+        self.assertEqual((payment.move_id.ids, invoice.payment_state), ([], 'in_payment'))
+        self._assert_states(cards, 'active', 'active')
+        payment.action_cancel()
+        self.assertEqual(invoice.payment_state, 'not_paid')
+        self._assert_states(cards, 'disabled', 'disabled')
+
     # -------------------------------------------------------------------------
     # OPEN AGAIN
     # -------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from . import (
     account_payment,
     account_payment_credit,
     account_payment_method,
+    account_payment_paid,
     account_payment_receipt,
     account_payment_use,
     account_payment_window,

@@ -19,6 +19,12 @@ class AccountMove(models.Model):
 
     _inherit = 'account.move'
 
+    def write(self, vals):
+        res = super().write(vals)
+        if 'matched_payment_ids' in vals:  # of which some have no entry to be reconciled
+            self._follow_refill_card_payment()
+        return res
+
     def _post(self, soft=True):
         posted = super()._post(soft)
         posted._follow_refill_card_payment()
