@@ -53,6 +53,7 @@ from . import (
     test_redeem_tour,
     test_rights,
     test_sale,
+    test_sale_sending,
     test_screens,
     test_screens_tour,
     test_sell,

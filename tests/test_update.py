@@ -1,3 +1,5 @@
+import re
+
 from odoo.addons.refill_cards.refill_cards.models.res_company_accounts import ACCOUNT_TYPES
 from odoo.tests import tagged
 from odoo.tools.sql import column_exists, index_exists, rename_column
@@ -70,6 +72,15 @@ class TestWords(RefillCardCommon):
             layout.instructions = written
             self._migrate('19.0.1.2.0', 'post-words')
             self.assertEqual(layout.instructions, expected)
+
+    def test_the_e_mail_with_cards_says_the_message_of_whoever_bought_them(self):
+        template = self.env.ref('refill_cards.mail_template_refill_card_sending')
+        right = str(template.body_html)
+        template.body_html = re.sub(r'<p t-if="object.message"[^>]*?(/>|></p>)', '', right)
+        self.assertNotIn('object.message', template.body_html)
+        for _time in range(2):
+            self._migrate('19.0.1.3.0', 'post-mail')
+            self.assertEqual(str(template.body_html).count('t-if="object.message"'), 1)
 
     def test_companies_of_before_get_their_accounts(self):
         fnames = list(ACCOUNT_TYPES)

@@ -10,6 +10,8 @@ class AccountPayment(models.Model):
         res = super().write(vals)
         if 'state' in vals:
             # sudo: whoever books payments need not see all invoices
-            without_entry = self.sudo().filtered(lambda payment: not payment.move_id)
+            without_entry = self.sudo().filtered(
+                lambda payment: not (payment.outstanding_account_id or payment.move_id)
+            )
             without_entry.invoice_ids._follow_refill_card_payment()
         return res

@@ -90,7 +90,7 @@ class RefillCardSending(models.Model):
         erased = filter_erased(self)
         erased.mail_id.unlink()
         erased.activity_unlink(['mail.mail_activity_data_warning'])
-        erased.write({'partner_id': False, 'email': False, 'problem': False})
+        erased.write({'partner_id': False, 'email': False, 'message': False, 'problem': False})
         return super(RefillCardSending, self - erased).unlink()
 
     @api.ondelete(at_uninstall=False)
@@ -245,8 +245,8 @@ class RefillCardSending(models.Model):
         :param bool is_started: whether it may have arrived all the same.
         """
         for sending in self:
-            sender = sending.create_uid
-            sending = sending.with_context(lang=sender.lang, mail_activity_quick_update=True)
+            responsible = sending._get_responsible()
+            sending = sending.with_context(lang=responsible.lang, mail_activity_quick_update=True)
             sending.write({'state': 'failed', 'problem': problem, 'is_started': is_started})
             if sending.mail_id.state == 'outgoing':
                 sending.mail_id.write({'state': 'exception', 'failure_reason': problem})
@@ -254,10 +254,13 @@ class RefillCardSending(models.Model):
             sending.activity_unlink(['mail.mail_activity_data_warning'])
             sending.activity_schedule(
                 'mail.mail_activity_data_warning',
-                user_id=sender.id,
+                user_id=responsible.id,
                 summary=sending.env._("The e-mail with refill cards was not sent"),
                 note=escape(problem),
             )
+
+    def _get_responsible(self):
+        return self.create_uid
 
     def _log(self, note):
         """Write into the audit log of the cards what became of their e-mail."""
