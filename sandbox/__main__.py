@@ -34,6 +34,7 @@ LOGINS = (
     ('accountant', 'accountant', '/odoo'),
     ('clerk of a partner company', 'clerk', '/odoo'),
     ('customer', 'customer', '/my'),
+    ('reseller', 'reseller', '/my'),
 )
 
 
