@@ -532,6 +532,20 @@ class TestSale(SaleCommon):
     # FROZEN
     # -------------------------------------------------------------------------
 
+    def test_what_cards_say_stays_once_somebody_has_one(self):
+        for hand_out in (
+            lambda series: self._sell(),
+            lambda series: series.card_ids._consign(self.buyer),
+            lambda series: series.card_ids._give_away("Fair"),
+        ):
+            series = self._stock(1)
+            series.price = 26
+            series.price = 25
+            hand_out(series)
+            self.assertTrue(series.card_ids.terms)
+            with self.assertRaisesRegex(UserError, "handed out"):
+                series.price = 26
+
     def test_posted_lines_about_cards_stay(self):
         self._stock(1)
         line = self._sell(price=20).invoice_line_ids

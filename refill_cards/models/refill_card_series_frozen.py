@@ -31,7 +31,7 @@ class RefillCardSeries(models.Model):
         string="Codes Left on",
         readonly=True,
         copy=False,
-        help="When a code was first exported, printed, sent or shown. From then on face value,"
+        help="When a code was first exported, printed, sent, shown or handed out. From then on face value,"
         " currency and prefix stay as they are.",
     )
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
@@ -119,9 +119,9 @@ class RefillCardSeries(models.Model):
         if left := self.sudo().filtered('codes_left_on'):  # sudo: whoever writes
             raise UserError(
                 self.env._(
-                    "Codes of series %(series)s were exported, printed, sent or shown: its face"
-                    " value, currency and prefix stay as they are. Cancel its cards and generate"
-                    " others instead.",
+                    "Codes of series %(series)s were exported, printed, sent, shown or handed out:"
+                    " its face value, currency and prefix stay as they are. Cancel its cards and"
+                    " generate others instead.",
                     series=left[0].name,
                 )
             )

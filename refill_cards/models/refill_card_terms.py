@@ -154,12 +154,15 @@ class RefillCard(models.Model):
     def _set_terms(self, domain, **values):
         """Write who has cards, and on what terms; the ORM would load all of them.
 
-        :param odoo.fields.Domain domain: which cards; None for those of this recordset.
+        :param odoo.fields.Domain domain: which cards.
         :param values: column values.
         :return: how many cards.
         :rtype: int
         """
         self.flush_model()
+        if values.get('terms'):  # whoever has a card has its code
+            groups = self.sudo()._read_group(domain, ['series_id'])
+            self.env['refill.card.series'].union(*(each for [each] in groups))._mark_codes_left()
         values['write_date'] = fields.Datetime.now()
         self.env.cr.execute(
             SQL(
@@ -209,7 +212,8 @@ class RefillCard(models.Model):
         if handed_out:
             raise UserError(
                 self.env._(
-                    "Refill card %(serial)s was handed out: take it back before you delete it.",
+                    "Refill card %(serial)s was handed out: take it back before you delete it. One"
+                    " that was sold comes back with a credit note.",
                     serial=handed_out.name,
                 )
             )
