@@ -31,8 +31,8 @@ class RefillCardSeries(models.Model):
         string="Codes Left on",
         readonly=True,
         copy=False,
-        help="When a code was first exported, printed, sent, shown or handed out. From then on face value,"
-        " currency and prefix stay as they are.",
+        help="When a code was first exported, printed, sent, shown or handed out. From then on"
+        " face value, currency and prefix stay as they are.",
     )
     has_used_cards = fields.Boolean(compute='_compute_has_used_cards')
     is_frozen = fields.Boolean(
