@@ -6,6 +6,7 @@ from . import (
     test_agreement,
     test_api,
     test_between_companies,
+    test_beside_shop,
     test_codes,
     test_commission,
     test_company,
