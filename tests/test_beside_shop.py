@@ -1,3 +1,5 @@
+from unittest import SkipTest
+
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
@@ -13,9 +15,9 @@ class TestBesideShop(SaleCommon):
     def setUpClass(cls):
         super().setUpClass()
         if 'payment_demo' not in cls.env['ir.module.module']._installed():
-            cls.skipTest(cls, "The demo payment provider is not installed.")
+            raise SkipTest("The demo payment provider is not installed.")
         if 'sale.order' not in cls.env:
-            cls.skipTest(cls, "Sales is not installed.")
+            raise SkipTest("Sales is not installed.")
         cls.env.user.group_ids += cls.env.ref('sales_team.group_sale_manager')
         cls.product.invoice_policy = 'order'
         cls.env['ir.config_parameter'].set_param('sale.automatic_invoice', 'True')
