@@ -36,6 +36,7 @@ from . import (
     test_life,
     test_life_machine,
     test_life_tour,
+    test_low_stock,
     test_money_machine,
     test_operations,
     test_paid,

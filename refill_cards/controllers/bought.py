@@ -48,7 +48,7 @@ class RefillCardBoughtPortal(RefillCardPortal):
         )
         cards_sudo = cards_sudo.search(
             shown,
-            order='handed_out_on desc, id desc',
+            order='handed_out_on desc, id',
             limit=self._items_per_page,
             offset=pager['offset'],
         )
@@ -56,7 +56,7 @@ class RefillCardBoughtPortal(RefillCardPortal):
         values.update(
             cards=cards_sudo,
             showable=cards_sudo.filtered_domain(cards_sudo._get_showable_domain()),
-            invoice=cards_sudo.invoice_line_id.move_id if invoice else None,
+            sold_by=cards_sudo.invoice_line_id.move_id if invoice else None,
             words=dict(cards_sudo._fields['state']._description_selection(request.env)),
             pager=pager,
             refusal=request.session.pop('refill_card_bought', None),

@@ -39,6 +39,7 @@ from . import (
     product_template_rules,
     refill_card,
     refill_card_agreement,
+    refill_card_agreement_stock,
     refill_card_attempt,
     refill_card_bought,
     refill_card_companies_mixin,

@@ -245,15 +245,8 @@ class AccountMove(models.Model):
 
     def _tell_company_without_bill(self, company, problem):
         """Leave the accountants of the other company an activity, at the contact who bills them."""
-        groups = ('account.group_account_invoice', 'refill_cards.group_refill_card_manager')
-        accountants = self.env['res.users'].search(
-            [
-                ('company_ids', 'in', company.ids),
-                *(('all_group_ids', 'in', self.env.ref(group).ids) for group in groups),
-            ]
-        )
         partner = self.company_id.root_id.partner_id
-        for user in accountants:
+        for user in company._get_refill_card_accountants():
             partner.with_user(SUPERUSER_ID).activity_schedule(
                 'mail.mail_activity_data_todo',
                 summary=self.env._("Enter a vendor bill for refill cards"),

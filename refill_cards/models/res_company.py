@@ -69,6 +69,19 @@ class ResCompany(models.Model):
         zone = partner and partner.sudo().tz or self.sudo().refill_card_zone
         return fields.Date.context_today(self.with_context(tz=zone))
 
+    def _get_refill_card_accountants(self):
+        """Return who keeps the company's books and manages its cards.
+
+        :rtype: res.users
+        """
+        groups = ('account.group_account_invoice', 'refill_cards.group_refill_card_manager')
+        return self.env['res.users'].search(
+            [
+                ('company_ids', 'in', self.ids),
+                *(('all_group_ids', 'in', self.env.ref(group).ids) for group in groups),
+            ]
+        )
+
     def _setup_refill_cards(self):
         """Give each root company that has accounts the journal that redemption books in.
 
