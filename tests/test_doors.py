@@ -496,6 +496,7 @@ class TestRoutes(DoorsCase, HttpCase):
         ('/my/refill/reseller/activate', 'POST'): {'customer'},
         ('/my/refill/reseller/undo', 'POST'): {'customer'},
         ('/my/refill/reseller/day', 'GET'): {'customer'},
+        ('/my/refill/reseller/statement/<int:file_id>', 'GET'): {'customer'},
         ('/my/payments', 'GET'): LOGGED_IN,
         ('/my/payments/page/<int:page>', 'GET'): LOGGED_IN,
         ('/my/payments/<int:payment_id>/receipt', 'GET'): {'customer'},
@@ -521,11 +522,19 @@ class TestRoutes(DoorsCase, HttpCase):
         stock, bought = self._generate(2).card_ids.sudo()
         stock._consign(self.customer)
         self._sell_cards(bought, self.customer)
+        used = self._generate_card()
+        used.sudo()._consign(self.customer)
+        self._redeem(used, partner=self.stranger)
+        moves = self.env['account.move'].with_user(self.accountant)
+        settlement = moves._settle_refill_cards(self.company, Date.today(), self.customer)
+        settlement.action_post()
+        file = settlement._get_refill_card_statements()[0]
         for role in ROLES:
             self._log_in(role)
             for (route, method), roles in self.ROUTES.items():
                 url = route.replace('<int:page>', '1')
                 url = url.replace('<int:payment_id>', str(payment.id))
+                url = url.replace('<int:file_id>', str(file.id))
                 token = http.Request.csrf_token(self)
                 data = {'csrf_token': token, 'code': 'x', 'card': 'x', 'card_id': bought.id}
                 with self.subTest(route=route, method=method, role=role):

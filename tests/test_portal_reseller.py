@@ -214,6 +214,30 @@ class TestResellerPage(ResellerCommon):
             self.assertNotIn(other.name, text)
         self.assertTrue(self.url_open(f'/my/invoices/{ours.id}').ok)
 
+    def test_a_statement_is_given_to_its_reseller_while_it_is_open(self):
+        self._generate_consigned(1)._activate()
+        settlement = self._settle()
+        self._generate_consigned(1, holder=self.rival)._activate()
+        theirs = self._settle(self.rival)._get_refill_card_statements()
+        draft = self._generate_consigned(1)
+        draft._activate()
+        today = Date.context_today(draft)
+        draft = self.env['account.move']._settle_refill_cards(self.company, today, self.kiosk)
+        other = self.env['ir.attachment'].create(
+            {'name': "Secret", 'res_model': 'account.move', 'res_id': settlement.id}
+        )
+        for file in theirs + draft._get_refill_card_statements() + other:
+            self.assertEqual(self.url_open(f'{PAGE}/statement/{file.id}').status_code, 404)
+        own = settlement._get_refill_card_statements()
+        self.assertEqual(len(own), 2)
+        page = self.url_open(PAGE).text
+        for file in own:
+            self.assertIn(f'{PAGE}/statement/{file.id}', page)
+            response = self.url_open(f'{PAGE}/statement/{file.id}')
+            self.assertEqual(response.content, file.raw)
+            self.assertIn('attachment', response.headers['Content-Disposition'])
+            self.assertIn('no-store', response.headers['Cache-Control'])
+
 
 @tagged('post_install', '-at_install')
 class TestResellerActivates(ResellerCommon):

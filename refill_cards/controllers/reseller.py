@@ -44,6 +44,8 @@ class RefillCardResellerPortal(RefillCardPortal):
         rows = list(counts.items())[pager['offset'] : pager['offset'] + self._items_per_page]
         told = request.session.pop('refill_card_reseller', {})
         own = cards_sudo._get_reseller_domain(reseller, companies)
+        invoices_sudo = reseller._get_refill_card_reseller_invoices(companies)
+        statements_sudo = invoices_sudo._get_refill_card_statements()
         values = self._prepare_plain_values('refill_card_reseller')
         values.update(
             told,
@@ -52,7 +54,8 @@ class RefillCardResellerPortal(RefillCardPortal):
             companies=companies,
             stock=cards_sudo._get_reseller_stock(counts),
             use={each: cards_sudo._get_reseller_use(reseller, each) for each in companies},
-            invoices=reseller._get_refill_card_reseller_invoices(companies),
+            invoices=invoices_sudo,
+            statements=statements_sudo.sorted('name').grouped('res_id'),
             rows=rows,
             words=self._get_words(),
             pager=pager,
@@ -124,6 +127,23 @@ class RefillCardResellerPortal(RefillCardPortal):
             ),
         )
         return request.render('refill_cards.portal_my_refill_reseller_day', values)
+
+    @route(
+        f'{PAGE}/statement/<int:file_id>', type='http', auth='user', methods=['GET'], website=True
+    )
+    def portal_my_refill_reseller_statement(self, file_id, **kwargs):
+        """Send the statement of an open settlement, as XLSX or PDF.
+
+        :raise werkzeug.exceptions.NotFound: when the user's company has no such statement.
+        """
+        reseller, companies = self._get_reseller()
+        invoices_sudo = reseller._get_refill_card_reseller_invoices(companies)
+        files_sudo = invoices_sudo._get_refill_card_statements()
+        file_sudo = files_sudo.filtered(lambda file: file.id == file_id)
+        if not file_sudo:
+            raise request.not_found()
+        stream = request.env['ir.binary']._get_stream_from(file_sudo)
+        return stream.get_response(as_attachment=True)
 
     # -------------------------------------------------------------------------
     # WHO AND WHAT
