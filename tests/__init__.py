@@ -59,6 +59,7 @@ from . import (
     test_screens,
     test_screens_tour,
     test_sell,
+    test_sell_tour,
     test_send,
     test_send_concurrency,
     test_series,
