@@ -102,6 +102,41 @@ class TestBetweenCompanies(BetweenCompaniesCommon):
         with self.assertRaisesRegex(UserError, "has a vendor bill"):
             invoice.button_draft()
 
+    def test_a_company_that_is_a_reseller_too_owes_its_own_cards_in_full(self):
+        theirs = self._generate(2, user=self.their_accountant).card_ids
+        theirs.sudo()._consign(self.issuer)
+        for card in theirs:
+            card._redeem(self.customer, self.other_company, channel='backend')
+        self._redeem_there(self._make_cards(1))
+        agreement = self.env['refill.card.agreement'].create(
+            {'company_id': self.other_company.id, 'partner_id': self.issuer.id, 'percent': 10}
+        )
+        drafts = self._settle_there()
+        self.assertEqual(sorted(drafts.invoice_line_ids.mapped('price_subtotal')), [25, 45])
+        drafts.action_post()
+        self.assertEqual(self._get_bill(drafts).amount_total, 25)
+        drafts.button_draft()
+        drafts.unlink()
+        agreement.kind = 'commission'
+        invoice = self._settle_there()
+        self.assertEqual(invoice.amount_total, 75)
+        invoice.action_post()
+        bills = {bill.company_id: bill.amount_total for bill in self._get_bill(invoice)}
+        self.assertEqual(bills, {self.company: 25, self.other_company: 5})
+
+    def test_entries_of_before_learn_on_what_terms_a_card_was_had(self):
+        cards = self._redeem_one_of_each()
+        mine = self._consign()
+        self._redeem(mine)
+        debits = (cards + mine).payment_id.move_id.line_ids.filtered('refill_card_debtor_id').sudo()
+        told = [(line.refill_card_terms, line.refill_card_holder_id) for line in debits]
+        self.assertEqual(len({*told}), 3)
+        debits.write({'refill_card_terms': False, 'refill_card_holder_id': False})
+        self._migrate('19.0.1.3.0', 'post-terms')
+        self.assertEqual(
+            [(line.refill_card_terms, line.refill_card_holder_id) for line in debits], told
+        )
+
     def test_a_card_sold_by_activation_is_debited_on_the_liability(self):
         card = self._generate(1, company_ids=[Command.clear()], activation_required=True).card_ids
         card.sudo()._consign(self.reseller)

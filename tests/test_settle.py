@@ -419,6 +419,34 @@ class TestSettle(SettleCommon):
         with self.assertRaises(AccessError):
             plain.invoice_line_ids.with_context(**context).write({'refill_card_role': 'settlement'})
 
+    def test_a_line_that_completes_a_settlement_does_not_become_one(self):
+        moves = self.env['account.move'].with_user(self.accountant)
+        bill = moves.create({'move_type': 'in_invoice', 'partner_id': self.reseller.id})
+        line = self.env['account.move.line'].with_user(self.accountant)
+        line = line.create(
+            {
+                'move_id': bill.id,
+                'display_type': 'discount',
+                'account_id': self.settlement_account.id,
+                'refill_card_role': 'settlement',
+            }
+        )
+        with self.assertRaises(UserError):
+            line.display_type = 'product'
+
+    def test_a_settlement_of_nothing_on_balance_is_confirmed(self):
+        first, second = self._consign(), self._consign()
+        self._redeem(first)
+        self._settle().action_post()
+        self._undo(first)
+        self._redeem(second)
+        invoice = self._settle()
+        self.assertEqual(invoice.amount_total, 0)
+        invoice.action_post()
+        self.assertEqual(self._get_balance(self.settlement_account), 0)
+        with self.assertRaisesRegex(UserError, "Nothing is owed"):
+            self._settle()
+
     def test_other_lines_of_a_settlement_are_the_accountants(self):
         self._redeem(self._consign())
         invoice = self._settle().with_user(self.accountant)

@@ -77,8 +77,9 @@ class AccountMoveLine(models.Model):
         self._check_refill_cards_settled_by_window(vals)
         if (names := SETTLED & vals.keys()) and not Settling.is_under_way(self.env):
             # sudo: whoever writes
-            for line in self.sudo().filtered(lambda line: line._is_refill_card_settlement()):
-                line._check_refill_card_settlement_unchanged({name: vals[name] for name in names})
+            for line in self.sudo().filtered(lambda line: line.refill_card_role == 'settlement'):
+                kept = names if line._is_refill_card_settlement() else names & {'display_type'}
+                line._check_refill_card_settlement_unchanged({name: vals[name] for name in kept})
         return super().write(vals)
 
     @api.model

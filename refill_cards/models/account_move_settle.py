@@ -107,7 +107,9 @@ class AccountMove(models.Model):
         }
 
     def _prepare_settlement_line_values(self, company, owed, sign):
-        agreement = self.env['refill.card.agreement']._get(owed.debtor, company)
+        agreement = self.env['refill.card.agreement']
+        if owed.series.company_id.root_id == company:  # a company owes its own cards in full
+            agreement = agreement._get(owed.debtor, company)
         discount = agreement.percent if agreement.kind == 'discount' else 0
         if discount:
             company._get_refill_card_account('refill_card_discount_account_id')

@@ -48,7 +48,8 @@ class AccountMove(models.Model):
         moves = self
         if self.sudo()._get_settlement_lines():  # sudo: whoever reverses
             moves = self.with_context(refill_card_settling=Settling())
-        return super(AccountMove, moves)._reverse_moves(default_values_list, cancel)
+        reversals = super(AccountMove, moves)._reverse_moves(default_values_list, cancel)
+        return reversals.with_env(self.env)
 
     # -------------------------------------------------------------------------
     # CLAIMS FOLLOW

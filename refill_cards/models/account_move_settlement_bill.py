@@ -112,14 +112,7 @@ class AccountMove(models.Model):
         agreement = self.env['refill.card.agreement']._get(
             self.commercial_partner_id, self.company_id
         )
-        value = sum(
-            line._get_settlement_value()
-            if line._is_refill_card_settlement()
-            else line._get_refill_card_value()[0]
-            for line in self.line_ids
-            if line.refill_card_role and line.display_type == 'product'
-        )
-        amount = self.currency_id.round(value * agreement.percent / 100)
+        amount = self.currency_id.round(self._get_commission_base() * agreement.percent / 100)
         if agreement.kind != 'commission' or self.currency_id.is_zero(amount):
             return
 
@@ -149,6 +142,21 @@ class AccountMove(models.Model):
                 note=problem,
                 user_id=(self.invoice_user_id or self.env.user).id,
             )
+
+    def _get_commission_base(self):
+        """Return the face value of the cards that the invoice sells or bills, in its currency.
+
+        A company owes the cards that it issued itself in full.
+
+        :rtype: float
+        """
+        sold = self._get_refill_card_lines('sale')
+        settled = self._get_settlement_lines().filtered(
+            lambda line: line.refill_card_series_id.company_id.root_id == self.company_id.root_id
+        )
+        return sum(line._get_refill_card_value()[0] for line in sold) + sum(
+            line._get_settlement_value() for line in settled
+        )
 
     # -------------------------------------------------------------------------
     # BETWEEN COMPANIES
@@ -197,7 +205,10 @@ class AccountMove(models.Model):
             'given': 'refill_card_gift_account_id',
         }
         lines = []
-        for series, terms, holder, count in source._get_settlement_lines()._count_by_terms():
+        settled = source._get_settlement_lines().filtered(
+            lambda line: line.refill_card_series_id.company_id.root_id == company
+        )
+        for series, terms, holder, count in settled._count_by_terms():
             account = company._get_refill_card_method_line().payment_account_id
             if terms in accounts:
                 account = company._get_refill_card_account(accounts[terms])
