@@ -101,6 +101,27 @@ class TestPortalTour(PortalTourCommon):
             self.start_tour('/my/payments', 'refill_card_companies', login=self.customer_user.login)
         self.assertEqual(card.used_company_id, self.other_company)
 
+    def test_a_reseller_activates_a_card_and_takes_that_back(self):
+        self.company.refill_card_reseller_portal = True
+        cards = self._generate(2, activation_required=True).card_ids.sudo()
+        self._generate(1, activation_required=True)
+        cards._consign(self.customer)
+        self.assertTrue(cards[0].name.endswith('-000001'))
+        card = cards[1]
+        card._operating().name = 'TOUR-0001'
+        self.start_tour('/my', 'refill_card_reseller', login=self.customer_user.login)
+        self.assertEqual((card.state, card.terms), ('active', 'sold'))
+        activations = card.event_ids.filtered(lambda event: event.new_state == 'active')
+        self.assertEqual(len(activations), 2)
+        self.assertEqual(cards[0].state, 'inactive')
+
+    def test_a_customer_looks_at_the_code_of_a_card_that_they_bought(self):
+        card = self._generate_with_body()
+        invoice = self._sell_cards(card, self.customer)
+        url = f'/my/invoices/{invoice.id}'
+        self.start_tour(url, 'refill_card_bought', login=self.customer_user.login)
+        self.assertEqual(card.sudo().event_ids[0].note, "Code shown")
+
 
 @tagged('post_install', '-at_install')
 class TestPortalTourOnPhone(TestPortalTour):
