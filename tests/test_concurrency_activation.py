@@ -1,5 +1,7 @@
+from functools import partial
+
 from odoo.exceptions import UserError
-from odoo.service.model import execute_cr
+from odoo.service.model import execute_cr, retrying
 from odoo.tests import tagged
 from odoo.tools import SQL
 
@@ -98,3 +100,76 @@ class TestActivationAtOnce(ConcurrencyCase):
                 second.result()
         notes = self._assert_card(code, 'used', 'sold')
         self.assertNotIn("On consignment again", notes)
+
+    # -------------------------------------------------------------------------
+    # IN THE PORTAL
+    # -------------------------------------------------------------------------
+
+    def _as_reseller(self, method, code):
+        """Activate a card, or undo that, as the reseller's page does; return the refusal, if any.
+
+        :param str method: of ``refill.card``.
+        """
+        with self._transaction() as env:
+            reseller = env['res.partner'].browse(self.customer_id)
+            company = env['res.company'].browse(self.company_id)
+
+            def call():
+                cards = env(su=True)['refill.card']
+                if method == '_activate_by_reseller':
+                    return cards._activate_by_reseller(code, reseller, company)
+                return cards.search([('code', '=', code)])._undo_activation_by_reseller(reseller)
+
+            try:
+                retrying(call, env)
+            except UserError as refused:
+                return str(refused)
+        return None
+
+    def _make_accountant_reseller(self):
+        """Let the user of the transactions act for the reseller, for whom undoing looks."""
+        with self._committing() as env:
+            accountant = env['res.users'].browse(self.accountant_id)
+            accountant.partner_id.parent_id = self.customer_id
+
+    def test_a_double_click_activates_once_and_refuses_nothing(self):
+        code = self._generate_consigned_code()
+        self._make_accountant_reseller()
+        with self._meeting_after('_find_of_reseller', 2):
+            refused = self._at_once(partial(self._as_reseller, '_activate_by_reseller'), [code] * 2)
+        self.assertEqual(refused, [None, None])
+        notes = self._assert_card(code, 'active', 'sold')
+        self.assertEqual(notes.count("Sold by activation"), 1)
+        refused = self._at_once(
+            partial(self._as_reseller, '_undo_activation_by_reseller'), [code] * 2
+        )
+        self.assertEqual(refused, [None, None])
+        notes = self._assert_card(code, 'inactive', 'consigned')
+        self.assertEqual(notes.count("On consignment again"), 1)
+
+    def test_a_card_that_is_taken_back_meanwhile_is_none_of_the_resellers(self):
+        code = self._generate_consigned_code()
+        take_back = self._open_window('refill.card.hand.out', code, 'take_back')
+        with self._transaction() as first:
+            first['refill.card.hand.out'].browse(take_back).action_confirm()
+            first.flush_all()
+            activate = ('_activate_by_reseller', code)
+            with self._in_background(self._as_reseller, *activate) as second:
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+            self.assertIn("none of your cards", second.result())
+        self._assert_card(code, 'inactive', False)
+
+    def test_an_activation_is_not_undone_once_the_card_is_being_redeemed(self):
+        code = self._generate_consigned_code()
+        self._make_accountant_reseller()
+        self.assertIsNone(self._as_reseller('_activate_by_reseller', code))
+        with self._transaction() as first:
+            args = (code, self.customer_id)
+            execute_cr(first.cr, first.uid, 'refill.card', 'redeem_code', args, {})
+            undo = ('_undo_activation_by_reseller', code)
+            with self._in_background(self._as_reseller, *undo) as second:
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+            self.assertIn("cannot be undone any more", second.result())
+        self._assert_card(code, 'used', 'sold')

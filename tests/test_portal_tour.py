@@ -137,7 +137,7 @@ class TestPortalLink(PortalTourCommon):
             kwargs.pop('url', '/my/refill'),
             code=f"""
                 (async () => {{
-                    const inputEl = document.querySelector("input[name='code']");
+                    const inputEl = document.querySelector("[name='code'], [name='card']");
                     const assert = (condition, message) => {{
                         if (!condition) {{
                             throw new Error(message);
@@ -300,13 +300,11 @@ class TestPortalLink(PortalTourCommon):
             """
         )
 
-    def test_the_camera_reads_a_card_s_qr(self):
-        card = self._generate_with_body()
-        url = f'https://example.com{LINK}'
-        qr = zxingcpp.create_barcode(url, zxingcpp.BarcodeFormat.QRCode)
+    def _scan(self, text, check, **kwargs):
+        """Scan a QR code with the camera, then run a script that checks what is in the field."""
+        qr = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode)
         picture = zxingcpp.write_barcode_to_svg(qr, scale=5)
-        self._run(
-            """
+        script = """
             const image = new Image();
             image.src = "data:image/svg+xml;base64,PICTURE";
             await image.decode();
@@ -326,11 +324,30 @@ class TestPortalLink(PortalTourCommon):
                 await new Promise((resolve) => setTimeout(resolve, 50));
             }
             clearInterval(drawing);
+            """.replace('PICTURE', b64encode(picture.encode()).decode())
+        self._run(script + check, **kwargs)
+
+    def test_the_camera_reads_a_card_s_qr(self):
+        card = self._generate_with_body()
+        self._scan(
+            f'https://example.com{LINK}',
+            """
             assert(inputEl.value === "QUICK-7K2M-9XQ4-R3TZD", `The field holds ${inputEl.value}`);
             assert(document.querySelector(".o_refill_card_typo").textContent === "", "A typo?");
-            """.replace('PICTURE', b64encode(picture.encode()).decode())
+            """,
         )
         self.assertEqual(card.state, 'active')
+
+    def test_the_camera_reads_a_reseller_s_card_and_activates_nothing(self):
+        self.company.refill_card_reseller_portal = True
+        card = self._generate_card(activation_required=True).sudo()
+        card._consign(self.customer)
+        self._scan(
+            card.name,
+            f'assert(inputEl.value === "{card.name}", `The field holds ${{inputEl.value}}`);',
+            url='/my/refill/reseller',
+        )
+        self.assertEqual(card.state, 'inactive')
 
     def test_the_page_reads_codes_as_the_server_does(self):
         """Without a prefix both must agree; with one the page may only be the milder judge."""
