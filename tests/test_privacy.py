@@ -255,6 +255,29 @@ class TestPrivacy(RefillCardCommon):
             self._undo(card)
         self.assertEqual(self._balance(one), 0)
 
+    def test_merged_resellers_have_one_agreement_with_each_company(self):
+        one, two = self.env['res.partner'].create([{'name': name} for name in "AB"])
+        agreements = self.env['refill.card.agreement'].create(
+            [
+                {'partner_id': partner.id, 'company_id': company.id, 'percent': percent}
+                for partner, company, percent in (
+                    (one, self.company, 1),
+                    (two, self.company, 2),
+                    (two, self.other_company, 3),
+                )
+            ]
+        )
+        card = self._generate_card()
+        card.sudo()._consign(two)
+        self._redeem(card)
+        self._merge(one, two)
+        kept = agreements.exists()
+        self.assertEqual(kept.mapped('percent'), [1, 3])
+        self.assertEqual(kept.partner_id, one)
+        moves = self.env['account.move'].sudo()
+        drafts = moves._settle_refill_cards(self.company, Date.context_today(card), one)
+        self.assertEqual(drafts.amount_total, 24.75)
+
     def test_whoever_was_locked_out_stays_so_when_merged(self):
         one, two = self.env['res.partner'].create([{'name': name} for name in "AB"])
         codes = self.env['refill.card'].with_user(self.clerk)

@@ -419,6 +419,53 @@ class TestSettle(SettleCommon):
         with self.assertRaises(AccessError):
             plain.invoice_line_ids.with_context(**context).write({'refill_card_role': 'settlement'})
 
+    def test_nothing_else_is_booked_on_the_accounts_of_a_settlement(self):
+        self._redeem(self._consign())
+        invoice = self._settle().with_user(self.accountant)
+        typed = {'name': "x", 'price_unit': 1, 'tax_ids': []}
+        typed['account_id'] = self.settlement_account.id
+        invoice.write({'invoice_line_ids': [Command.create(typed)]})
+        with self.assertRaisesRegex(UserError, "something else on .*Refill cards to be settled"):
+            invoice.action_post()
+        invoice.invoice_line_ids[1].account_id = self.company_data['default_account_revenue']
+        invoice.action_post()
+
+    def test_the_companys_own_discount_account_is_for_other_lines(self):
+        own = self.discount_account.copy()
+        self.company.account_discount_expense_allocation_id = own
+        self._agree(percent=10)
+        self._redeem(self._consign())
+        invoice = self._settle().with_user(self.accountant)
+        income = self.company_data['default_account_revenue']
+        posters = {'name': "Posters", 'price_unit': 10, 'discount': 50, 'tax_ids': []}
+        posters['account_id'] = income.id
+        invoice.write({'invoice_line_ids': [Command.create(posters)]})
+        invoice.action_post()
+        self._assert_entry(
+            invoice,
+            (self.receivable, 27.5),
+            (self.settlement_account, -22.5),
+            (self.settlement_account, -2.5),
+            (self.discount_account, 2.5),
+            (income, -5),
+            (income, -5),
+            (own, 5),
+        )
+
+    def test_a_card_redeemed_in_a_branch_is_settled_by_head_office(self):
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        self.cr.precommit.run()  # loads the root company's chart of accounts
+        card = self._consign(company_ids=[Command.clear()])
+        card._redeem(self.customer, branch, channel='backend')
+        invoice = self._settle()
+        invoice.action_post()
+        self.assertEqual((invoice.company_id, invoice.amount_total), (self.company, 25))
+        self.assertEqual(self._get_balance(self.settlement_account), 0)
+        in_branch = self._new_user('branch', 'account.group_account_manager', company_id=branch.id)
+        window = self.env['refill.card.settle'].with_user(in_branch).create({'day': self.today})
+        with self.assertRaisesRegex(AccessError, "choose it among your companies"):
+            window.action_settle()
+
     def test_a_line_that_completes_a_settlement_does_not_become_one(self):
         moves = self.env['account.move'].with_user(self.accountant)
         bill = moves.create({'move_type': 'in_invoice', 'partner_id': self.reseller.id})
@@ -515,7 +562,13 @@ class TestSettle(SettleCommon):
         with self.assertRaises(AccessError):
             window.action_settle()
         self.assertNotIn("Kiosk", window.preview)
-        moves = self.env['account.move'].with_user(self.accountant)
         self.accountant.company_ids = self.company
+        windows = self.env['refill.card.settle'].with_user(self.accountant)
+        window = windows.create({'day': self.today, 'company_id': self.other_company.id})
         with self.assertRaises(AccessError):
-            moves._settle_refill_cards(self.other_company, self.today)
+            window.action_settle()
+        other = self._new_user(
+            'daughter', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        window = windows.with_user(other).create({'day': self.today, 'company_id': self.company.id})
+        self.assertNotIn("Kiosk", window.preview)

@@ -45,14 +45,6 @@ class AccountMove(models.Model):
         :raise AccessError: when the user does not keep the company's books.
         :raise UserError: when the company lacks an account.
         """
-        self.env['refill.card']._check_may_hand_out()
-        if not self.env.su and company not in self.env.companies:
-            raise AccessError(
-                self.env._(
-                    "The cards are settled by %(company)s: choose it among your companies.",
-                    company=company.name,
-                )
-            )
         groups = defaultdict(list)
         for owed in self._get_refill_cards_owed(company, day, partners):
             groups[owed.debtor, owed.series.currency_id, owed.day].append(owed)
@@ -78,8 +70,16 @@ class AccountMove(models.Model):
         """Return what is owed for cards, see :meth:`_settle_refill_cards`.
 
         :rtype: list[Owed]
+        :raise AccessError: when the user does not keep the company's books.
         """
         self.env['refill.card']._check_may_hand_out()
+        if not self.env.su and company not in self.env.companies:
+            raise AccessError(
+                self.env._(
+                    "The cards are settled by %(company)s: choose it among your companies.",
+                    company=company.sudo().name,  # sudo: to name it
+                )
+            )
         lines_sudo = self.env['account.move.line'].sudo()  # sudo: the right is checked
         owed = lines_sudo._find_refill_cards_owed(company, day, partners)
         if partners is None:

@@ -125,11 +125,11 @@ class AccountMove(models.Model):
             self._check_settlement_clears(account, of_account)
 
     def _check_settlement_clears(self, account, lines):
-        """:raise UserError: when lines for discounts or exchange rates were changed by hand."""
-        booked = self.line_ids.filtered(
-            lambda line: line.account_id == account and (line.display_type == 'discount')
-        )
-        booked |= lines
+        """:raise UserError: when something else is booked on an account than the cards' value.
+
+        :param account.move.line lines: which bill cards, on that account.
+        """
+        booked = self.line_ids.filtered(lambda line: line.account_id == account)
         expected = sum(
             self.direction_sign * line.refill_card_booked
             or line._get_settlement_balance(line._get_settlement_value())
@@ -137,7 +137,14 @@ class AccountMove(models.Model):
         )
         total = sum(booked.mapped('balance'))
         if self.company_currency_id.compare_amounts(total, expected):
-            raise UserError(self._get_settlement_changed_sentence())
+            raise UserError(
+                self.env._(
+                    "%(invoice)s books something else on %(account)s than the cards that it bills."
+                    " Choose another account for its other lines, or delete it and settle again.",
+                    invoice=self.display_name,
+                    account=account.display_name,
+                )
+            )
 
     def _get_settlement_changed_sentence(self):
         return self.env._(

@@ -7,7 +7,19 @@ class BasePartnerMergeAutomaticWizard(models.TransientModel):
 
     def _update_foreign_keys(self, src_partners, dst_partner):
         self._merge_refill_card_lockouts(src_partners + dst_partner, dst_partner)
+        self._merge_refill_card_agreements(src_partners, dst_partner)
         return super()._update_foreign_keys(src_partners, dst_partner)
+
+    def _merge_refill_card_agreements(self, src_partners, dst_partner):
+        """Keep one agreement with each company, the one of whoever stays where there is one."""
+        # sudo: whoever merges contacts has no right on the agreements
+        agreements = self.env['refill.card.agreement'].sudo()
+        found = agreements.search([('partner_id', 'in', (src_partners + dst_partner).ids)])
+        kept = agreements
+        for agreement in found.sorted(lambda each: each.partner_id != dst_partner):
+            if agreement.company_id not in kept.company_id:
+                kept += agreement
+        (found - kept).unlink()
 
     def _merge_refill_card_lockouts(self, partners, dst_partner):
         """Count the wrong codes of merged customers together, as of each there is one count only.
