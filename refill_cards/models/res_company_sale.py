@@ -8,8 +8,8 @@ class ResCompany(models.Model):
 
     refill_card_only_paid = fields.Boolean(
         string="Only When Paid",
-        help="A card that works once its invoice is paid waits until the money is in the bank"
-        " statement. Otherwise a payment that was registered is enough.",
+        help="A card that works once its invoice is paid waits while the invoice is “In Payment”,"
+        " until the money is on the bank statement.",
     )
     refill_card_single_purpose = fields.Boolean(
         string="One Tax Rate",
