@@ -402,6 +402,34 @@ class TestSell(SellCommon):
                 self.assertNotIn(code, text)
                 self.assertNotIn(code.replace('-', ''), text)
 
+    def test_papers_go_on_saying_what_was_handed_out_and_what_came_back(self):
+        cards = self._stock(4).card_ids
+        invoice = self._sell(4)
+        line = invoice.invoice_line_ids
+        everything = f"{cards[0].name} – {cards[3].name}"
+        self.assertEqual(line.refill_card_serials, everything)
+        note = invoice._reverse_moves()
+        note.invoice_line_ids.quantity = 2
+        note.action_post()
+        returned = f"{cards[2].name} – {cards[3].name}"
+        self.assertEqual(note.invoice_line_ids.refill_card_serials, returned)
+        self.assertEqual(line.refill_card_serials, everything)
+        with self.assertRaises(AccessError):
+            line.with_user(self.accountant).refill_card_serials = "x"
+
+    def test_a_copy_does_not_name_the_cards_of_its_original(self):
+        card, other = self._generate(2).card_ids
+        draft = self._draft_by_window(card)
+        self.assertNotIn(card.name, draft.copy().invoice_line_ids.name)
+        draft.action_post()
+        self.assertIn(card.name, draft.invoice_line_ids.name)
+        for copy in (draft.copy(), draft._reverse_moves()):
+            self.assertNotIn(card.name, copy.invoice_line_ids.name)
+            self.assertFalse(copy.invoice_line_ids.refill_card_serials)
+        draft.button_draft()
+        self._choose(draft, other, other)
+        self.assertNotIn(card.name, draft.invoice_line_ids.name)
+
     def test_a_draft_says_how_many_cards_are_missing_and_offers_to_generate_them(self):
         self._stock(3)
         invoice = self._draft(5)

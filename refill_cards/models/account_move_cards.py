@@ -175,22 +175,3 @@ class AccountMove(models.Model):
         self.ensure_one()
         self.env['refill.card']._check_may_hand_out()
         return self.env['refill.card.return'].create({'invoice_id': self.id})._get_window()
-
-
-class AccountMoveLine(models.Model):
-    _inherit = 'account.move.line'
-
-    def _get_refill_card_serials(self):
-        """Return the serial numbers of the cards of the line, unless its description has them.
-
-        For papers of the customer: never a code.
-
-        :rtype: str
-        """
-        if self.refill_card_role != 'sale':
-            return ''
-        cards_sudo = self.env['refill.card'].sudo()  # sudo: whoever may read the invoice
-        serials = cards_sudo._name_ranges(
-            Domain('invoice_line_id', '=', self.id) | Domain('reserved_line_id', '=', self.id)
-        )
-        return '' if serials in (self.name or '') else serials

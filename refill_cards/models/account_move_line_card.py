@@ -242,11 +242,11 @@ class AccountMoveLine(models.Model):
     @api.model
     def _check_refill_cards_followed(self, vals):
         """:raise AccessError: when somebody writes by hand what confirming the invoice writes."""
-        followed = ('refill_cards_owed', 'refill_card_payment')
+        followed = ('refill_cards_owed', 'refill_card_payment', 'refill_card_serials')
         if any(vals.get(fname) for fname in followed) and not self.env.su:
             raise AccessError(
                 self.env._(
-                    "How many refill cards are owed, and whether they are paid, follows from the"
+                    "Which refill cards were handed out, are owed or are paid follows from the"
                     " invoice and its payments."
                 )
             )

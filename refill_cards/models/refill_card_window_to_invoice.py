@@ -1,6 +1,5 @@
 from odoo import models
 from odoo.exceptions import UserError
-from odoo.fields import Domain
 
 
 class RefillCardInvoiceMixin(models.AbstractModel):
@@ -29,7 +28,7 @@ class RefillCardInvoiceMixin(models.AbstractModel):
         :raise UserError: when somebody else holds one.
         """
         cards = self.env['refill.card']
-        before = cards._name_ranges(Domain('reserved_line_id', '=', line.id))
+        description = line._get_description_without_refill_cards()
         cards.sudo()._free(line)  # sudo: set-based, and the rights were checked
         if cards._reserve(line, domain, limit) != count:
             raise UserError(
@@ -38,6 +37,4 @@ class RefillCardInvoiceMixin(models.AbstractModel):
                     " Please try again in a moment."
                 )
             )
-        named = cards._name_ranges(Domain('reserved_line_id', '=', line.id))
-        description = [text for text in (line.name or '').split('\n') if text not in ('', before)]
-        line.name = '\n'.join([*description, named])
+        line.name = '\n'.join(filter(None, [description, line._get_refill_card_serials()]))

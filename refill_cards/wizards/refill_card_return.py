@@ -110,14 +110,7 @@ class RefillCardReturn(models.TransientModel):
             values['price_unit'] = line.product_uom_id._compute_price(
                 line.price_unit, product.uom_id
             )
-        sold = self.env['refill.card']._name_ranges(Domain('invoice_line_id', '=', line.id))
-        description = [text for text in (line.name or '').split('\n') if text != sold]
-        return {
-            **values,
-            'name': '\n'.join(description),
-            'product_uom_id': product.uom_id.id,
-            'quantity': count,
-        }
+        return {**values, 'product_uom_id': product.uom_id.id, 'quantity': count}
 
     def _get_window(self):
         """Return the action that opens this window."""
