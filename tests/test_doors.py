@@ -279,6 +279,7 @@ class TestMethods(DoorsCase):
         ('account.move', 'write'): 'manager',
         ('account.move.line', 'create'): 'manager',
         ('account.move.line', 'unlink'): 'manager',
+        ('account.move.line', 'copy_data'): 'manager',
         ('account.move.line', 'write'): 'manager',
         ('account.partial.reconcile', 'create'): 'manager',
         ('account.partial.reconcile', 'unlink'): 'manager',
@@ -415,6 +416,7 @@ class TestMethods(DoorsCase):
                 {'move_id': draft.id, 'name': "x", 'tax_ids': False},
             ),
             ('account.move.line', 'unlink'): (draft.invoice_line_ids,),
+            ('account.move.line', 'copy_data'): (draft.invoice_line_ids,),
             ('account.move.line', 'write'): (draft.invoice_line_ids, {'name': "x"}),
             ('account.partial.reconcile', 'create'): (
                 lines.matched_credit_ids.browse(),

@@ -81,6 +81,29 @@ class TestProduct(RefillCardCommon):
                 with self.assertRaisesRegex(ValidationError, sentence), self.cr.savepoint():
                     variant.write(values)
 
+    def test_a_product_of_a_company_has_no_series_or_layout_of_another(self):
+        layout = self.env['refill.card.layout'].create(
+            {'name': "Theirs", 'company_id': self.other_company.id}
+        )
+        series = self._generate()
+        for values, company in (
+            ({'refill_card_layout_id': layout.id}, self.company),
+            ({'refill_card_series_id': series.id}, self.other_company),
+        ):
+            product = self._make(**values)
+            with self.assertRaisesRegex(ValidationError, "belongs to"), self.cr.savepoint():
+                product.sudo().company_id = company
+
+    def test_whoever_manages_products_opens_a_card_without_rights_on_cards(self):
+        product = self._make(
+            refill_card_series_id=self._generate().id,
+            refill_card_layout_id=self.env['refill.card.layout'].search([], limit=1).id,
+        )
+        self.env.invalidate_all()
+        with Form(product) as form:
+            form.list_price = 30
+        self.assertEqual(product.list_price, 30)
+
     def test_an_import_is_refused_like_a_form(self):
         header = ['name', 'type', 'is_refill_card', 'refill_card_price']
         rows = [["Card", 'service', 'True', '0'], ["Card", 'consu', 'True', '25']]

@@ -131,6 +131,26 @@ class ProductTemplate(models.Model):
                 )
 
     @api.constrains(
+        *('is_refill_card', 'company_id', 'refill_card_series_id', 'refill_card_layout_id')
+    )
+    def _check_refill_card_company(self):
+        """A product of one company has that company's series and layout."""
+        for product in self._get_refill_cards().filtered('company_id'):
+            root = product.company_id.root_id
+            for record in (product.refill_card_series_id, product.refill_card_layout_id):
+                if record.company_id and record.company_id.root_id != root:
+                    raise ValidationError(
+                        self.env._(
+                            "%(record)s belongs to %(other)s, and %(product)s to %(company)s."
+                            " Choose another.",
+                            record=record.name,
+                            other=record.company_id.name,
+                            product=product.display_name,
+                            company=product.company_id.name,
+                        )
+                    )
+
+    @api.constrains(
         lambda self: ['is_refill_card', *{'available_in_pos'}.intersection(self._fields)]
     )
     def _check_refill_card_not_in_point_of_sale(self):

@@ -143,6 +143,7 @@ class RefillCardSeries(models.Model):
 
         :param datetime.date month: its first day.
         """
+        layout = product.refill_card_layout_id
         last_day = month + relativedelta(months=product.refill_card_valid_months + 1, days=-1)
         length = codes.DEFAULT_LENGTHS[product.refill_card_alphabet]
         guessable = self._count_guessable(product.refill_card_alphabet, length)
@@ -161,9 +162,10 @@ class RefillCardSeries(models.Model):
             'valid_till': last_day if product.refill_card_valid_months else False,
             'activation_required': product.refill_card_works != 'now',
             'company_ids': [Command.set(product.refill_card_company_ids.ids)],
-            **(
-                {'layout_id': product.refill_card_layout_id.id}
-                if product.refill_card_layout_id
-                else {}
-            ),
+            # Of all the companies that sell the product, some may have no such layout.
+            **({'layout_id': layout.id} if layout and self._may_use(layout, company) else {}),
         }
+
+    @api.model
+    def _may_use(self, layout, company):
+        return not layout.company_id or layout.company_id in company.parent_ids
