@@ -75,22 +75,25 @@ class ConcurrencyCase(BaseCase):
     def _remove_cards(self):
         with self._committing() as env:
             self._delete_cards(env)
-            payments = env['account.payment'].search([('company_id', '=', self.company_id)])
-            payments.action_draft()
-            payments.unlink()
-            # Credit notes for cards stay confirmed.
-            env.cr.execute(
-                SQL(
-                    "UPDATE account_move_line SET refill_card_role = NULL WHERE company_id = %s",
-                    self.company_id,
-                )
-            )
-            env.invalidate_all()
-            moves = env['account.move'].search([('company_id', '=', self.company_id)])
-            moves.filtered(lambda move: move.state != 'draft').button_draft()
-            moves.with_context(force_delete=True).unlink()
+            self._delete_entries(env)
             for name, value in self.keys.items():
                 env['ir.config_parameter'].set_param(name, value)
+
+    def _delete_entries(self, env):
+        """Delete with SQL what stays in the books for good."""
+        for model in ('account.payment', 'account.move'):
+            ids = env[model].search([('company_id', '=', self.company_id)]).ids
+            env['mail.message'].search([('model', '=', model), ('res_id', 'in', ids)]).unlink()
+            env['mail.activity'].search([('res_model', '=', model), ('res_id', 'in', ids)]).unlink()
+        for table in (
+            'account_partial_reconcile',
+            'account_move_line',
+            'account_payment',
+            'account_move',
+        ):
+            table = SQL.identifier(table)
+            env.cr.execute(SQL("DELETE FROM %s WHERE company_id = %s", table, self.company_id))
+        env.invalidate_all()
 
     def _delete_cards(self, env):
         """Delete with SQL what the ORM keeps: used cards, their series and history, refusals."""

@@ -176,7 +176,6 @@ class TestPayment(RefillCardCommon):
     def test_a_released_payment_becomes_no_other_payment(self):
         bank = self.company_data['default_journal_bank']
         self.payment.action_cancel()
-        self.payment.action_draft()
         with self.assertRaisesRegex(UserError, "stay as they are"):
             self.payment.journal_id = bank
         with self.assertRaisesRegex(UserError, "stay as they are"):

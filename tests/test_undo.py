@@ -101,15 +101,36 @@ class TestUndo(RefillCardCommon):
         self._undo(self.card)
         self.assertEqual(self.card.state, 'active')
 
-    def test_the_payment_is_cancelled_and_the_invoice_open_again(self):
+    def test_the_payment_is_reversed_and_the_invoice_open_again(self):
         invoice = self._invoice(10)
         payment = self._redeem(self.card)
         self.assertEqual((invoice.payment_state, self._balance()), ('paid', 15))
         self._undo(self.card, user=self._new_user('m', 'refill_cards.group_refill_card_manager'))
-        self.assertEqual((payment.state, payment.move_id.state), ('canceled', 'cancel'))
+        self.assertEqual((payment.state, payment.move_id.state), ('canceled', 'posted'))
+        reversal = payment.move_id.reversal_move_ids
+        self.assertEqual((reversal.state, reversal.date), ('posted', Date.today()))
         self.assertIn("Wrong customer", payment.message_ids[0].body)
         self.assertEqual((invoice.payment_state, invoice.amount_residual), ('not_paid', 10))
         self.assertEqual(self._balance(), -10)
+
+    def test_what_is_taken_back_leaves_the_past_as_it_was(self):
+        for take_back in (
+            lambda payment: self._undo(self.card),
+            lambda payment: payment.action_cancel(),
+            lambda payment: payment.move_id.button_cancel(),
+        ):
+            with self.subTest(), self.env.cr.savepoint() as savepoint:
+                with freeze_time(Date.today() - timedelta(days=40)):
+                    payment = self._redeem(self.card)
+                entry = payment.move_id
+                before = entry.line_ids.mapped('balance')
+                take_back(payment.with_user(self.accountant))
+                self.assertEqual((entry.state, payment.state), ('posted', 'canceled'))
+                self.assertEqual(entry.line_ids.mapped('balance'), before)
+                self.assertEqual(entry.reversal_move_ids.date, Date.today())
+                self.assertEqual(self._balance(), 0)
+                savepoint.rollback()
+                self.env.invalidate_all()
 
     def test_an_undone_card_is_redeemed_by_another_customer(self):
         self._redeem(self.card, self.stranger)

@@ -65,8 +65,15 @@ class AccountMove(models.Model):
             return super().button_draft()
 
     def button_cancel(self):
-        with self._changing_refill_card_books(by_action=True):
-            return super().button_cancel()
+        # sudo: whoever may cancel an entry need not see its payment
+        payments_sudo = self.sudo().origin_payment_id.filtered(
+            lambda payment: payment._counts_by_refill_card()
+        )
+        if payments_sudo:
+            payments_sudo.action_cancel()
+        others = self - payments_sudo.move_id.sudo(self.env.su)
+        with others._changing_refill_card_books(by_action=True):
+            return super(AccountMove, others).button_cancel()
 
     def unlink(self):
         # sudo: whoever may delete an entry need not see its payment

@@ -60,8 +60,11 @@ class AccountPayment(models.Model):
             return super().action_draft()
 
     def action_cancel(self):
+        """Take back what cards have made by a reversal of today: the past stays as it was."""
+        posted = self.filtered(lambda payment: payment._counts_by_refill_card())
+        posted._reverse_refill_card_entries()
         with self.move_id._changing_refill_card_books(self, by_action=True):
-            return super().action_cancel()
+            return super(AccountPayment, self - posted).action_cancel()
 
     def _note_refill_card_states(self, new=False):
         """Note what payments in a journal of cards say before they change."""
@@ -243,27 +246,27 @@ class AccountPayment(models.Model):
             payment.refill_card_ids._release()
 
     def _take_back(self, reason):
-        """Cancel the payment of a card, or reverse its entry where that can no longer change.
+        """Take back the payment of a card.
 
         :param str reason: goes into the chatter.
         """
         for payment in self:
-            if payment._is_entry_closed():
-                # Back to where it came from, even if that account was archived meanwhile.
-                entry = payment.move_id.with_context(skip_account_deprecation_check=True)
-                entry._reverse_moves([payment._prepare_reversal_values()], cancel=True)
-            else:
-                payment.action_cancel()
+            payment.action_cancel()
             payment.message_post(body=reason)
 
-    def _is_entry_closed(self):
-        """Return whether a lock date, its hash, or a bill for the card keeps the entry as it is."""
-        move = self.move_id
-        return move.state == 'posted' and bool(
-            move.inalterable_hash
-            or move.line_ids.refill_card_bill_line_id
-            or move._get_violated_lock_dates(move.date, False)
+    def _counts_by_refill_card(self):
+        """Return whether a card's payment is in the books, and was not taken back."""
+        return self._is_made_by_refill_card() and self._get_state_of_entry() in (
+            'in_process',
+            'paid',
         )
+
+    def _reverse_refill_card_entries(self):
+        """Reverse the entries of cards today, for good."""
+        for payment in self:
+            # Back to where it came from, even if that account was archived meanwhile.
+            entry = payment.move_id.with_context(skip_account_deprecation_check=True)
+            entry._reverse_moves([payment._prepare_reversal_values()], cancel=True)
 
     def _prepare_reversal_values(self):
         return {

@@ -37,20 +37,12 @@ class RefillCardUndo(models.TransientModel):
                 'amount': format_amount(self.env, payment_sudo.amount, payment_sudo.currency_id),
                 'customer': wizard._describe_customer(payment_sudo.partner_id),
             }
-            if payment_sudo._is_entry_closed():
-                wizard.effect = self.env._(
-                    "Payment %(payment)s of %(day)s is closed in the books: it is reversed today."
-                    " %(customer)s loses %(amount)s of credit, invoices paid with it are open"
-                    " again, and the card can be redeemed again.",
-                    **values,
-                )
-            else:
-                wizard.effect = self.env._(
-                    "Payment %(payment)s of %(day)s is cancelled. %(customer)s loses %(amount)s of"
-                    " credit, invoices paid with it are open again, and the card can be redeemed"
-                    " again.",
-                    **values,
-                )
+            wizard.effect = self.env._(
+                "Payment %(payment)s of %(day)s is reversed today. %(customer)s loses %(amount)s of"
+                " credit, invoices paid with it are open again, and the card can be redeemed"
+                " again.",
+                **values,
+            )
 
     def _describe_customer(self, partner_sudo):
         partner = partner_sudo.sudo(False)
