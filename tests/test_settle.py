@@ -419,6 +419,39 @@ class TestSettle(SettleCommon):
         with self.assertRaises(AccessError):
             plain.invoice_line_ids.with_context(**context).write({'refill_card_role': 'settlement'})
 
+    def test_no_account_of_cards_is_proposed_for_what_else_a_reseller_is_invoiced(self):
+        self._agree(percent=10)
+        self._redeem(self._consign())
+        self._settle().action_post()
+        invoice = self.env['account.move'].with_user(self.accountant)
+        invoice = invoice.create({'move_type': 'out_invoice', 'partner_id': self.reseller.id})
+        with Form(invoice) as form:
+            with form.invoice_line_ids.new() as line:
+                line.name = "Posters"
+                line.price_unit = 7
+        self.assertEqual(invoice.invoice_line_ids.account_id, invoice.journal_id.default_account_id)
+
+    def test_a_fiscal_position_leaves_a_settlement_as_it_is(self):
+        self._redeem(self._consign())
+        invoice = self._settle().with_user(self.accountant)
+        position = self.env['account.fiscal.position'].create(
+            {
+                'name': "Abroad",
+                'account_ids': [
+                    Command.create(
+                        {
+                            'account_src_id': self.settlement_account.id,
+                            'account_dest_id': self.discount_account.id,
+                        }
+                    )
+                ],
+            }
+        )
+        invoice.fiscal_position_id = position
+        invoice.action_update_fpos_values()
+        invoice.action_post()
+        self._assert_entry(invoice, (self.receivable, 25), (self.settlement_account, -25))
+
     def test_nothing_else_is_booked_on_the_accounts_of_a_settlement(self):
         self._redeem(self._consign())
         invoice = self._settle().with_user(self.accountant)

@@ -1,4 +1,4 @@
-from odoo import models
+from odoo import api, models
 from odoo.exceptions import UserError
 
 
@@ -18,6 +18,25 @@ class AccountAccount(models.Model):
                 lambda account: account.account_type != vals['account_type']
             )._check_not_booked_by_refill_cards()
         return super().write(vals)
+
+    @api.model
+    def _get_most_frequent_account_for_partner(self, company_id, partner_id, move_type=None):
+        """Propose an account for a line that somebody types: not one that cards are booked on.
+
+        Discounts on cards would otherwise be where a reseller's other invoices are booked.
+        """
+        account_id = super()._get_most_frequent_account_for_partner(
+            company_id, partner_id, move_type
+        )
+        # sudo: whoever types an invoice
+        company_sudo = self.env['res.company'].sudo().browse(company_id)
+        of_cards = company_sudo._get_refill_card_accounts().ids
+        if account_id not in of_cards:
+            return account_id
+        frequent = self._get_most_frequent_accounts_for_partner(
+            company_id, partner_id, move_type, filter_never_user_accounts=True
+        )
+        return next((each for each in frequent if each not in of_cards), False)
 
     def _check_not_booked_by_refill_cards(self):
         """:raise UserError: when refill cards were booked on one of the accounts."""

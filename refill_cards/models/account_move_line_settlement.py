@@ -136,6 +136,13 @@ class AccountMoveLine(models.Model):
             return self.env['account.tax']
         return self.company_id.root_id.refill_card_tax_id
 
+    def _compute_account_id(self):
+        # Odoo would propose another account when a fiscal position is applied.
+        lines = self.filtered(
+            lambda line: not (line.account_id and line._is_refill_card_settlement())
+        )
+        return super(AccountMoveLine, lines)._compute_account_id()
+
     @api.depends('display_type', 'refill_card_role')
     def _compute_discount_allocation_key(self):
         super()._compute_discount_allocation_key()

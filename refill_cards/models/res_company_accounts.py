@@ -119,6 +119,14 @@ class ResCompany(models.Model):
                 }
             )
 
+    def _get_refill_card_accounts(self):
+        """Return the accounts that are chosen for cards, beside the liability.
+
+        :rtype: account.account
+        """
+        root = self.root_id
+        return self.env['account.account'].union(*(root[fname] for fname in ACCOUNT_TYPES))
+
     def _get_refill_card_account(self, fname):
         """Return the account of the root company, which branches use too.
 

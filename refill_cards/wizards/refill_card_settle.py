@@ -37,6 +37,7 @@ class RefillCardSettle(models.TransientModel):
         help="The last day that counts.",
     )
     preview = fields.Html(compute='_compute_preview')
+    draft_count = fields.Integer(compute='_compute_preview')
 
     @api.depends('partner_ids')
     def _compute_day(self):
@@ -55,6 +56,7 @@ class RefillCardSettle(models.TransientModel):
                 rows = window._get_preview_rows()
             except AccessError:
                 rows = []
+            window.draft_count = len(rows)
             window.preview = self.env['ir.qweb']._render(
                 'refill_cards.refill_card_settle_preview', {'rows': rows}
             )
