@@ -358,6 +358,23 @@ class TestSell(SellCommon):
         self.assertEqual(note.invoice_line_ids.quantity, 2)
         self.assertEqual(cards.filtered('reserved_line_id'), cards[1:3])
 
+    def test_the_order_of_returned_cards_knows_that_they_came_back(self):
+        if 'sale.order' not in self.env:
+            self.skipTest("without Sales")
+        self._stock(3)
+        line = {'product_id': self.product.id, 'product_uom_qty': 3}
+        order = self.env['sale.order'].sudo().create(
+            {'partner_id': self.buyer.id, 'order_line': [Command.create(line)]}
+        )
+        order.action_confirm()
+        order.order_line.qty_delivered = 3
+        invoice = order._create_invoices()
+        invoice.action_post()
+        self.assertEqual(order.order_line.qty_invoiced, 3)
+        cards = self._get_cards(invoice)
+        self._return(cards[1:]).action_post()
+        self.assertEqual(order.order_line.qty_invoiced, 1)
+
     # -------------------------------------------------------------------------
     # WHAT IS SHOWN
     # -------------------------------------------------------------------------
