@@ -250,6 +250,17 @@ class TestSell(SellCommon):
         invoice.action_post()
         self.assertEqual(cards.filtered('terms'), cards[5])
 
+    def test_the_price_of_a_card_stays_whatever_is_chosen_or_returned(self):
+        cards = self._stock(12).card_ids
+        dozen = self.env.ref('uom.product_uom_dozen')
+        invoice = self._draft(1, price=240, line={'product_uom_id': dozen.id, 'discount': 50})
+        self._choose(invoice, cards[0], cards[2])
+        self.assertEqual(invoice.amount_total, 30)
+        invoice.unlink()
+        invoice = self._sell(1, price=240, line={'product_uom_id': dozen.id})
+        note = self._return(invoice, first=cards[0].name, last=cards[1].name)
+        self.assertEqual((note.invoice_line_ids.quantity, note.amount_total), (2, 40))
+
     def test_cards_that_do_not_fit_the_line_are_not_chosen(self):
         other = self._generate(2, price=10).card_ids
         cards = self._stock(3).card_ids
@@ -363,8 +374,10 @@ class TestSell(SellCommon):
             self.skipTest("without Sales")
         self._stock(3)
         line = {'product_id': self.product.id, 'product_uom_qty': 3}
-        order = self.env['sale.order'].sudo().create(
-            {'partner_id': self.buyer.id, 'order_line': [Command.create(line)]}
+        order = (
+            self.env['sale.order']
+            .sudo()
+            .create({'partner_id': self.buyer.id, 'order_line': [Command.create(line)]})
         )
         order.action_confirm()
         order.order_line.qty_delivered = 3

@@ -81,5 +81,14 @@ class RefillCardChoose(models.TransientModel):
         line, count = self.line_id, self.card_count
         self._reserve(line, self._get_selection_domain(), count)
         if line._get_refill_card_count() != count:
-            line.write({'product_uom_id': line.product_id.uom_id.id, 'quantity': count})
+            line.write(self._prepare_quantity_values(line, count))
         return {'type': 'ir.actions.act_window_close'}
+
+    def _prepare_quantity_values(self, line, count):
+        """Return the values with which a line is about so many cards, each at its price."""
+        unit = line.product_id.uom_id
+        return {
+            'product_uom_id': unit.id,
+            'quantity': count,
+            'price_unit': line.product_uom_id._compute_price(line.price_unit, unit),
+        }

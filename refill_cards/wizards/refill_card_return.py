@@ -106,11 +106,13 @@ class RefillCardReturn(models.TransientModel):
         for fname in COMPUTED:
             values.pop(fname, None)
         product = line.product_id
-        if line.product_uom_id != product.uom_id:
-            values['price_unit'] = line.product_uom_id._compute_price(
-                line.price_unit, product.uom_id
-            )
-        return {**values, 'product_uom_id': product.uom_id.id, 'quantity': count}
+        unit = product.uom_id
+        return {
+            **values,
+            'product_uom_id': unit.id,
+            'quantity': count,
+            'price_unit': line.product_uom_id._compute_price(line.price_unit, unit),
+        }
 
     def _get_window(self):
         """Return the action that opens this window."""
