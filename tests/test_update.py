@@ -89,3 +89,11 @@ class TestWords(RefillCardCommon):
         self._migrate('19.0.1.3.0', 'post-accounts')
         self.assertTrue(all(self.company[fname] for fname in fnames))
         self.assertEqual(self.other_company.refill_card_gift_account_id, kept)
+
+    def test_what_cards_say_stays_once_somebody_has_one(self):
+        handed_out, free = self._generate(1), self._generate(1)
+        handed_out.card_ids._give_away("Fair")
+        handed_out.sudo().codes_left_on = False
+        self._migrate('19.0.1.3.0', 'post-frozen')
+        self.assertTrue(handed_out.is_frozen)
+        self.assertFalse(free.is_frozen)
