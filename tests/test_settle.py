@@ -262,30 +262,33 @@ class TestSettle(SettleCommon):
         self._assert_entry(note, (self.receivable, -25), (self.settlement_account, 25))
         self.assertEqual(self._get_balance(self.settlement_account), 0)
 
-    def test_what_was_billed_is_not_taken_back_in_the_books_behind_the_bill(self):
-        card = self._consign()
-        payment = self._redeem(card).with_user(self.accountant)
-        invoice = self._settle()
-        for state in ('draft', 'posted'):
-            if state == 'posted':
-                invoice.action_post()
-            for change in (
-                payment.action_draft,
-                payment.action_cancel,
-                payment.move_id.button_draft,
-                payment.move_id.button_cancel,
-                payment.move_id.with_context(force_delete=True).unlink,
-            ):
+    def test_what_was_billed_stays_in_the_books_and_is_taken_back_by_a_reversal_only(self):
+        for door in ('action_cancel', 'button_cancel'):
+            with self.subTest(door=door):
+                card = self._consign()
+                payment = self._redeem(card).with_user(self.accountant)
+                invoice = self._settle()
+                for state in ('draft', 'posted'):
+                    if state == 'posted':
+                        invoice.action_post()
+                    for change in (
+                        payment.action_draft,
+                        payment.move_id.button_draft,
+                        payment.move_id.with_context(force_delete=True).unlink,
+                    ):
+                        with self.assertRaises(UserError), self.cr.savepoint():
+                            change()
+                        self.env.invalidate_all()
+                self.assertEqual((payment.state, card.state), ('paid', 'used'))
+                record = payment if door == 'action_cancel' else payment.move_id
+                getattr(record, door)()
+                self.assertEqual((card.state, payment.move_id.state), ('disabled', 'posted'))
+                note = self._settle()
+                self.assertEqual((note.move_type, note.amount_total), ('out_refund', 25))
+                note.action_post()
+                self.assertEqual(self._get_balance(self.settlement_account), 0)
                 with self.assertRaises(UserError), self.cr.savepoint():
-                    change()
-                self.env.invalidate_all()
-        self.assertEqual((payment.state, card.state), ('paid', 'used'))
-        self._undo(card)
-        [reversal] = payment.move_id.reversal_move_ids
-        note = self._settle()
-        note.action_post()
-        with self.assertRaises(UserError), self.cr.savepoint():
-            reversal.button_draft()
+                    payment.move_id.reversal_move_ids.button_draft()
 
     def test_a_draft_that_was_deleted_or_cancelled_gives_up_what_it_billed(self):
         card = self._consign()
