@@ -216,7 +216,7 @@ function menuSteps() {
             run() {
                 const headerEls = this.anchor.querySelectorAll(".dropdown-header");
                 const groups = Array.from(headerEls, (el) => el.textContent).join();
-                if (groups !== "Printing,Protection,Reporting,Configuration") {
+                if (groups !== "Selling,Printing,Protection,Reporting,Configuration") {
                     throw new Error(`The menu has other groups: ${groups}`);
                 }
             },
