@@ -61,6 +61,7 @@
         'refill_cards/views/res_config_settings_views.xml',
         'refill_cards/views/res_partner_views.xml',
         'refill_cards/views/account_move_views.xml',
+        'refill_cards/views/account_move_line_views.xml',
         'refill_cards/views/account_payment_views.xml',
         'refill_cards/views/product_views.xml',
         'refill_cards/views/refill_cards_menus.xml',

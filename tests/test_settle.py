@@ -1,7 +1,9 @@
 from freezegun import freeze_time
+from lxml import etree
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command, Date
 from odoo.tests import Form, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from .common import RefillCardCommon
 
@@ -421,6 +423,21 @@ class TestSettle(SettleCommon):
         context = {'refill_card_settling': True}
         with self.assertRaises(AccessError):
             plain.invoice_line_ids.with_context(**context).write({'refill_card_role': 'settlement'})
+
+    def test_journal_items_tell_what_was_not_billed_and_to_whom(self):
+        cards = self._consign(2)
+        self._redeem(cards[0])
+        self._settle()
+        self._redeem(cards[1])
+        lines = self.env['account.move.line'].with_user(self.accountant)
+        views = lines.get_views([(False, 'search'), (False, 'list')])['views']
+        [node] = etree.fromstring(views['search']['arch']).findall(
+            ".//filter[@name='refill_cards_not_billed']"
+        )
+        found = lines.search(safe_eval(node.get('domain')))
+        self.assertEqual(found.move_id, cards[1].payment_id.move_id)
+        self.assertEqual(found.refill_card_debtor_id, self.reseller)
+        self.assertIn('refill_card_bill_line_id', views['list']['arch'])
 
     def test_no_account_of_cards_is_proposed_for_what_else_a_reseller_is_invoiced(self):
         self._agree(percent=10)
