@@ -67,6 +67,11 @@ class TestBought(BoughtCommon):
         self._log_in(self.seller)
         self.assertFalse(self._is_shown(card))
 
+    def test_what_a_colleague_was_invoiced_for_is_seen_by_all_contacts_of_the_company(self):
+        card = self._buy(customer=self.seller.partner_id)
+        self._log_in(self._new_seller('colleague', self.kiosk))
+        self.assertTrue(self._is_shown(card))
+
     def test_staff_of_a_company_that_bought_cards_do_not_see_them_here(self):
         card = self._buy(customer=self.kiosk)
         self.employee.partner_id.parent_id = self.kiosk

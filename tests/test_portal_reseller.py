@@ -368,6 +368,8 @@ class TestResellerActivates(ResellerCommon):
         now = Datetime.now()
         with freeze_time(now - timedelta(minutes=11)):
             card.with_user(self.seller).sudo()._activate(channel='portal')
+        card._operating().valid_till = Date.add(now.date(), days=30)  # which writes it
+        self.env.flush_all()
         told = self._get_told(self._send('undo', card_id=card.id))
         self.assertIn("cannot be undone any more", told)
         self.assertEqual((card.state, card.terms), ('active', 'sold'))

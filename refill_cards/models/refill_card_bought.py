@@ -34,9 +34,7 @@ class RefillCard(models.Model):
         :param res.partner customer: the commercial partner, whose contacts all see its invoices.
         :rtype: odoo.fields.Domain
         """
-        invoiced = Domain('parent_state', '=', 'posted') & Domain(
-            'move_id.commercial_partner_id', '=', customer.id
-        )
+        invoiced = Domain('move_id.commercial_partner_id', '=', customer.id)
         return (
             Domain('holder_id', '=', customer.id)
             & self._get_bought_domain()

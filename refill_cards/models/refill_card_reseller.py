@@ -184,6 +184,5 @@ class RefillCard(models.Model):
             card: event.date
             for card, event in last.items()
             if event.date >= self._get_undo_begin()
-            and event.channel == 'portal'
             and event.user_id.partner_id.commercial_partner_id == reseller
         }
