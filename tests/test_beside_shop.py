@@ -71,6 +71,7 @@ class TestBesideShop(SaleCommon):
         invoice = self._pay(self._order(3))
         self.assertEqual(invoice.state, 'posted')
         self.assertEqual(invoice.invoice_line_ids.refill_cards_owed, 2)
+        self.assertFalse(invoice.activity_ids.user_id.share)
         self.assertEqual(self._get_cards(invoice), series.card_ids)
         self._stock(2)
         self.env.ref('refill_cards.ir_cron_supply').method_direct_trigger()

@@ -161,16 +161,26 @@ class AccountMove(models.Model):
         for move in self:
             owed = sum(move.line_ids.mapped('refill_cards_owed'))
             if owed:
-                move.activity_schedule(
-                    'mail.mail_activity_data_todo',
-                    summary=self.env._("Refill cards are owed"),
-                    note=self.env._(
+                move._schedule_refill_card_activity(
+                    self.env._("Refill cards are owed"),
+                    self.env._(
                         "%(count)s cards were sold when there were too few. Generate cards for"
                         " sale: then these are handed out by themselves.",
                         count=format_count(self.env, owed),
                     ),
-                    user_id=(move.invoice_user_id or self.env.user).id,
                 )
+
+    def _schedule_refill_card_activity(self, summary, note):
+        """Leave whoever sold the cards an activity on the invoice, or an accountant."""
+        seller = self.invoice_user_id.filtered(lambda user: user.active and not user.share)
+        # Whoever shops on the web is told nothing.
+        accountants = self.company_id._get_refill_card_accountants()
+        self.activity_schedule(
+            'mail.mail_activity_data_warning',
+            summary=summary,
+            note=note,
+            user_id=(seller or accountants[:1] or self.env.user).id,
+        )
 
     def _tell_cards_supplied(self, count):
         """:param int count: how many cards that were owed were handed out now."""

@@ -135,15 +135,6 @@ class AccountMove(models.Model):
                 ),
             )
 
-    def _schedule_refill_card_activity(self, summary, note):
-        """Leave whoever sold the cards an activity on the invoice."""
-        self.activity_schedule(
-            'mail.mail_activity_data_warning',
-            summary=summary,
-            note=note,
-            user_id=(self.invoice_user_id or self.env.user).id,
-        )
-
 
 class AccountMoveLine(models.Model):
     _inherit = 'account.move.line'

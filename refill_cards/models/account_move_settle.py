@@ -6,7 +6,6 @@ from odoo.exceptions import AccessError
 from odoo.fields import Command
 from odoo.tools import SQL, format_amount, format_date
 
-from ..wording import format_count
 from .account_move_line_settlement import Settling
 
 
@@ -133,18 +132,16 @@ class AccountMove(models.Model):
     def _describe_owed(self, owed):
         env = self.with_context(lang=owed.debtor.lang or self.env.lang).env
         values = {
-            'count': format_count(env, owed.count),
             'price': format_amount(env, owed.series.price, owed.series.currency_id),
             'series': owed.series.name,
             'day': format_date(env, owed.day),
         }
         if owed.is_used:
             return env._(
-                "%(count)s refill cards of %(price)s used till %(day)s, series %(series)s", **values
+                "Refill cards of %(price)s, series %(series)s, used till %(day)s", **values
             )
         return env._(
-            "%(count)s refill cards of %(price)s activated till %(day)s, series %(series)s",
-            **values,
+            "Refill cards of %(price)s, series %(series)s, activated till %(day)s", **values
         )
 
 

@@ -136,13 +136,8 @@ class AccountMove(models.Model):
 
         bill, problem = self._make_bill(self.company_id, prepare)
         if not bill:
-            accountants = self.company_id._get_refill_card_accountants()
-            self.activity_schedule(
-                'mail.mail_activity_data_todo',
-                summary=self.env._("Make the bill for the commission"),
-                note=problem,
-                # Whoever shops on the web is told nothing.
-                user_id=(self.invoice_user_id or accountants[:1] or self.env.user).id,
+            self._schedule_refill_card_activity(
+                self.env._("Make the bill for the commission"), problem
             )
 
     def _get_commission_base(self):

@@ -175,8 +175,10 @@ class RefillCard(models.Model):
         if domain is None:
             return SQL("id = ANY(%s)", list(self.ids))
         query = self._search(domain, limit=limit)
-        free = SQL("FOR NO KEY UPDATE SKIP LOCKED") if limit else SQL()
-        return SQL("id IN (%s %s)", query.select(), free)
+        if limit:
+            # Chosen once: PostgreSQL may look for the rows of IN again and again.
+            return SQL("id = ANY(ARRAY(%s FOR NO KEY UPDATE SKIP LOCKED))", query.select())
+        return SQL("id IN (%s)", query.select())
 
     # -------------------------------------------------------------------------
     # CRUD
