@@ -55,6 +55,7 @@ from . import (
     test_redeem_tour,
     test_rights,
     test_sale,
+    test_sale_doors,
     test_sale_sending,
     test_screens,
     test_screens_tour,

@@ -40,9 +40,6 @@ class AccountMoveLine(models.Model):
         help="What the line does: it sells cards, or takes them back in a credit note, or bills"
         " what a debtor owes for cards.",
     )
-    refill_card_ids = fields.One2many(
-        comodel_name='refill.card', inverse_name='invoice_line_id', string="Cards Sold"
-    )
     refill_cards_owed = fields.Integer(
         string="Cards Owed",
         readonly=True,
@@ -61,10 +58,13 @@ class AccountMoveLine(models.Model):
 
     @api.depends('product_id', 'move_id.move_type')
     def _compute_refill_card_role(self):
+        cards_sudo = self.env['refill.card'].sudo()  # sudo: whoever changes the draft
         for line in self:
             if line.product_id.is_refill_card and line.move_id.is_sale_document(True):
                 line.refill_card_role = 'sale'
             elif line.refill_card_role != 'settlement':
+                if line.refill_card_role and isinstance(line.id, int):
+                    cards_sudo._free(line)
                 line.refill_card_role = False
 
     # -------------------------------------------------------------------------
@@ -77,7 +77,10 @@ class AccountMoveLine(models.Model):
             return super()._get_computed_taxes()
         return self.company_id.root_id.refill_card_tax_id
 
-    @api.depends('refill_card_role', 'price_subtotal', 'product_id', 'product_uom_id', 'quantity')
+    @api.depends(
+        *('refill_card_role', 'amount_currency', 'balance', 'product_id', 'product_uom_id'),
+        'quantity',
+    )
     def _compute_discount_allocation_needed(self):
         """Book the face value as the liability, and the difference to the price as a discount.
 
@@ -111,9 +114,11 @@ class AccountMoveLine(models.Model):
         discount_account = self.company_id.root_id.refill_card_discount_account_id
         sign = self.move_id.direction_sign
         value, balance = self._get_refill_card_value()
-        value -= self.price_subtotal
-        balance -= self.company_currency_id.round(self.price_subtotal / self.currency_rate)
-        if not discount_account or self.currency_id.is_zero(value):
+        # Not its subtotal, which Odoo may round together with those of other lines.
+        value -= sign * self.amount_currency
+        balance -= sign * self.balance
+        is_exact = self.currency_id.is_zero(value) and self.company_currency_id.is_zero(balance)
+        if not discount_account or is_exact:
             return False
         return {
             frozendict(
@@ -221,9 +226,14 @@ class AccountMoveLine(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        """:raise UserError: when a posted entry would get a line about cards."""
         for vals in vals_list:
             self._check_refill_cards_followed(vals)
-        return super().create(vals_list)
+        lines = super().create([self._drop_typed_refill_card_role(vals) for vals in vals_list])
+        for line in lines:
+            if line.refill_card_role and line.parent_state == 'posted':
+                raise UserError(line._get_refill_card_frozen_sentence())
+        return lines
 
     def write(self, vals):
         """:raise UserError: when what a posted line about cards says would change."""
@@ -231,25 +241,44 @@ class AccountMoveLine(models.Model):
         if names := FROZEN & vals.keys():
             # sudo: whoever writes
             for line in self.sudo().filtered(lambda line: line.parent_state == 'posted'):
-                if line._completes_refill_cards() and any(
-                    line._fields[name].convert_to_cache(vals[name], line, validate=False)
-                    != line._fields[name].convert_to_cache(line[name], line)
-                    for name in names
+                if line._completes_refill_cards() and line._changes_frozen(
+                    {name: vals[name] for name in names}
                 ):
                     raise UserError(line._get_refill_card_frozen_sentence())
-        return super().write(vals)
+        return super().write(self._drop_typed_refill_card_role(vals))
 
     @api.model
+    def _drop_typed_refill_card_role(self, vals):
+        """Return the values without a role that follows from the product."""
+        if vals.get('refill_card_role', 'settlement') == 'settlement':
+            return vals
+        return {fname: value for fname, value in vals.items() if fname != 'refill_card_role'}
+
     def _check_refill_cards_followed(self, vals):
         """:raise AccessError: when somebody writes by hand what confirming the invoice writes."""
-        followed = ('refill_cards_owed', 'refill_card_payment', 'refill_card_serials')
-        if any(vals.get(fname) for fname in followed) and not self.env.su:
+        names = {'refill_cards_owed', 'refill_card_payment', 'refill_card_serials'}
+        followed = names & vals.keys()
+        if not self.env.su and any(
+            (vals[fname] or False) != (line[fname] or False)
+            for fname in followed
+            for line in self or [self]
+        ):
             raise AccessError(
                 self.env._(
                     "Which refill cards were handed out, are owed or are paid follows from the"
                     " invoice and its payments."
                 )
             )
+
+    def _changes_frozen(self, vals):
+        """Return whether writing these values changes what a posted line says."""
+        customer = self.move_id.partner_id.commercial_partner_id
+        return any(
+            self._fields[name].convert_to_cache(value, self, validate=False)
+            != self._fields[name].convert_to_cache(self[name], self)
+            for name, value in vals.items()
+            if name != 'partner_id' or value != customer.id  # who belongs to somebody else now
+        )
 
     def _completes_refill_cards(self):
         """Return whether the line is about cards, or the discount of one that is."""
@@ -261,14 +290,8 @@ class AccountMoveLine(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_posted_refill_cards(self):
-        cards_sudo = self.env['refill.card'].sudo()  # sudo: whoever deletes
-        for line in self.sudo():
-            sold = [('invoice_line_id', 'in', line.move_id.line_ids.ids)]
-            if (
-                line.parent_state == 'posted'
-                and line._completes_refill_cards()
-                and cards_sudo.search_count(sold, limit=1)
-            ):
+        for line in self.sudo():  # sudo: whoever deletes
+            if line.parent_state == 'posted' and line._completes_refill_cards():
                 raise UserError(line._get_refill_card_frozen_sentence())
 
     def _get_refill_card_frozen_sentence(self):

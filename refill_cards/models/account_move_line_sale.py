@@ -60,12 +60,19 @@ class AccountMoveLine(models.Model):
         cards, count = self.env['refill.card'], round(self._get_refill_card_count())
         cards._check_reserved_returnable(self)
         missing = count - cards._count_reserved(self)
-        sold = self.move_id.reversed_entry_id.line_ids.filtered(
-            lambda line: line.refill_card_role == 'sale' and line.product_id == self.product_id
+        invoice = self.move_id.reversed_entry_id
+        buyer = invoice.partner_id.commercial_partner_id  # wherever they belong now
+        sold = invoice.line_ids.filtered(
+            lambda line: (
+                line.refill_card_role == 'sale'
+                and line.product_id == self.product_id
+                and buyer in (self.move_id.partner_id.commercial_partner_id, buyer.browse())
+            )
         )
         for line in sold.filtered('refill_cards_owed') if missing > 0 else ():
             taken = min(missing, line.refill_cards_owed)
             line.refill_cards_owed -= taken
+            line.move_id._close_cards_owed()
             missing -= taken
         if missing > 0 and sold:
             missing -= cards._reserve(self, cards._get_returnable_domain(sold), missing, 'id desc')

@@ -115,16 +115,6 @@ class AccountMoveLine(models.Model):
                     )
                 )
 
-    @api.ondelete(at_uninstall=False)
-    def _unlink_except_posted_settlement(self):
-        for line in self.sudo():  # sudo: whoever deletes
-            if (
-                line.parent_state == 'posted'
-                and line._completes_refill_cards()
-                and 'settlement' in line.move_id.line_ids.mapped('refill_card_role')
-            ):
-                raise UserError(line._get_refill_card_frozen_sentence())
-
     # -------------------------------------------------------------------------
     # WHAT A SETTLEMENT BOOKS
     # -------------------------------------------------------------------------

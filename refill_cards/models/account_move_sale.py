@@ -1,8 +1,12 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 
 from ..wording import format_count
 from .product_template import WORKS
+
+# What stays of a confirmed invoice that cards follow, beside its lines.
+FROZEN = {'move_type', 'partner_id', 'payment_state', 'refill_card_works'}
 
 
 class AccountMove(models.Model):
@@ -17,9 +21,14 @@ class AccountMove(models.Model):
     )
 
     def write(self, vals):
-        """:raise UserError: when cards of the invoice do not allow its new state."""
+        """:raise UserError: when the cards of an invoice do not allow its new values."""
+        if names := FROZEN & vals.keys():
+            self._check_refill_cards_allow({name: vals[name] for name in names})
         if 'state' not in vals:
-            return super().write(vals)
+            res = super().write(vals)
+            if 'commercial_partner_id' in vals:  # the customer belongs to somebody else now
+                self._move_refill_cards_to_customer()
+            return res
         # sudo: whoever changes invoices need not see the cards
         about_cards = self.sudo().filtered(lambda move: move._is_about_refill_cards())
         posted = about_cards.filtered(lambda move: move.state == 'posted')
@@ -34,13 +43,6 @@ class AccountMove(models.Model):
         elif vals['state'] == 'cancel':
             about_cards._release_refill_card_reservations()
         return res
-
-    def unlink(self):
-        # sudo: whoever deletes
-        self.sudo().filtered(
-            lambda move: move.state == 'posted' and move._is_about_refill_cards()
-        )._take_refill_cards_back()
-        return super().unlink()
 
     def _is_about_refill_cards(self):
         return any(self.line_ids.mapped('refill_card_role'))
@@ -110,9 +112,18 @@ class AccountMove(models.Model):
                 )
             cards._check_sold_unused(lines)
             lines.refill_cards_owed = 0
+            move._close_cards_owed()
             reference = cards._next_reference()
             for line in lines:
                 cards._return_sold(line, reference)
+
+    def _move_refill_cards_to_customer(self):
+        """Let sold cards be held by the customer of their invoice, wherever that belongs now."""
+        cards_sudo = self.env['refill.card'].sudo()  # sudo: whoever changes contacts
+        for move in self.sudo():
+            if lines := move._get_refill_card_lines('sale'):
+                sold = Domain('invoice_line_id', 'in', lines.ids)
+                cards_sudo._set_terms(sold, holder_id=move.commercial_partner_id.id or None)
 
     def _release_refill_card_reservations(self):
         self.env['refill.card']._free(self.line_ids)
@@ -132,12 +143,25 @@ class AccountMove(models.Model):
                 )
             )
 
+    def _check_refill_cards_allow(self, vals):
+        """:raise UserError: when a confirmed invoice would say something else to its cards."""
+        # sudo: whoever writes
+        for move in self.sudo().filtered(lambda move: move.state == 'posted'):
+            if any(
+                move._fields[name].convert_to_cache(value, move, validate=False)
+                != move._fields[name].convert_to_cache(move[name], move)
+                for name, value in vals.items()
+            ):
+                for line in move.line_ids.filtered('refill_card_role')[:1]:
+                    raise UserError(line._get_refill_card_frozen_sentence())
+
     def _check_refill_card_liability(self, lines):
         """:raise UserError: when not the face value of the cards would be booked.
 
         :param account.move.line lines: which sell cards or take them back.
         """
-        expected = sum(line._get_refill_card_value()[0] for line in lines)
+        values = [line._get_refill_card_value() for line in lines]
+        expected, expected_balance = (sum(each) for each in zip(*values, strict=True))
         booked = self.line_ids.filtered(
             lambda line: (
                 line.refill_card_role == 'sale'
@@ -145,8 +169,12 @@ class AccountMove(models.Model):
                 and line.account_id in lines.account_id
             )
         )
-        total = sum(booked.mapped('amount_currency'))
-        if self.currency_id.compare_amounts(total, self.direction_sign * expected):
+        sign = self.direction_sign
+        if self.currency_id.compare_amounts(
+            sum(booked.mapped('amount_currency')), sign * expected
+        ) or self.company_currency_id.compare_amounts(
+            sum(booked.mapped('balance')), sign * expected_balance
+        ):
             raise UserError(
                 self.env._(
                     "The discount lines of %(invoice)s were changed: not the face value of its"
@@ -190,6 +218,10 @@ class AccountMove(models.Model):
                 count=format_count(self.env, count),
             )
         )
+        self._close_cards_owed()
+
+    def _close_cards_owed(self):
+        """Close the activity about missing cards, once none are."""
         if not any(self.line_ids.mapped('refill_cards_owed')):
             summary = self.env._("Refill cards are owed")
             self.activity_ids.filtered(

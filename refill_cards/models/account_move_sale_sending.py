@@ -6,6 +6,7 @@ from ..wording import format_count
 
 # An e-mail with more cards is none that a mail server takes.
 MAXIMUM = 500
+ADDRESS = {'refill_card_recipient_id', 'refill_card_send_on'}
 
 
 class AccountMove(models.Model):
@@ -31,6 +32,12 @@ class AccountMove(models.Model):
         index='btree_not_null',
         help="The day on which the e-mail goes out. Left empty, it goes once the cards work.",
     )
+
+    def write(self, vals):
+        """:raise AccessError: when somebody without rights on cards says who gets sold ones."""
+        if ADDRESS & vals.keys() and any(move.state == 'posted' for move in self):
+            self.env['refill.card']._check_may_hand_out()
+        return super().write(vals)
 
     def _post(self, soft=True):
         posted = super()._post(soft)

@@ -13,6 +13,17 @@ REQUIRED = (
 )
 # Who chooses these answers for where the cards are accepted.
 MADE = {'refill_card_source', 'refill_card_company_ids'}
+# What the cards of a month that are made to order have in common.
+MADE_TO_ORDER = {
+    'refill_card_price',
+    'refill_card_currency_id',
+    'refill_card_works',
+    'refill_card_prefix',
+    'refill_card_valid_months',
+    'refill_card_alphabet',
+    'refill_card_company_ids',
+    'refill_card_layout_id',
+}
 # Beside these, what draft lines take from the product.
 TAXES = {'is_refill_card', 'refill_card_taxed', 'taxes_id', 'company_id'}
 
@@ -209,6 +220,9 @@ class ProductTemplate(models.Model):
         res = super().write(vals)
         if TAXES & vals.keys():
             self._set_refill_card_taxes()
+        if MADE_TO_ORDER & vals.keys():
+            # sudo: whoever manages products need not manage cards
+            self.env['refill.card.series'].sudo()._finish_made_to_order(self)
         if 'is_refill_card' in vals:
             changed._recompute_refill_card_drafts()
         return res

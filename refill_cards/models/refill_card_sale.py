@@ -31,6 +31,7 @@ class RefillCard(models.Model):
                     ('reserved_line_id', '=', False),
                     ('used_on', '=', False),
                     ('state', 'in', ['inactive', 'active']),
+                    ('sending_id', '=', False),  # whoever got the e-mail knows the code
                 ]
             )
             & ~self._get_over_domain()
@@ -151,7 +152,8 @@ class RefillCard(models.Model):
                 ('terms', '=', 'sold'),
                 ('used_on', '=', False),
                 ('invoice_line_id', '!=', False),
-                ('holder_id', '=', customer.id),
+                ('holder_id', 'in', [customer.id, False]),
+                ('invoice_line_id.company_id', 'child_of', line.company_id.root_id.id),
                 ('series_id.price', '=', line.product_id.refill_card_price),
                 ('series_id.currency_id', '=', line.product_id.refill_card_currency_id.id),
             ]
@@ -178,30 +180,31 @@ class RefillCard(models.Model):
         :param str reference: what the events share.
         """
         move, domain = line.move_id, self._get_reserved_domain(line)
-        partner = move.commercial_partner_id
+        holder_id = move.commercial_partner_id.id or None  # a receipt may name nobody
         came_back = domain & Domain('disable_reason', '=', 'returned')
         self._restore(came_back, disable_reason=None, reference=reference)
         note = self.env._("Sold by %(invoice)s", invoice=move.name)
-        self._log(domain=domain, note=note, partner_id=partner.id, reference=reference)
+        self._log(domain=domain, note=note, partner_id=holder_id, reference=reference)
+        self._set_working(line, domain, reference)
         self._set_terms(
             domain,
             terms='sold',
-            holder_id=partner.id,
+            holder_id=holder_id,
             handed_out_on=move.date,
             invoice_line_id=line.id,
             reserved_line_id=None,
         )
-        self._set_working(line, reference)
 
     @api.model
-    def _set_working(self, line, reference):
-        """Let the cards that a line sold work, or wait until it is paid."""
-        sold = Domain('invoice_line_id', 'in', line.ids)
+    def _set_working(self, line, domain, reference):
+        """Let cards that a line sells work, or wait until it is paid."""
         works = line.move_id.refill_card_works or line.product_id.refill_card_works
+        if line.refill_card_payment:  # of the cards that it sold before
+            works = 'paid'
         if works == 'confirmed':
-            self._activate(sold, reference)
+            self._activate(domain, reference)
         elif works == 'paid':
-            self._deactivate(sold, reference)
+            self._deactivate(domain, reference)
         line.refill_card_payment = works == 'paid' and 'open'
 
     @api.model
@@ -245,6 +248,9 @@ class RefillCard(models.Model):
             disable_reason='returned',
             **values,
         )
+        # As long as they are not paid nobody has them enabled.
+        unpaid = domain & Domain('disable_reason', '=', 'unpaid')
+        self._set_terms(unpaid, disable_reason='returned')
         # The others, which those are no more.
         self._log(domain=domain, note=note, partner_id=holder, reference=reference)
         self._set_terms(domain, **values)

@@ -110,6 +110,15 @@ class RefillCardSeries(models.Model):
         return made
 
     @api.model
+    def _finish_made_to_order(self, products):
+        """Have cards that are ordered from now on made in new series.
+
+        :param product.template products: which changed.
+        """
+        domain = [('product_id', 'in', products.ids), ('made_in', '!=', False)]
+        self.with_context(active_test=False).search(domain).made_in = False
+
+    @api.model
     def _add_to_month(self, product, company, count):
         """Add cards to this month's series of the product, a new one when there is none.
 

@@ -50,7 +50,8 @@ class RefillCardSeries(models.Model):
         self.invalidate_recordset(['company_ids'])
         series_sudo = self.sudo()
         left = series_sudo.quantity - moved
-        series_sudo.write({'quantity': left, 'generated': left})
+        # No more are made to order in it: their numbers would be those of the cards that moved.
+        series_sudo.write({'quantity': left, 'generated': left, 'made_in': False})
         values = {
             'quantity': moved,
             'generated': moved,
