@@ -77,8 +77,8 @@ class TestPaid(SaleCommon):
             line.refill_card_payment = 'paid'
         with self.assertRaises(AccessError):
             self._draft(line={'refill_card_payment': 'paid'})
-        invoice.with_user(self.accountant).write({'payment_state': 'paid'})
-        self.env.flush_all()
+        with self.assertRaises(UserError), self.env.cr.savepoint():
+            invoice.with_user(self.accountant).write({'payment_state': 'paid'})
         self._assert_states(cards, 'inactive', 'inactive')
 
     def test_a_write_off_or_a_bad_debt_is_an_activity_instead(self):
