@@ -1,8 +1,13 @@
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command, Domain
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from .test_sale import SaleCommon
+
+MADE = 'odoo.addons.refill_cards.refill_cards.models.refill_card_series_made'
 
 
 @tagged('post_install', '-at_install')
@@ -199,9 +204,52 @@ class TestSaleDoors(SaleCommon):
         self._credit(invoice)
         self.assertEqual((cards.disable_reason, cards.terms), ('returned', False))
 
+    def test_a_card_whose_day_is_over_is_not_in_stock(self):
+        series = self._stock(1)
+        self.env.flush_all()
+        self.env.cr.execute(SQL("UPDATE refill_card SET valid_till = '2020-01-01'"))
+        self.env.invalidate_all()
+        self.assertEqual(series.card_ids.state, 'active')
+        with self.assertRaisesRegex(UserError, "missing"):
+            self._sell()
+
+    def test_no_card_is_sold_at_a_price_below_zero(self):
+        self._stock(1)
+        draft = self._draft(price=-5)
+        draft.write({'invoice_line_ids': [Command.create({'name': "Other", 'price_unit': 100})]})
+        with self.assertRaisesRegex(UserError, "below zero"):
+            draft.action_post()
+
+    def test_cards_that_another_credit_note_names_are_not_taken(self):
+        self._stock(1)
+        invoice = self._sell()
+        named = self._draft(move_type='out_refund')
+        chosen = Domain('id', 'in', self._get_cards(invoice).ids)
+        self.env['refill.card']._reserve(named.invoice_line_ids, chosen)
+        with self.assertRaisesRegex(UserError, "only 0 of these"), self.env.cr.savepoint():
+            self._credit(invoice)
+        named.action_post()
+
+    def test_cards_that_another_company_issued_are_not_sold_whoever_chose_them(self):
+        abroad = self._new_user(
+            'abroad', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        cards = self._stock(1, user=abroad, currency_id=self.company.currency_id.id).card_ids
+        draft = self._draft()
+        self.env['refill.card']._reserve(draft.invoice_line_ids, Domain('id', 'in', cards.ids))
+        with self.assertRaisesRegex(UserError, "another company"):
+            draft.action_post()
+
     # -------------------------------------------------------------------------
     # OWED
     # -------------------------------------------------------------------------
+
+    def test_the_oldest_sale_gets_its_cards_first(self):
+        first, second = self._draft(), self._draft()
+        for invoice in (first, second):
+            invoice.sudo().action_post()
+        self._supply()
+        self.assertEqual((len(self._get_cards(first)), len(self._get_cards(second))), (1, 0))
 
     def _supply(self):
         self._stock(1)
@@ -259,6 +307,19 @@ class TestSaleDoors(SaleCommon):
                 self.assertRecordValues(self._get_cards(invoice).series_id, [expected])
                 invoice.button_draft()
                 invoice.unlink()
+
+    def test_cards_that_wait_for_money_are_made_inactive(self):
+        product = self._make_product(refill_card_source='made', refill_card_works='paid')
+        cards = self._get_cards(self._sell(product=product))
+        self.assertTrue(cards.series_id.activation_required)
+        self.assertEqual(cards.state, 'inactive')
+
+    def test_a_series_that_is_full_is_followed_by_another(self):
+        product = self._make_product(refill_card_source='made')
+        with patch(f'{MADE}.MAX_QUANTITY', 3):
+            cards = self._get_cards(self._sell(2, product=product))
+            cards |= self._get_cards(self._sell(5, product=product))
+        self.assertEqual(cards.series_id.mapped('quantity'), [3, 3, 1])
 
     def test_cards_are_ordered_after_some_moved_to_a_series_of_their_own(self):
         product = self._make_product(refill_card_source='made')
