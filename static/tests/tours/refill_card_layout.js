@@ -1,13 +1,13 @@
 import { registry } from "@web/core/registry";
 
-const PREVIEW = ".o_field_widget[name=preview] img";
+const PREVIEW = ".o_form_view .o_field_widget[name=preview] img";
 let preview;
 
 registry.category("web_tour.tours").add("refill_card_layout", {
     url: "/odoo/refill-card-layouts",
     steps: () => [
         {
-            trigger: ".o_data_row:first .o_data_cell[name=name]",
+            trigger: ".o_kanban_record:first:has(img)",
             run: "click",
         },
         {

@@ -61,6 +61,11 @@ function seriesSteps() {
         ...["open_cards", "edit", "print", "export"].map((name) =>
             fits(`button[name=action_${name}]`),
         ),
+        {
+            content: "A bar shows the states, and tells them",
+            trigger:
+                ".o_data_row [role=img][aria-label*='Used: 1 (33 %)'][aria-label*='Active: 2']",
+        },
         ...group("Status", "Ready"),
         ...group("Layout", "(1)"),
         ...group("Prefix", "QUICK"),
