@@ -53,6 +53,7 @@ from . import (
     test_product,
     test_redeem,
     test_redeem_tour,
+    test_report,
     test_rights,
     test_sale,
     test_sale_doors,

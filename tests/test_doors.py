@@ -89,6 +89,7 @@ class DoorsCase(RefillCardCommon):
             card,
             self.env['refill.card.agreement'].create({'partner_id': self.stranger.id}),
             card.series_id,
+            self.env['refill.card.report'].browse(card.id),
             self.used.sudo().event_ids[:1],
             self.env['refill.card.attempt'].search([], limit=1),
             self.env['refill.card.lockout'].search([], limit=1),
@@ -166,6 +167,7 @@ class TestModels(DoorsCase):
             {'clerk': 'sr', 'manager': 'srwucl', 'their manager': 'cl'},
         ),
         'refill.card.lockout': ({'origin': 'x'}, {'manager': 'sr'}),
+        'refill.card.report': ({'name': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.sending': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.series': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
     }
@@ -323,6 +325,7 @@ class TestMethods(DoorsCase):
         ('refill.card.generate', 'action_generate'): 'manager',
         ('refill.card.lockout', 'action_unlock'): 'manager',
         ('refill.card.redeem', 'action_redeem'): 'clerk',
+        ('refill.card.report', 'action_open_card'): 'clerk',
         ('refill.card.return', 'action_return'): 'manager',
         ('refill.card.sell', 'action_sell'): 'manager',
         ('refill.card.send', 'action_send'): 'manager',

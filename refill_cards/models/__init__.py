@@ -69,6 +69,7 @@ from . import (
     refill_card_operations,
     refill_card_ranges,
     refill_card_redemption,
+    refill_card_report,
     refill_card_reseller,
     refill_card_reseller_stock,
     refill_card_sale,

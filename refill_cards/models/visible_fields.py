@@ -35,8 +35,11 @@ class _Visible(fields.Field):
         if model.env.su or not self.companies:
             return []
         ids = model.env.companies.ids
-        shown = Domain.OR(Domain(path, 'in', ids) for path in self.companies)
-        return [self._exists(model, SQL.identifier(alias, 'id'), shown)]
+        if any('.' in path for path in self.companies):
+            shown = Domain.OR(Domain(path, 'in', ids) for path in self.companies)
+            return [self._exists(model, SQL.identifier(alias, 'id'), shown)]
+        own = (model._field_to_sql(alias, path) for path in self.companies)
+        return [SQL("(%s)", SQL(" OR ").join(SQL("%s IN %s", path, tuple(ids)) for path in own))]
 
     def _exists(self, model, id_, domain):
         """Return the condition that the domain holds for the record with this id.
