@@ -40,7 +40,7 @@ class AccountMove(models.Model):
         res = super().write(vals)
         if vals['state'] == 'posted':
             others._hand_out_refill_cards()
-        elif vals['state'] == 'cancel':
+        elif about_cards and vals['state'] == 'cancel':
             about_cards._release_refill_card_reservations()
         return res
 
