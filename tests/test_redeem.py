@@ -369,7 +369,7 @@ class TestRedeem(RefillCardCommon):
         self._redeem(card)
         self.assertIn("already used", self._wizard(self.clerk, card, self.stranger).refusal)
 
-    def test_redeeming_costs_six_queries_more_than_a_payment_of_the_bank(self):
+    def test_redeeming_costs_hardly_more_queries_than_a_payment_of_the_bank(self):
         cards = self._generate(2).card_ids.sudo()
         codes = cards.mapped('code')
         customers = self.env['res.partner'].create([{'name': "A"}, {'name': "B"}])
@@ -398,4 +398,4 @@ class TestRedeem(RefillCardCommon):
                 work(number)
                 self.env.flush_all()
             counts.append(self.cr.sql_log_count - before)
-        self.assertLessEqual(counts[1], counts[0] + 6, counts)
+        self.assertLessEqual(counts[1], counts[0] + 8, counts)

@@ -99,7 +99,7 @@ class AccountMoveLine(models.Model):
         comodel_name='res.partner',
         readonly=True,
         copy=False,
-        groups=fields.NO_ACCESS,
+        groups='base.group_system',  # as Privacy Lookup looks for persons everywhere
         index='btree_not_null',
         ondelete='restrict',
     )
