@@ -101,8 +101,10 @@ class RefillCardReport(models.Model):
             'partner_id': SQL("card.partner_id"),
             'used_company_id': SQL("card.used_company_id"),
             'channel': SQL(
-                "(SELECT event.channel FROM refill_card_event event"
+                "CASE WHEN card.payment_id IS NOT NULL THEN"
+                " (SELECT event.channel FROM refill_card_event event"
                 " WHERE event.payment_id = card.payment_id AND event.new_state = 'used' LIMIT 1)"
+                " END"
             ),
             'handed_out_on': SQL("card.handed_out_on"),
             'used_on': SQL("card.used_on"),
