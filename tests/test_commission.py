@@ -1,6 +1,7 @@
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 from odoo.tests import tagged
+from odoo.tools import html2plaintext
 
 from .test_settle import SettleCommon
 
@@ -55,6 +56,9 @@ class TestCommission(SettleCommon):
             ],
         )
         self.assertNotIn(self.accountant.partner_id, bill.message_partner_ids)
+        note = html2plaintext("".join(invoice.message_ids.mapped('body')))
+        self.assertIn("was made for the commission", note)
+        self.assertIn(bill.display_name, note)
         bill.with_user(self.accountant).action_post()
         tax_account = self.tax.invoice_repartition_line_ids.account_id
         self._assert_entry(

@@ -135,7 +135,14 @@ class AccountMove(models.Model):
             }
 
         bill, problem = self._make_bill(self.company_id, prepare)
-        if not bill:
+        if bill:
+            note = self.env._(
+                "%(bill)s was made for the commission. Once it is confirmed, Net Commission nets"
+                " both.",
+                bill=bill._get_html_link(),
+            )
+            self.message_post(body=note)
+        else:
             self._schedule_refill_card_activity(
                 self.env._("Make the bill for the commission"), problem
             )
