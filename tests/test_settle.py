@@ -3,6 +3,7 @@ from lxml import etree
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command, Date
 from odoo.tests import Form, tagged
+from odoo.tools import format_date
 from odoo.tools.safe_eval import safe_eval
 
 from .common import RefillCardCommon
@@ -597,8 +598,11 @@ class TestSettle(SettleCommon):
         form.day = self.today
         for text in ("Kiosk", "50.00"):
             self.assertIn(text, form.preview)
-        form.day = Date.subtract(self.today, days=1)
-        self.assertIn("Nothing is owed", form.preview)
+        yesterday = Date.subtract(self.today, days=1)
+        form.day = yesterday
+        day = format_date(self.env(user=self.accountant), yesterday)
+        self.assertIn(f"Nothing is owed till {day}", form.preview)
+        self.assertIn("Nothing is owed of the periods", Form(windows).preview)
 
     def test_only_accountants_who_manage_cards_settle(self):
         self._redeem(self._consign())

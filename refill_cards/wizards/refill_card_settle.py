@@ -58,7 +58,8 @@ class RefillCardSettle(models.TransientModel):
                 rows = []
             window.draft_count = len(rows)
             window.preview = self.env['ir.qweb']._render(
-                'refill_cards.refill_card_settle_preview', {'rows': rows}
+                'refill_cards.refill_card_settle_preview',
+                {'rows': rows, 'day': window.partner_ids and format_date(self.env, window.day)},
             )
 
     def _get_owed(self):
