@@ -430,7 +430,7 @@ class TestSale(SaleCommon):
                 series = self._stock(2)
                 invoice = self._sell(2)
                 self._redeem(series.card_ids[0])
-                with self.assertRaisesRegex(UserError, "used"), self.env.cr.savepoint():
+                with self.assertRaisesRegex(UserError, "were used"), self.env.cr.savepoint():
                     take_back(invoice)
                 self.assertEqual(invoice.state, 'posted')
                 self.assertEqual(series.card_ids.mapped('terms'), ['sold', 'sold'])

@@ -272,7 +272,7 @@ class RefillCard(models.Model):
         if used:
             raise UserError(
                 self.env._(
-                    "%(used)s of the %(count)s cards of %(invoice)s were used: it stays confirmed."
+                    "Cards of %(invoice)s were used (%(used)s of %(count)s): it stays confirmed."
                     " Take back those that were not used, with Return Cards.",
                     used=format_count(self.env, used),
                     count=format_count(self.env, self.search_count(sold)),
