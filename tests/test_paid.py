@@ -254,7 +254,7 @@ class TestPaid(SaleCommon):
             self.assertEqual(invoice.payment_state, 'not_paid')
             self._assert_states(cards, 'used', 'disabled', 'disabled')
             self.assertEqual(cards[1:].mapped('disable_reason'), ['lost', 'unpaid'])
-            self.assertIn("1 cards were used", invoice.activity_ids.note)
+            self.assertIn("used while the invoice was paid: 1", invoice.activity_ids.note)
             self._pay(invoice)
             self._assert_states(cards, 'used', 'disabled', 'active')
             self.assertFalse(cards[2].disable_reason)

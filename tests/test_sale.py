@@ -89,7 +89,7 @@ class TestSale(SaleCommon):
 
     def test_too_few_cards_are_not_sold(self):
         self._stock(2)
-        self._assert_not_sold("1 cards are missing", self._draft(3))
+        self._assert_not_sold(r"cards are missing \(1\)", self._draft(3))
 
     def test_no_half_card_and_no_negative_one_is_sold(self):
         self._stock(2)
@@ -580,6 +580,11 @@ class TestSale(SaleCommon):
         payment = self._redeem(card, self.buyer)
         invoice = self._sell()
         self.assertEqual(invoice.payment_state, 'not_paid')
+        preview = self._generate_card()._preview_redemption(self.buyer, self.company)
+        [(name, _amount, _currency, reason)] = preview['open']
+        self.assertEqual(
+            (name, reason), (invoice.name, "Refill cards are not paid by refill cards.")
+        )
         credit = payment.move_id.line_ids.filtered('credit')
         with self.assertRaisesRegex(UserError, "not paid by refill cards"), self.env.cr.savepoint():
             invoice.js_assign_outstanding_line(credit.id)

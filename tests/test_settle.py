@@ -144,6 +144,15 @@ class TestSettle(SettleCommon):
         )
         self.assertEqual(self._get_balance(self.settlement_account), 0)
 
+    def test_a_day_that_was_typed_stays_whoever_owes(self):
+        windows = self.env['refill.card.settle'].with_user(self.accountant)
+        with Form(windows) as window:
+            proposed = window.day
+            window.day = self.today
+            window.partner_ids.add(self.reseller)
+            self.assertEqual(window.day, self.today)
+        self.assertLess(proposed, self.today)
+
     def test_cards_sold_by_activation_are_billed_on_the_liability(self):
         cards = self._consign(3, activation_required=True)
         cards[:2].with_user(self.accountant)._activate()

@@ -63,8 +63,7 @@ class AccountMoveLine(models.Model):
 
         Invoices, and what was booked on the customer's account without one, such as an opening
         balance or a sale at the counter. Payments and statement lines are no debts: they were paid
-        out to the customer and wait for the document behind them. What was billed for cards is paid
-        by money.
+        out to the customer and wait for the document behind them.
 
         :rtype: odoo.fields.Domain
         """
@@ -81,19 +80,13 @@ class AccountMoveLine(models.Model):
                 ('move_id.reversed_entry_id.origin_payment_id', '=', False),
             ]
         )
-        # Cards are not sold for cards.
-        about_cards = Domain('move_id.line_ids.refill_card_role', '!=', False)
-        return (
-            (invoices | entries)
-            & ~about_cards
-            & Domain(
-                [
-                    ('parent_state', '=', 'posted'),
-                    ('account_id.account_type', '=', 'asset_receivable'),
-                    ('reconciled', '=', False),
-                    ('balance', '>', 0),
-                ]
-            )
+        return (invoices | entries) & Domain(
+            [
+                ('parent_state', '=', 'posted'),
+                ('account_id.account_type', '=', 'asset_receivable'),
+                ('reconciled', '=', False),
+                ('balance', '>', 0),
+            ]
         )
 
     @api.model
@@ -129,6 +122,8 @@ class AccountMoveLine(models.Model):
             )
         if not self.partner_id.refill_card_pay_invoices:
             return self.env._("The customer keeps prepaid credit on the account.")
+        if self.move_id._is_about_refill_cards():
+            return self.env._("Refill cards are not paid by refill cards.")
         if self.move_id.payment_state == 'blocked':
             return self.env._("Its payment is blocked.")
         return None

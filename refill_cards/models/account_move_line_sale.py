@@ -34,7 +34,7 @@ class AccountMoveLine(models.Model):
         if missing and not is_automatic:
             raise UserError(
                 self.env._(
-                    "%(line)s: %(missing)s cards are missing. Generate cards of %(price)s for"
+                    "%(line)s: cards are missing (%(missing)s). Generate cards of %(price)s for"
                     " sale, or sell fewer.",
                     line=self._describe_refill_cards(count),
                     missing=format_count(self.env, missing),

@@ -192,8 +192,8 @@ class AccountMove(models.Model):
                 move._schedule_refill_card_activity(
                     self.env._("Refill cards are owed"),
                     self.env._(
-                        "%(count)s cards were sold when there were too few. Generate cards for"
-                        " sale: then these are handed out by themselves.",
+                        "Cards that were sold when there were too few: %(count)s. Generate cards"
+                        " for sale, and these are handed out by themselves.",
                         count=format_count(self.env, owed),
                     ),
                 )
@@ -214,7 +214,7 @@ class AccountMove(models.Model):
         """:param int count: how many cards that were owed were handed out now."""
         self.message_post(
             body=self.env._(
-                "%(count)s cards that were owed were handed out.",
+                "Cards that were owed and are handed out now: %(count)s.",
                 count=format_count(self.env, count),
             )
         )

@@ -121,7 +121,7 @@ class AccountMove(models.Model):
                 self._schedule_refill_card_activity(
                     self.env._("Refill cards were used, and their invoice is not paid any more"),
                     self.env._(
-                        "%(count)s cards were used while the invoice was paid. The others are"
+                        "Cards that were used while the invoice was paid: %(count)s. The others are"
                         " disabled until it is paid again.",
                         count=format_count(self.env, used),
                     ),

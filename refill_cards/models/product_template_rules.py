@@ -244,6 +244,11 @@ class ProductTemplate(models.Model):
             for fname in FROZEN & vals.keys()
         )
 
+    @api.onchange('is_refill_card', 'refill_card_taxed')
+    def _onchange_refill_card_taxes(self):
+        if self.is_refill_card and not self.refill_card_taxed:
+            self.taxes_id = self.env.company.root_id.refill_card_tax_id
+
     def _set_refill_card_taxes(self):
         """Give the products that are not taxed at sale the tax of each company for such cards.
 

@@ -43,7 +43,10 @@ class RefillCard(models.Model):
         stock = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for series, by_terms in counts.items():
             by_state = by_terms.get('consigned', {})
-            if count := by_state.get('inactive', 0) + by_state.get('active', 0):
+            count = by_state.get('inactive', 0)
+            if not series.activation_required:  # else it was paid for once it works
+                count += by_state.get('active', 0)
+            if count:
                 entry = stock[series.company_id][series.currency_id]
                 entry[0] += count
                 entry[1] += count * series.price

@@ -47,7 +47,9 @@ class RefillCardSettle(models.TransientModel):
             if len(partner := window.partner_ids._origin) == 1:
                 agreements = agreements._get(partner, company)
             yesterday = company._get_refill_card_day() - timedelta(days=1)
-            window.day = agreements._get_last_day(yesterday)
+            # A day that somebody typed stays.
+            if window.day in (False, agreements.browse()._get_last_day(yesterday)):
+                window.day = agreements._get_last_day(yesterday)
 
     @api.depends('partner_ids', 'day', 'company_id')
     def _compute_preview(self):
