@@ -46,7 +46,7 @@ class TestSettleAtOnce(ConcurrencyCase):
                         self.company_id,
                     )
                 )
-        super()._remove_cards()
+        return super()._remove_cards()
 
     def _open_window(self):
         values = {'partner_ids': [self.holder_id], 'day': Date.to_string(Date.today())}

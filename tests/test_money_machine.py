@@ -82,7 +82,8 @@ class MoneyOfCards(RuleBasedStateMachine):
         reseller = (case.by_use, case.by_activation, case.buyer)[second]
         if action == 'invoice':
             for step in steps:
-                self._try(step, lambda s=step: self._change_invoice(index, s))
+                if self.invoices.exists():
+                    self._try(step, lambda s=step: self._change_invoice(index, s))
             return
         active = self.cards.filtered(lambda card: card.state == 'active') or self.cards
         function = {
@@ -138,8 +139,6 @@ class MoneyOfCards(RuleBasedStateMachine):
 
     def _change_invoice(self, index, what):
         self.invoices = self.invoices.exists()
-        if not self.invoices:
-            raise UserError("none")
         move = self.invoices[index % len(self.invoices)].with_user(self.case.accountant)
         move = move.with_company(move.company_id)
         {

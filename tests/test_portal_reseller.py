@@ -415,7 +415,7 @@ class TestResellerActivates(ResellerCommon):
         cards = self.env.registry['refill.card']
 
         def fail(_cards, **kwargs):
-            raise UserError("No.")
+            raise UserError(self.env._("No."))
 
         with patch.object(cards, '_activate', fail):
             self.assertEqual(self._get_told(self._activate(card.name)), "No.")

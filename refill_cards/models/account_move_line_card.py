@@ -86,7 +86,7 @@ class AccountMoveLine(models.Model):
 
         By Odoo's own discount lines, which follow whatever changes.
         """
-        super()._compute_discount_allocation_needed()
+        res = super()._compute_discount_allocation_needed()
         for line in self.filtered(lambda line: line.refill_card_role == 'sale'):
             line.discount_allocation_needed = line._prepare_refill_card_discount()
         # Odoo adds up the values of lines that share an account, key by key.
@@ -105,6 +105,7 @@ class AccountMoveLine(models.Model):
                 )
                 for key, values in needed.items()
             }
+        return res
 
     def _prepare_refill_card_discount(self):
         """Return the discount lines that the line needs, False when it needs none.

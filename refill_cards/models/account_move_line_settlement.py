@@ -135,12 +135,13 @@ class AccountMoveLine(models.Model):
 
     @api.depends('display_type', 'refill_card_role')
     def _compute_discount_allocation_key(self):
-        super()._compute_discount_allocation_key()
+        res = super()._compute_discount_allocation_key()
         for line in self:
             if line.discount_allocation_key and line.refill_card_role == 'settlement':
                 line.discount_allocation_key = frozendict(
                     {**line.discount_allocation_key, 'refill_card_role': 'settlement'}
                 )
+        return res
 
     @api.depends('refill_card_role', 'price_subtotal', 'refill_card_booked')
     def _compute_discount_allocation_needed(self):
@@ -149,13 +150,14 @@ class AccountMoveLine(models.Model):
         The discount that was agreed on goes to an account of its own. What was debited at other
         exchange rates is cleared by a pair of lines in the company's currency alone.
         """
-        super()._compute_discount_allocation_needed()
+        res = super()._compute_discount_allocation_needed()
         for line in self:
             if line._is_refill_card_settlement() and line.move_id.is_sale_document():
                 line.discount_allocation_needed = {
                     **line._prepare_settlement_discount(),
                     **line._prepare_settlement_exchange(),
                 } or False
+        return res
 
     def _prepare_settlement_discount(self):
         """Return the discount lines that the line needs.

@@ -36,12 +36,14 @@ class AccountMove(models.Model):
         return res
 
     def _tell_cards_supplied(self, count):
-        super()._tell_cards_supplied(count)
+        res = super()._tell_cards_supplied(count)
         self._follow_refill_card_payment()
+        return res
 
     def _take_refill_cards_back(self):
-        super()._take_refill_cards_back()
+        res = super()._take_refill_cards_back()
         self.line_ids.filtered('refill_card_payment').refill_card_payment = False
+        return res
 
     def _follow_refill_card_payment(self):
         """Let cards work once their invoice is paid, and no longer when it is open again.

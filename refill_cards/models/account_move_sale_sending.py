@@ -45,13 +45,15 @@ class AccountMove(models.Model):
         return posted
 
     def _tell_cards_supplied(self, count):
-        super()._tell_cards_supplied(count)
+        res = super()._tell_cards_supplied(count)
         self._send_refill_cards()
+        return res
 
     def _apply_refill_card_payment(self, lines, payment):
-        super()._apply_refill_card_payment(lines, payment)
+        res = super()._apply_refill_card_payment(lines, payment)
         if payment == 'paid':
             self._send_refill_cards()
+        return res
 
     def _send_refill_cards(self):
         """Send the cards that work and were not sent: one e-mail an invoice, with one PDF.

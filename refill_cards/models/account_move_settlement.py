@@ -56,7 +56,7 @@ class AccountMove(models.Model):
     # -------------------------------------------------------------------------
 
     def _prepare_refill_cards(self, is_automatic):
-        super()._prepare_refill_cards(is_automatic)
+        res = super()._prepare_refill_cards(is_automatic)
         for move in self.filtered(lambda move: move._get_settlement_lines()):
             if any(line.refill_card_role == 'sale' for line in move.line_ids):
                 raise UserError(
@@ -69,25 +69,29 @@ class AccountMove(models.Model):
                 move._check_takes_settlement_back(original)
             elif move.is_sale_document():
                 move._check_settlement_claims()
+        return res
 
     def _hand_out_refill_cards(self):
-        super()._hand_out_refill_cards()
+        res = super()._hand_out_refill_cards()
         for move in self.filtered(lambda move: move._get_settlement_lines()):
             if original := move._get_settlement_taken_back():
                 original._get_settlement_lines()._release_refill_card_claims()
             elif move.is_sale_document():
                 self.env['refill.card']._bill_reserved(move._get_settlement_lines())
+        return res
 
     def _take_refill_cards_back(self):
-        super()._take_refill_cards_back()
+        res = super()._take_refill_cards_back()
         for move in self.filtered(lambda move: move._get_settlement_lines()):
             move._check_settlement_stands_alone()
             if move.is_sale_document():
                 self.env['refill.card']._reserve_billed(move._get_settlement_lines())
+        return res
 
     def _release_refill_card_reservations(self):
-        super()._release_refill_card_reservations()
+        res = super()._release_refill_card_reservations()
         self._get_settlement_lines()._release_refill_card_claims()
+        return res
 
     def _get_settlement_taken_back(self):
         """Return the settlement that the credit note takes back, empty when it is none such.

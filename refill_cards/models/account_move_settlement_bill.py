@@ -42,10 +42,10 @@ class AccountMove(models.Model):
         for move in self.filtered(lambda move: move.is_sale_document()):
             move._make_refill_card_commission_bill()
             move._make_refill_card_company_bill()
-        super()._hand_out_refill_cards()
+        return super()._hand_out_refill_cards()
 
     def _take_refill_cards_back(self):
-        super()._take_refill_cards_back()
+        res = super()._take_refill_cards_back()
         for move in self:
             if posted := move.refill_card_bill_ids.filtered(lambda bill: bill.state == 'posted'):
                 raise UserError(
@@ -58,6 +58,7 @@ class AccountMove(models.Model):
                     )
                 )
             move._drop_refill_card_bills()
+        return res
 
     def _drop_refill_card_bills(self):
         """Delete the draft bills of the invoices; those that had a number once are cancelled."""
@@ -82,7 +83,7 @@ class AccountMove(models.Model):
             'mail_create_nosubscribe': True,
             'refill_card_settling': Settling(),
         }
-        moves = self.env['account.move'].with_user(SUPERUSER_ID).with_context(context)
+        moves = self.env(user=SUPERUSER_ID, context=context)['account.move']
         try:
             with self.env.cr.savepoint():
                 return moves.create(

@@ -23,11 +23,12 @@ class AccountMove(models.Model):
         return moves
 
     def _hand_out_refill_cards(self):
-        super()._hand_out_refill_cards()
+        res = super()._hand_out_refill_cards()
         for move in self.filtered(lambda move: move.is_sale_document()):
             is_settlement = move._get_settlement_lines() and not move._get_settlement_taken_back()
             if is_settlement and not move._get_refill_card_statements():
                 move._attach_refill_card_statement()
+        return res
 
     def _get_refill_card_statements(self):
         """Return the files that are attached.

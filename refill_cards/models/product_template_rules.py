@@ -1,7 +1,7 @@
 from dateutil.relativedelta import relativedelta
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 
 # What the cards that were sold by a product say.
 FROZEN = {'is_refill_card', 'refill_card_price', 'refill_card_currency_id'}
@@ -258,12 +258,12 @@ class ProductTemplate(models.Model):
         if not products:
             return
         # sudo: the taxes of all companies
-        taxes = self.env['res.company'].sudo().search([]).root_id.refill_card_tax_id
+        taxes = self.env['res.company'].sudo().search(Domain.TRUE).root_id.refill_card_tax_id
         for product in products:
             company = product.company_id.root_id
             own = taxes.filtered(lambda tax, c=company: not c or tax.company_id == c)
             if product.taxes_id != own:
-                super(ProductTemplate, product).write({'taxes_id': [Command.set(own.ids)]})
+                product.write({'taxes_id': [Command.set(own.ids)]})
 
     def _recompute_refill_card_drafts(self):
         """Let the lines of drafts follow a product that becomes a refill card, or is none more."""

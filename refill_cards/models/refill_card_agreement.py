@@ -38,7 +38,7 @@ class RefillCardAgreement(models.Model):
         " account. With a commission they sell as an agent: they owe the face value, and bill you"
         " for their work.",
     )
-    percent = fields.Float(string="Percent", digits=(5, 2), help="Of the face value.")
+    percent = fields.Float(digits=(5, 2), help="Of the face value.")
     settled_by = fields.Selection(
         selection=[
             ('series', "Activation where cards need it, else use"),

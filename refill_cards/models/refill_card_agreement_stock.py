@@ -35,7 +35,7 @@ class RefillCardAgreement(models.Model):
         :return: the counts by price and currency's id.
         :rtype: dict[refill.card.agreement, dict[tuple[float, int], int]]
         """
-        cards, agreements = self.env['refill.card'], self.search([])
+        cards, agreements = self.env['refill.card'], self.search(Domain.TRUE)
         had = (
             Domain('holder_id', 'in', agreements.filtered('stock_minimum').partner_id.ids)
             & Domain('terms', 'in', ['consigned', 'sold'])

@@ -40,9 +40,10 @@ class RefillCardSeries(models.Model):
         self._generate_cards(count)
 
     def _generate_cards(self, count):
-        super()._generate_cards(count)
+        res = super()._generate_cards(count)
         if self.state == 'ready':
             self._supply_owed_cards()
+        return res
 
     @api.model
     def _supply_owed_cards(self):

@@ -13,7 +13,6 @@ class RefillCardChoose(models.TransientModel):
     move_id = fields.Many2one(comodel_name='account.move', readonly=True)
     line_id = fields.Many2one(
         comodel_name='account.move.line',
-        string="Line",
         domain="[('move_id', '=', move_id), ('refill_card_role', '=', 'sale')]",
     )
     chosen = fields.Char(string="Chosen so Far", compute='_compute_chosen')
