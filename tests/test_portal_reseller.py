@@ -413,12 +413,13 @@ class TestResellerActivates(ResellerCommon):
     def test_a_failure_is_told_and_changes_nothing(self):
         card = self._generate_consigned(1)
         cards = self.env.registry['refill.card']
+        problem = "No."
 
         def fail(_cards, **kwargs):
-            raise UserError(self.env._("No."))
+            raise UserError(problem)
 
         with patch.object(cards, '_activate', fail):
-            self.assertEqual(self._get_told(self._activate(card.name)), "No.")
+            self.assertEqual(self._get_told(self._activate(card.name)), problem)
         self.assertEqual(card.state, 'inactive')
 
 

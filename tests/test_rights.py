@@ -232,7 +232,8 @@ class TestRights(RefillCardCommon):
                 lambda menu: menu.parent_id == self.env.ref('refill_cards.menu_refill_cards')
             ),
             self.env.ref('refill_cards.menu_refill_card_redeem')
-            + self.env.ref('refill_cards.menu_refill_card'),
+            + self.env.ref('refill_cards.menu_refill_card')
+            + self.env.ref('refill_cards.menu_refill_card_reporting'),
         )
 
     def test_the_accountants_menus_stay(self):

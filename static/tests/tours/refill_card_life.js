@@ -138,7 +138,7 @@ registry.category("web_tour.tours").add("refill_card_life", {
         },
         {
             content: "What will happen is said before",
-            trigger: ".modal .alert:contains('is cancelled')",
+            trigger: ".modal .alert:contains('is reversed today')",
         },
         {
             trigger: ".modal .o_field_widget[name=reason] input",
