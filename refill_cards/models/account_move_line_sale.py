@@ -45,9 +45,9 @@ class AccountMoveLine(models.Model):
                     ),
                 )
             )
+        self.refill_cards_owed = missing
         if missing:  # others may only just hold them
             self.env['refill.card.series']._supply_owed_cards()
-        self.refill_cards_owed = missing
         series = cards._get_reserved_series(self)
         self.refill_card_series_id = series if len(series) == 1 and not missing else False
 

@@ -260,7 +260,8 @@ class RefillCard(models.Model):
         """:raise UserError: when a card was used, or returned, that lines of an invoice sold."""
         sold = Domain('invoice_line_id', 'in', lines.ids)
         expected = sum(line._get_refill_card_count() - line.refill_cards_owed for line in lines)
-        if self.search_count(sold) != round(expected):
+        count = self.search_count(sold)
+        if count != round(expected):
             raise UserError(
                 self.env._(
                     "A credit note took back cards of %(invoice)s: it stays confirmed. Take back"
@@ -275,7 +276,7 @@ class RefillCard(models.Model):
                     "Cards of %(invoice)s were used (%(used)s of %(count)s): it stays confirmed."
                     " Take back those that were not used, with Return Cards.",
                     used=format_count(self.env, used),
-                    count=format_count(self.env, self.search_count(sold)),
+                    count=format_count(self.env, count),
                     invoice=lines.move_id.display_name,
                 )
             )
