@@ -274,12 +274,9 @@ class AccountMoveLine(models.Model):
     def _changes_frozen(self, vals):
         """Return whether writing these values changes what a posted line says."""
         customer = self.move_id.partner_id.commercial_partner_id
-        return any(
-            self._fields[name].convert_to_cache(value, self, validate=False)
-            != self._fields[name].convert_to_cache(self[name], self)
-            for name, value in vals.items()
-            if name != 'partner_id' or value != customer.id  # who belongs to somebody else now
-        )
+        if vals.get('partner_id') == customer.id:  # who belongs to somebody else now
+            vals = {name: value for name, value in vals.items() if name != 'partner_id'}
+        return self._would_change(vals)
 
     def _completes_refill_cards(self):
         """Return whether the line is about cards, or the discount of one that is."""

@@ -102,18 +102,14 @@ class AccountMoveLine(models.Model):
 
     def _check_refill_card_settlement_unchanged(self, vals):
         """:raise UserError: when the values differ from what the settlement says."""
-        for name, value in vals.items():
-            field = self._fields[name]
-            if field.convert_to_cache(value, self, validate=False) != field.convert_to_cache(
-                self[name], self
-            ):
-                raise UserError(
-                    self.env._(
-                        "%(invoice)s bills cards that were used: neither the lines about them nor"
-                        " the customer or currency are changed. Delete it, and settle again.",
-                        invoice=self.move_id.display_name,
-                    )
+        if self._would_change(vals):
+            raise UserError(
+                self.env._(
+                    "%(invoice)s bills cards that were used: neither the lines about them nor the"
+                    " customer or currency are changed. Delete it, and settle again.",
+                    invoice=self.move_id.display_name,
                 )
+            )
 
     # -------------------------------------------------------------------------
     # WHAT A SETTLEMENT BOOKS

@@ -147,11 +147,7 @@ class AccountMove(models.Model):
         """:raise UserError: when a confirmed invoice would say something else to its cards."""
         # sudo: whoever writes
         for move in self.sudo().filtered(lambda move: move.state == 'posted'):
-            if any(
-                move._fields[name].convert_to_cache(value, move, validate=False)
-                != move._fields[name].convert_to_cache(move[name], move)
-                for name, value in vals.items()
-            ):
+            if move._would_change(vals):
                 for line in move.line_ids.filtered('refill_card_role')[:1]:
                     raise UserError(line._get_refill_card_frozen_sentence())
 

@@ -28,11 +28,7 @@ class AccountMove(models.Model):
         if names and not Settling.is_under_way(self.env):
             # sudo: whoever writes
             for move in self.sudo().filtered(lambda move: move._get_settlement_lines()):
-                if any(
-                    move._fields[name].convert_to_cache(vals[name], move, validate=False)
-                    != move._fields[name].convert_to_cache(move[name], move)
-                    for name in names
-                ):
+                if move._would_change({name: vals[name] for name in names}):
                     raise UserError(
                         self.env._(
                             "%(invoice)s bills what %(debtor)s owes for refill cards: it is for"

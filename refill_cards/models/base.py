@@ -47,6 +47,14 @@ class Base(models.AbstractModel):
                     self._check_text(condition.field_expr, text)
         return super()._search(domain, *args, **kwargs)
 
+    def _would_change(self, vals):
+        """Return whether writing these values would change the record: clients send others, too."""
+        return any(
+            self._fields[fname].convert_to_cache(value, self, validate=False)
+            != self._fields[fname].convert_to_cache(self[fname], self)
+            for fname, value in vals.items()
+        )
+
     @api.model
     def _check_storable(self, vals):
         """:raise UserError: when a text or a picture among the values cannot be stored."""
