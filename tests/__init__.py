@@ -38,6 +38,7 @@ from . import (
     test_life_tour,
     test_low_stock,
     test_money_machine,
+    test_movements,
     test_operations,
     test_paid,
     test_payment,

@@ -1,5 +1,5 @@
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from odoo import models
 from odoo.exceptions import ValidationError
@@ -12,6 +12,7 @@ class Booking(NamedTuple):
     """What of an entry matters to the cards."""
 
     state: str
+    date: Any  # datetime.date
     journal_id: int
     company_id: int
     payment_id: int
@@ -172,6 +173,7 @@ class AccountMove(models.Model):
     def _get_booking(self):
         return Booking(
             self.state,
+            self.date,
             self.journal_id.id,
             self.company_id.id,
             self.origin_payment_id.id,
@@ -238,8 +240,17 @@ class AccountMove(models.Model):
             )
         )._follow_refill_card_entries(change)
         for entry in changed | affected._get_posted_reversals():
+            before = change.bookings.get(entry.id)
             if entry.state == 'posted':
-                entry._check_refill_card_origin(change.bookings.get(entry.id))
+                entry._check_refill_card_origin(before)
+            if before and before.date != entry.date:
+                entry._follow_refill_card_day()
+
+    def _follow_refill_card_day(self):
+        """Let the history of cards follow an entry that has another day now."""
+        events = self.env['refill.card.event']
+        events._date_movements(self.origin_payment_id, 'redeemed', self.date)
+        events._date_movements(self.reversed_entry_id.origin_payment_id, 'given_back', self.date)
 
     def _check_refill_card_state_by_button(self, change):
         """:raise ValidationError: when somebody wrote the bare state of an entry."""

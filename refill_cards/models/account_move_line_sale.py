@@ -119,7 +119,8 @@ class AccountMoveLine(models.Model):
             supplied = self.env['refill.card.series']._supply(line, line.refill_cards_owed)
             if supplied:
                 cards = self.env['refill.card']
-                cards._sell_reserved(line, cards._next_reference())
+                day = line.company_id._get_refill_card_day()
+                cards._sell_reserved(line, cards._next_reference(), day)
                 line.refill_cards_owed -= supplied
                 line.move_id._tell_cards_supplied(supplied)
             if not self.env['ir.cron']._commit_progress(1):

@@ -6,7 +6,14 @@ from ..wording import format_count
 from .product_template import WORKS
 
 # What stays of a confirmed invoice that cards follow, beside its lines.
-FROZEN = {'move_type', 'partner_id', 'payment_state', 'refill_card_works'}
+FROZEN = {
+    'date',
+    'invoice_date',
+    'move_type',
+    'partner_id',
+    'payment_state',
+    'refill_card_works',
+}
 
 
 class AccountMove(models.Model):
@@ -89,7 +96,7 @@ class AccountMove(models.Model):
                 if move.move_type == 'out_refund':
                     cards._return_reserved(line, reference)
                 else:
-                    cards._sell_reserved(line, reference)
+                    cards._sell_reserved(line, reference, move.date)
             move._tell_cards_owed()
 
     def _take_refill_cards_back(self):

@@ -243,7 +243,14 @@ class AccountPayment(models.Model):
     def _release_refill_cards(self):
         """Disable the cards of payments that no longer count; running it again changes nothing."""
         for payment in self.filtered('refill_card_ids'):
-            payment.refill_card_ids._release()
+            payment.refill_card_ids._release(payment._get_refill_card_day_taken_back())
+
+    def _get_refill_card_day_taken_back(self):
+        """Return on which day the payment counts no more: what was reversed counted till then.
+
+        :rtype: datetime.date
+        """
+        return (self.move_id._get_posted_reversals()[:1] or self.move_id or self).date
 
     def _take_back(self, reason):
         """Take back the payment of a card.

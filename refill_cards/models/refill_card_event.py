@@ -142,19 +142,18 @@ class RefillCardEvent(models.Model):
 
     @api.model
     def _name_payment(self, card, payment):
-        """Let the history of a card's use tell by which payment.
+        """Let the history of a card's use tell by which payment, and when that is in the books.
 
         In SQL: history is only added to, and the payment is made once the card is used.
         """
         self.env.cr.execute(
             SQL(
-                "UPDATE refill_card_event SET payment_id = %s"
+                "UPDATE refill_card_event SET payment_id = %s, accounting_date = %s"
                 " WHERE card_id = %s AND new_state = 'used' AND payment_id IS NULL",
-                payment.id,
-                card.id,
+                *(payment.id, payment.move_id.date, card.id),
             )
         )
-        self.invalidate_model(['payment_id'], flush=False)
+        self.invalidate_model(['payment_id', 'accounting_date'], flush=False)
 
     def write(self, vals):
         """:raise UserError: whatever is written; history is only added to."""

@@ -146,7 +146,7 @@ class RefillCard(models.Model):
         used = self._change_state(
             'used',
             channel=channel,
-            event={**self._prepare_use_values(), **use},
+            event={**self._prepare_movement('redeemed'), **use},
             wait=False,
             partner_id=partner.id,
             used_on=fields.Datetime.now(),
@@ -346,12 +346,15 @@ class RefillCard(models.Model):
             for debt, reason in reasons.items()
         ]
 
-    def _release(self):
-        """Disable a used card whose payment was taken back in the books."""
+    def _release(self, day):
+        """Disable a used card whose payment was taken back in the books.
+
+        :param datetime.date day: on which it counts no more there.
+        """
         self._change_state(
             'disabled',
             channel='accounting',
-            event=self._prepare_use_values(),
+            event={**self._prepare_movement('given_back'), 'accounting_date': day},
             disable_reason='payment',
             payment_id=None,
         )
@@ -378,12 +381,15 @@ class RefillCard(models.Model):
             self.sudo().partner_id, self.sudo().used_company_id
         )
         payment = card_sudo.payment_id
+        undone = card_sudo._prepare_use_values()
+        if payment:  # else it was taken back before
+            undone = card_sudo._prepare_movement('given_back')
         # The card first, so that the payment finds none to disable.
         with self.env['account.move']._correcting_refill_card_books():
             card_sudo._change_state(
                 'expired' if card_sudo._is_over(partner_sudo, company_sudo) else 'active',
                 note=reason,
-                event=card_sudo._prepare_use_values(),
+                event=undone,
                 disable_reason=None,
                 partner_id=None,
                 used_on=None,
@@ -392,6 +398,9 @@ class RefillCard(models.Model):
                 payment_id=None,
             )
             payment._take_back(reason)
+        if payment:
+            day = payment._get_refill_card_day_taken_back()
+            self.env['refill.card.event']._date_movements(payment, 'given_back', day)
 
     def _check_undoable(self):
         """:raise UserError: when the card is not used.

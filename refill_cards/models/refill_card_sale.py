@@ -173,24 +173,26 @@ class RefillCard(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def _sell_reserved(self, line, reference):
+    def _sell_reserved(self, line, reference, day):
         """Hand out the cards that are kept for a line, once its invoice is confirmed.
 
         :param account.move.line line: of the invoice.
         :param str reference: what the events share.
+        :param datetime.date day: of the invoice; of cards that were owed, when they are there.
         """
         move, domain = line.move_id, self._get_reserved_domain(line)
         holder_id = move.commercial_partner_id.id or None  # a receipt may name nobody
         came_back = domain & Domain('disable_reason', '=', 'returned')
         self._restore(came_back, disable_reason=None, reference=reference)
         note = self.env._("Sold by %(invoice)s", invoice=move.name)
-        self._log(domain=domain, note=note, partner_id=holder_id, reference=reference)
+        movement = self._get_movement('sold', day, move)
+        self._log(domain=domain, note=note, partner_id=holder_id, reference=reference, **movement)
         self._set_working(line, domain, reference)
         self._set_terms(
             domain,
             terms='sold',
             holder_id=holder_id,
-            handed_out_on=move.date,
+            handed_out_on=day,
             invoice_line_id=line.id,
             reserved_line_id=None,
         )
@@ -210,8 +212,11 @@ class RefillCard(models.Model):
     @api.model
     def _return_reserved(self, line, reference):
         """Take back the cards that are kept for the line of a credit note."""
-        note = self.env._("Returned by %(note)s", note=line.move_id.name)
-        self._return(self._get_reserved_domain(line), note, reference, reserved_line_id=None)
+        move = line.move_id
+        note = self.env._("Returned by %(note)s", note=move.name)
+        movement = self._get_movement('returned', move.date, move)
+        domain = self._get_reserved_domain(line)
+        self._return(domain, note, reference, movement, reserved_line_id=None)
 
     @api.model
     def _return_sold(self, line, reference):
@@ -222,13 +227,17 @@ class RefillCard(models.Model):
         """
         note = self.env._("%(invoice)s was taken back", invoice=line.move_id.name)
         domain = Domain('invoice_line_id', 'in', line.ids)
-        self._return(domain, note, reference, reserved_line_id=line.id)
+        # It counts no more, not even on its own day.
+        day = SQL("(SELECT handed_out_on FROM refill_card WHERE id = card.id)")
+        movement = self._get_movement('returned', day, line.move_id)
+        self._return(domain, note, reference, movement, reserved_line_id=line.id)
 
     @api.model
-    def _return(self, domain, note, reference, **values):
+    def _return(self, domain, note, reference, movement, **values):
         """Put cards back into stock; what works is disabled, as others may know its code.
 
         :param odoo.fields.Domain domain: which cards.
+        :param dict movement: what their events tell about that, see :meth:`_get_movement`.
         :param values: further columns, see :meth:`_set_terms`.
         """
         holder = SQL("(SELECT holder_id FROM refill_card WHERE id = card.id)")
@@ -244,7 +253,7 @@ class RefillCard(models.Model):
             domain=domain & Domain('state', '=', 'active'),
             note=note,
             reference=reference,
-            event={'partner_id': holder},
+            event={'partner_id': holder, **movement},
             disable_reason='returned',
             **values,
         )
@@ -252,7 +261,7 @@ class RefillCard(models.Model):
         unpaid = domain & Domain('disable_reason', '=', 'unpaid')
         self._set_terms(unpaid, disable_reason='returned')
         # The others, which those are no more.
-        self._log(domain=domain, note=note, partner_id=holder, reference=reference)
+        self._log(domain=domain, note=note, partner_id=holder, reference=reference, **movement)
         self._set_terms(domain, **values)
 
     @api.model

@@ -7,9 +7,9 @@ class RefillCard(models.Model):
     _inherit = 'refill.card'
 
     @api.model
-    def _sell_reserved(self, line, reference):
+    def _sell_reserved(self, line, reference, day):
         self._keep_serials(line)
-        return super()._sell_reserved(line, reference)
+        return super()._sell_reserved(line, reference, day)
 
     @api.model
     def _return_reserved(self, line, reference):

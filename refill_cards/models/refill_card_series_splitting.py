@@ -65,6 +65,7 @@ class RefillCardSeries(models.Model):
         new._set_companies(companies, reference)
         note = new._get_companies_note()
         cards_sudo._log(domain=domain, note=note, reference=reference)
+        cards_sudo._log_moved(domain, new, reference)
         cards_sudo._set_series(domain, new)
         for series in self + new:
             series._log_move(self, new, moved, reference)

@@ -18,18 +18,26 @@ class RefillCard(models.Model):
         if state not in ('inactive', 'active') or 'terms' in kwargs:
             return super()._change_state(state, note=note, event=event, **kwargs)
         if state == 'active':
-            terms, condition = 'sold', self._get_sold_by_activation()
+            terms, condition, movement = 'sold', self._get_sold_by_activation(), 'sold'
             told = self.env._("Sold by activation")
         else:
-            terms, condition = 'consigned', self._get_sale_taken_back()
+            terms, condition, movement = 'consigned', self._get_sale_taken_back(), 'returned'
             told = self.env._("On consignment again")
-        event = event or {}
+        event, day = event or {}, self.env.company._get_refill_card_day()
+        movement = self._get_movement(movement, day)
         changed = SQL("card.terms IS DISTINCT FROM card.old_terms")
         return super()._change_state(
             state,
             note=SQL("CASE WHEN %s THEN %s ELSE %s END", changed, told, note),
             event={
                 **event,
+                **{
+                    column: SQL(
+                        "CASE WHEN %s THEN %s ELSE %s END", changed, value, event.get(column)
+                    )
+                    for column, value in movement.items()
+                    if value is not None
+                },
                 'partner_id': SQL(
                     "CASE WHEN %s THEN card.holder_id ELSE %s END", changed, event.get('partner_id')
                 ),
@@ -37,7 +45,7 @@ class RefillCard(models.Model):
             terms=SQL("CASE WHEN %s THEN %s ELSE card.terms END", condition, terms),
             handed_out_on=SQL(
                 "CASE WHEN %s THEN %s ELSE card.handed_out_on END",
-                *(condition, self.env.company._get_refill_card_day()),
+                *(condition, day),
             ),
             **kwargs,
         )
