@@ -47,6 +47,7 @@
         'refill_cards/wizards/refill_card_send_views.xml',
         'refill_cards/wizards/refill_card_settle_views.xml',
         # Views, then the menus that open them.
+        'refill_cards/views/refill_card_dashboard_views.xml',
         'refill_cards/views/refill_card_views.xml',
         'refill_cards/views/refill_card_report_views.xml',
         'refill_cards/views/refill_card_layout_views.xml',

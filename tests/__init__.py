@@ -23,6 +23,7 @@ from . import (
     test_concurrency_terms,
     test_credit,
     test_credit_limit,
+    test_dashboard,
     test_day,
     test_doors,
     test_entry,

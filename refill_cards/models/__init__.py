@@ -44,6 +44,7 @@ from . import (
     refill_card_attempt,
     refill_card_bought,
     refill_card_companies_mixin,
+    refill_card_dashboard,
     refill_card_deletion,
     refill_card_delivery,
     refill_card_drawing,

@@ -18,6 +18,18 @@ class RefillCardAgreement(models.Model):
 
     # The face values of which the salesperson was told, as pairs of price and currency's id.
     told_low = fields.Json(copy=False, groups=fields.NO_ACCESS)
+    is_low = fields.Boolean(
+        string="Low on Cards",
+        compute='_compute_is_low',
+        compute_sudo=True,
+        store=True,
+        help="Whether the reseller had too few cards of a face value when this was last looked at.",
+    )
+
+    @api.depends('told_low', 'stock_minimum')
+    def _compute_is_low(self):
+        for agreement in self:
+            agreement.is_low = bool(agreement.told_low and agreement.stock_minimum)
 
     @api.model
     def _cron_low_stock(self):

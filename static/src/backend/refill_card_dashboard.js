@@ -1,0 +1,164 @@
+/* global Chart */
+
+import { Component, onWillStart, useEffect, useRef, useState } from "@odoo/owl";
+import { loadBundle } from "@web/core/assets";
+import { cookie } from "@web/core/browser/cookie";
+import { getColor, getCustomColor } from "@web/core/colors/colors";
+import { formatDate } from "@web/core/l10n/dates";
+import { _t } from "@web/core/l10n/translation";
+import { registry } from "@web/core/registry";
+import { useService } from "@web/core/utils/hooks";
+import { formatInteger } from "@web/views/fields/formatters";
+import { Layout } from "@web/search/layout";
+import { standardActionServiceProps } from "@web/webclient/actions/action_service";
+
+const { DateTime } = luxon;
+
+const ICONS = {
+    active: "fa-ticket",
+    used: "fa-check-circle",
+    expiring: "fa-hourglass-half",
+    owed: "fa-balance-scale",
+    to_settle: "fa-handshake-o",
+    low_stock: "fa-battery-quarter",
+    refused: "fa-ban",
+    exports: "fa-download",
+};
+
+/** How many cards were redeemed on each of the last days, as bars, and as a table. */
+export class RefillCardDays extends Component {
+    static template = "refill_cards.RefillCardDays";
+    static props = { days: Array, open: Function };
+
+    setup() {
+        this.canvasRef = useRef("canvas");
+        onWillStart(() => loadBundle("web.chartjs_lib"));
+        useEffect(
+            () => {
+                const chart = new Chart(this.canvasRef.el, this.config);
+                return () => chart.destroy();
+            },
+            () => [this.props.days],
+        );
+    }
+
+    get rows() {
+        return this.props.days.map((each) => ({
+            ...each,
+            title: formatDate(DateTime.fromISO(each.day)),
+            number: formatInteger(each.count),
+            worth: each.amounts.join(", "),
+        }));
+    }
+
+    get summary() {
+        const total = this.props.days.reduce((sum, { count }) => sum + count, 0);
+        return _t("Bars of the cards redeemed on each of %(days)s days, in all %(total)s", {
+            days: this.props.days.length,
+            total: formatInteger(total),
+        });
+    }
+
+    get config() {
+        const { rows } = this;
+        const scheme = cookie.get("color_scheme");
+        const text = getCustomColor(scheme, "#111827", "#E4E4E4");
+        const grid = getCustomColor(scheme, "rgba(0,0,0,.1)", "rgba(255,255,255,.15)");
+        const open = ([element]) => element && this.props.open(rows[element.index]);
+        return {
+            type: "bar",
+            data: {
+                labels: rows.map(({ day }) =>
+                    DateTime.fromISO(day).toLocaleString({ day: "numeric", month: "short" }),
+                ),
+                datasets: [
+                    {
+                        data: rows.map(({ count }) => count),
+                        backgroundColor: getColor(0, scheme, "sm"),
+                        borderRadius: 3,
+                    },
+                ],
+            },
+            options: {
+                maintainAspectRatio: false,
+                animation: false,
+                onClick: (ev, elements) => open(elements),
+                onHover: ({ native }, elements) => {
+                    native.target.style.cursor = elements.length ? "pointer" : "";
+                },
+                interaction: { mode: "index", intersect: false },
+                plugins: {
+                    legend: { display: false },
+                    tooltip: {
+                        displayColors: false,
+                        callbacks: {
+                            title: ([{ dataIndex }]) => rows[dataIndex].title,
+                            label: ({ dataIndex }) => [
+                                _t("Cards: %s", rows[dataIndex].number),
+                                ...rows[dataIndex].amounts,
+                            ],
+                        },
+                    },
+                },
+                scales: {
+                    x: {
+                        grid: { display: false },
+                        ticks: { color: text, maxRotation: 0, autoSkipPadding: 12 },
+                    },
+                    y: {
+                        beginAtZero: true,
+                        suggestedMax: 4,
+                        grid: { color: grid },
+                        border: { display: false },
+                        ticks: {
+                            color: text,
+                            precision: 0,
+                            callback: (value) => formatInteger(value),
+                        },
+                    },
+                },
+            },
+        };
+    }
+}
+
+/** What the menu opens with: tiles that open the list of what they count, and the last days. */
+export class RefillCardDashboard extends Component {
+    static template = "refill_cards.RefillCardDashboard";
+    static components = { Layout, RefillCardDays };
+    static props = { ...standardActionServiceProps };
+
+    setup() {
+        this.orm = useService("orm");
+        this.action = useService("action");
+        this.state = useState({ status: "loading", figures: null });
+        this.icons = ICONS;
+        this.display = { controlPanel: {} };
+        this.load();
+    }
+
+    async load() {
+        this.state.status = "loading";
+        try {
+            const figures = await this.orm.silent.call("refill.card.dashboard", "get_figures");
+            Object.assign(this.state, { figures, status: figures.is_any ? "ready" : "empty" });
+        } catch {
+            this.state.status = "error";
+        }
+    }
+
+    open(action) {
+        return this.action.doAction(action);
+    }
+
+    openDay({ domain, title }) {
+        const { days_action } = this.state.figures;
+        return this.open({ ...days_action, domain, name: `${days_action.name}: ${title}` });
+    }
+
+    generate() {
+        return this.open("refill_cards.refill_card_generate_action");
+    }
+}
+
+registry.category("actions").add("refill_card_dashboard", RefillCardDashboard);
