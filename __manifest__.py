@@ -41,6 +41,8 @@
         'refill_cards/wizards/refill_card_hand_out_views.xml',
         'refill_cards/wizards/refill_card_redeem_views.xml',
         'refill_cards/wizards/refill_card_return_views.xml',
+        'refill_cards/wizards/refill_card_roll_forward_views.xml',
+        'refill_cards/wizards/refill_card_roll_forward_templates.xml',
         'refill_cards/wizards/refill_card_sell_views.xml',
         'refill_cards/wizards/refill_card_undo_views.xml',
         'refill_cards/wizards/refill_card_export_wizard_views.xml',

@@ -57,6 +57,7 @@ from . import (
     test_redeem_tour,
     test_report,
     test_rights,
+    test_roll_forward,
     test_sale,
     test_sale_doors,
     test_sale_sending,

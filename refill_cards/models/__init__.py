@@ -10,6 +10,7 @@ from . import (
     account_move_line_credit,
     account_move_line_credit_entries,
     account_move_line_credit_use,
+    account_move_line_owed,
     account_move_line_sale,
     account_move_line_serials,
     account_move_line_settlement,

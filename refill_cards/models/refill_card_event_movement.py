@@ -1,3 +1,5 @@
+from typing import Any, NamedTuple
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -12,7 +14,7 @@ MOVEMENTS = [
     ('moved_in', "Moved from another series"),
     ('moved_out', "Moved to another series"),
 ]
-# What of it is owed to whoever has a card from then on, or no more.
+# By each, whether a card is owed from then on, or no more.
 SIGNS = {
     'opening': 1,
     'sold': 1,
@@ -24,6 +26,17 @@ SIGNS = {
     'moved_in': 1,
     'moved_out': -1,
 }
+
+
+class Movements(NamedTuple):
+    """How many cards of a series moved in the same way."""
+
+    series: Any  # refill.card.series
+    movement: str
+    used_company: Any  # res.company: where they were redeemed
+    has_document: bool  # whether an entry of its own booked it
+    counts: tuple[int, int]  # before a period, and until its end
+    balances: tuple[float, float]  # in the company's currency; zero where that is the cards' own
 
 
 class RefillCardEvent(models.Model):
@@ -56,7 +69,8 @@ class RefillCardEvent(models.Model):
     )
 
     _movement_idx = models.Index(
-        "(series_id, movement, accounting_date) INCLUDE (terms, used_company_id, balance)"
+        "(series_id, movement, accounting_date)"
+        " INCLUDE (terms, used_company_id, move_id, balance)"
         " WHERE movement IS NOT NULL"
     )
 
@@ -81,3 +95,87 @@ class RefillCardEvent(models.Model):
             )
         )
         self.invalidate_model(['accounting_date'], flush=False)
+
+    @api.model
+    def _sum_movements(self, company, first, last):
+        """Add up by which movements a company owes something for cards, and owes it no more.
+
+        What is redeemed on consignment, or was given away, is owed by others.
+
+        :param res.company company: a root company; its branches count along.
+        :param datetime.date first: the first day of the period.
+        :param datetime.date last: its last day.
+        :rtype: list[Movements]
+        """
+        self.flush_model()
+        companies, series = self.env['res.company'], self.env['refill.card.series']
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT series_id, movement, used_company_id, move_id IS NOT NULL,
+                       ARRAY[COUNT(*) FILTER (WHERE accounting_date < %(first)s), COUNT(*)],
+                       ARRAY[COALESCE(SUM(balance) FILTER (WHERE accounting_date < %(first)s), 0),
+                             COALESCE(SUM(balance), 0)]
+                  FROM refill_card_event
+                 WHERE series_id = ANY(%(series_ids)s) AND movement IS NOT NULL
+                   AND accounting_date <= %(last)s
+                   AND (movement NOT IN ('redeemed', 'given_back')
+                        OR terms IS NULL OR terms = 'sold')
+                 GROUP BY 1, 2, 3, 4
+                """,
+                first=first,
+                last=last,
+                series_ids=self._get_issued_series(company).ids,
+            )
+        )
+        return [
+            Movements(
+                series.browse(series_id),
+                movement,
+                companies.browse(used_company_id or []),
+                has_document,
+                tuple(counts),
+                tuple(map(float, balances)),
+            )
+            for series_id, movement, used_company_id, has_document, counts, balances in rows
+        ]
+
+    @api.model
+    def _get_issued_series(self, company):
+        """Return all series that a root company and its branches issued.
+
+        :rtype: refill.card.series
+        """
+        # sudo: what is owed does not depend on which branches the reader chose
+        all_series = self.env['refill.card.series'].sudo().with_context(active_test=False)
+        return all_series.search([('company_id', 'child_of', company.id)], order='id')
+
+    @api.model
+    def _sum_supplied_later(self, company, day):
+        """Add up the cards that were sold till a day, and handed out after it.
+
+        :param res.company company: a root company.
+        :param datetime.date day: the day.
+        :return: the count, and the value in the company's currency where the cards have another.
+        :rtype: list[tuple[refill.card.series, int, float]]
+        """
+        series = self.env['refill.card.series']
+        return [
+            (series.browse(series_id), int(count), float(balance))
+            for series_id, count, balance in self.env.execute_query(
+                SQL(
+                    """
+                    SELECT event.series_id, SUM(sign.sign),
+                           COALESCE(SUM(sign.sign * event.balance), 0)
+                      FROM refill_card_event event
+                      JOIN account_move move ON move.id = event.move_id
+                      JOIN (VALUES ('sold', 1), ('returned', -1)) AS sign (movement, sign)
+                        ON sign.movement = event.movement
+                     WHERE event.series_id = ANY(%s) AND event.accounting_date > %s
+                       AND move.date <= %s AND move.move_type IN ('out_invoice', 'out_receipt')
+                     GROUP BY event.series_id
+                    """,
+                    *(self._get_issued_series(company).ids, day, day),
+                )
+            )
+        ]

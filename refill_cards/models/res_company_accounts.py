@@ -127,6 +127,29 @@ class ResCompany(models.Model):
         root = self.root_id
         return self.env['account.account'].union(*(root[fname] for fname in ACCOUNT_TYPES))
 
+    def _get_refill_card_liability_accounts(self):
+        """Return the accounts on which the company ever owed something for cards.
+
+        :rtype: account.account
+        """
+        # sudo: what is owed there does not depend on who looks
+        lines = self.env['account.payment.method.line'].sudo().with_context(active_test=False)
+        return lines.search(
+            [
+                ('payment_method_id.code', '=', 'refill_card'),
+                ('journal_id.company_id', 'child_of', self.root_id.id),
+            ]
+        ).payment_account_id
+
+    def _get_refill_card_branches(self):
+        """Return the company and its branches, which share its books.
+
+        :rtype: res.company
+        """
+        # sudo: whichever of them the user chose
+        companies = self.sudo().with_context(active_test=False)
+        return companies.search([('id', 'child_of', self.root_id.id)])
+
     def _get_refill_card_account(self, fname):
         """Return the account of the root company, which branches use too.
 

@@ -1,0 +1,196 @@
+from datetime import timedelta
+
+from dateutil.relativedelta import relativedelta
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import format_date
+
+
+class RefillCardRollForward(models.TransientModel):
+    """What a company owes to holders of cards, on any day, beside what its ledger says."""
+
+    _name = 'refill.card.roll.forward'
+    _description = "Owed for Refill Cards"
+
+    company_id = fields.Many2one(
+        comodel_name='res.company',
+        required=True,
+        default=lambda self: self.env.company.root_id,
+        domain="[('parent_id', '=', False), ('id', 'in', allowed_company_ids)]",
+    )
+    currency_id = fields.Many2one(related='company_id.currency_id')
+    date_from = fields.Date(
+        string="From",
+        required=True,
+        default=lambda self: self._get_last_month() + relativedelta(day=1),
+    )
+    date_to = fields.Date(string="To", required=True, default=lambda self: self._get_last_month())
+    line_ids = fields.One2many(
+        comodel_name='refill.card.roll.forward.line', inverse_name='roll_forward_id'
+    )
+    balance_line_ids = fields.One2many(
+        comodel_name='refill.card.roll.forward.line',
+        inverse_name='roll_forward_id',
+        domain=[('measure', '=', 'balance')],
+    )
+    amount_line_ids = fields.One2many(
+        comodel_name='refill.card.roll.forward.line',
+        inverse_name='roll_forward_id',
+        domain=[('measure', '=', 'amount')],
+    )
+    count_line_ids = fields.One2many(
+        comodel_name='refill.card.roll.forward.line',
+        inverse_name='roll_forward_id',
+        domain=[('measure', '=', 'count')],
+    )
+    reason_ids = fields.One2many(
+        comodel_name='refill.card.roll.forward.reason', inverse_name='roll_forward_id'
+    )
+    debtor_ids = fields.One2many(
+        comodel_name='refill.card.roll.forward.debtor', inverse_name='roll_forward_id'
+    )
+    shown = fields.Char(readonly=True, help="For which company and days the figures are.")
+    is_shown = fields.Boolean(compute='_compute_is_shown')
+    is_open = fields.Boolean(compute='_compute_is_open')
+    has_stated = fields.Boolean(compute='_compute_columns')
+    has_moved = fields.Boolean(compute='_compute_columns')
+    overdrawn = fields.Char(compute='_compute_columns')
+
+    @api.model
+    def _get_last_month(self):
+        """Return the last day of the month before this one.
+
+        :rtype: datetime.date
+        """
+        today = self.env.company._get_refill_card_day()
+        return today.replace(day=1) - timedelta(days=1)
+
+    @api.depends('company_id', 'date_from', 'date_to', 'shown')
+    def _compute_is_shown(self):
+        """Other days are chosen, and the figures are still those of before."""
+        for window in self:
+            window.is_shown = window.shown and window.shown == window._describe()
+
+    @api.depends('company_id', 'date_to')
+    def _compute_is_open(self):
+        for window in self:
+            company = window.company_id
+            journal = company._get_refill_card_method_line().journal_id
+            window.is_open = not (
+                window.date_to and company._get_violated_lock_dates(window.date_to, False, journal)
+            )
+
+    @api.depends('line_ids')
+    def _compute_columns(self):
+        for window in self:
+            counts = window.line_ids.filtered(lambda line: line.measure == 'count')
+            window.has_stated = any(counts.mapped('stated'))
+            window.has_moved = any(counts.mapped('moved'))
+            negative = counts.filtered(lambda line: line.series_id and line.end < 0)
+            window.overdrawn = ', '.join(negative.mapped('name'))
+
+    @api.constrains('date_from', 'date_to')
+    def _check_days(self):
+        for window in self:
+            if window.date_from > window.date_to:
+                raise ValidationError(self.env._("The period ends before it begins."))
+
+    @api.constrains('company_id')
+    def _check_company(self):
+        """:raise AccessError: when the user does not see the books of the whole company."""
+        for window in self:
+            if window.company_id not in self.env.companies or window.company_id.parent_id:
+                raise AccessError(
+                    self.env._(
+                        "%(company)s and its branches share their books: choose the main company"
+                        " among your companies.",
+                        company=window.company_id.sudo().root_id.name,  # sudo: to name it
+                    )
+                )
+
+    def _describe(self):
+        return f'{self.company_id.id} {self.date_from} {self.date_to}'
+
+    @api.model
+    def action_open(self):
+        """Open the report for the last month.
+
+        :rtype: dict
+        """
+        return self.create({}).action_show()
+
+    def action_show(self):
+        """Add up, and show what came out.
+
+        :rtype: dict
+        """
+        self.ensure_one()
+        self._check_days()
+        self._check_company()
+        self._fill()
+        self.shown = self._describe()
+        return {
+            'type': 'ir.actions.act_window',
+            'name': self.env._("Owed for Cards"),
+            'res_model': self._name,
+            'res_id': self.id,
+            'view_mode': 'form',
+            'target': 'current',
+        }
+
+    def action_print(self):
+        """Print what is shown.
+
+        :rtype: dict
+        """
+        self.action_show()
+        return self.env.ref('refill_cards.action_report_refill_card_roll_forward').report_action(
+            self
+        )
+
+    def action_export(self):
+        """Download what is shown as an Excel workbook.
+
+        :rtype: dict
+        """
+        self.action_show()
+        return {
+            'type': 'ir.actions.act_url',
+            'url': f'/web/content/{self._name}/{self.id}/xlsx?download=true'
+            '&filename_field=xlsx_name',
+            'target': 'download',
+        }
+
+    def _get_period(self):
+        return self.env._(
+            "%(first)s to %(last)s",
+            first=format_date(self.env, self.date_from),
+            last=format_date(self.env, self.date_to),
+        )
+
+    # -------------------------------------------------------------------------
+    # WHAT STANDS BEHIND A FIGURE
+    # -------------------------------------------------------------------------
+
+    def _get_events_action(self, name, domain):
+        action = self.env['ir.actions.act_window']._for_xml_id(
+            'refill_cards.refill_card_event_action'
+        )
+        return {**action, 'name': name, 'domain': domain, 'context': {}}
+
+    def _get_items_action(self, name, domain):
+        return {
+            'type': 'ir.actions.act_window',
+            'name': name,
+            'res_model': 'account.move.line',
+            'view_mode': 'list,form',
+            'domain': domain,
+        }
+
+    def _get_account_domain(self, accounts):
+        return [
+            ('account_id', 'in', accounts.ids),
+            ('company_id', 'in', self.company_id._get_refill_card_branches().ids),
+            ('parent_state', '=', 'posted'),
+            ('date', '<=', fields.Date.to_string(self.date_to)),
+        ]
