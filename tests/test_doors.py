@@ -134,6 +134,7 @@ class DoorsCase(RefillCardCommon):
             'refill.card.generate': {'quantity': 1},
             'refill.card.hand.out': {'card_ids': card.ids, 'holder_id': self.stranger.id},
             'refill.card.return': {'invoice_id': self.invoice.id},
+            'refill.card.roll.forward': {'date_from': Date.to_date('2020-01-01')},
             'refill.card.sell': {'card_ids': card.ids, 'partner_id': self.stranger.id},
             'refill.card.redeem': {'card_id': card.id, 'partner_id': self.stranger.id},
             'refill.card.send': {
@@ -181,10 +182,17 @@ class TestModels(DoorsCase):
         'refill.card.hand.out': 'manager',
         'refill.card.redeem': 'clerk',
         'refill.card.return': 'manager',
+        'refill.card.roll.forward': 'manager',
         'refill.card.sell': 'manager',
         'refill.card.send': 'manager',
         'refill.card.settle': 'manager',
         'refill.card.undo': 'manager',
+    }
+    # Made by a window, for whoever opened it, and changed by nobody.
+    FIGURES = {
+        'refill.card.roll.forward.debtor',
+        'refill.card.roll.forward.line',
+        'refill.card.roll.forward.reason',
     }
     ABSTRACT = {
         'refill.card.companies.mixin',
@@ -203,7 +211,11 @@ class TestModels(DoorsCase):
     def test_every_model_has_a_line(self):
         self._assert_all_have_a_line(
             {model._name for model in self._get_models()},
-            {**self.MODELS, **self.WINDOWS, **dict.fromkeys(self.ABSTRACT | self.SERVICES)},
+            {
+                **self.MODELS,
+                **self.WINDOWS,
+                **dict.fromkeys(self.ABSTRACT | self.SERVICES | self.FIGURES),
+            },
         )
 
     def test_every_model_for_every_role_of_either_company_by_every_door(self):
@@ -251,6 +263,14 @@ class TestModels(DoorsCase):
             return bool(self._do_and_undo(call))
         except UserError:
             return False
+
+    def test_figures_are_changed_by_nobody(self):
+        for model in self.FIGURES:
+            for role, user in self.users.items():
+                with self.subTest(model=model, role=role):
+                    records = self.env[model].with_user(user)
+                    for operation in ('create', 'write', 'unlink'):
+                        self.assertFalse(records.has_access(operation))
 
     def test_every_window_is_its_users_alone(self):
         card = self._make_one_of_each()['refill.card']
@@ -331,6 +351,13 @@ class TestMethods(DoorsCase):
         ('refill.card.redeem', 'action_redeem'): 'clerk',
         ('refill.card.report', 'action_open_card'): 'clerk',
         ('refill.card.return', 'action_return'): 'manager',
+        ('refill.card.roll.forward', 'action_export'): 'manager',
+        ('refill.card.roll.forward', 'action_open'): 'manager',
+        ('refill.card.roll.forward', 'action_print'): 'manager',
+        ('refill.card.roll.forward', 'action_show'): 'manager',
+        ('refill.card.roll.forward.debtor', 'action_open'): 'manager',
+        ('refill.card.roll.forward.line', 'action_open'): 'manager',
+        ('refill.card.roll.forward.reason', 'action_open'): 'manager',
         ('refill.card.sell', 'action_sell'): 'manager',
         ('refill.card.send', 'action_send'): 'manager',
         ('refill.card.sending', 'action_send_again'): 'manager',
@@ -458,6 +485,20 @@ class TestMethods(DoorsCase):
             ('res.users', 'unlink'): (self._new_user('leaver', 'base.group_user'),),
         }
 
+    def _make_figure(self, model, user):
+        report = self.env['refill.card.roll.forward'].with_user(user).sudo().create({})
+        values = {
+            'refill.card.roll.forward.debtor': {'partner_id': self.customer.id},
+            'refill.card.roll.forward.line': {'name': "x", 'measure': 'count', 'kind': 'series'},
+            'refill.card.roll.forward.reason': {
+                'name': "x",
+                'kind': 'reason',
+                'model': 'account.move',
+                'domain': [],
+            },
+        }[model]
+        return report.env[model].create({'roll_forward_id': report.id, **values})
+
     def _make_commission(self):
         """Return an invoice of an agent whose commission is confirmed."""
         agreement = {'partner_id': self.customer.id, 'kind': 'commission', 'percent': 10}
@@ -486,6 +527,8 @@ class TestMethods(DoorsCase):
     def _get_record(self, model, user):
         if model in TestModels.WINDOWS:
             return self._make_window(model, user, self.records['refill.card'])
+        if model in TestModels.FIGURES:
+            return self._make_figure(model, user)
         return self.records.get(model, self.env[model])
 
 
@@ -517,6 +560,7 @@ class TestRoutes(DoorsCase, HttpCase):
         ('refill.card.layout', 'background'): 'clerk',
         ('refill.card.layout', 'logo'): 'clerk',
         ('refill.card.layout', 'preview'): 'clerk',
+        ('refill.card.roll.forward', 'xlsx'): 'manager',
     }
 
     def _log_in(self, role):
@@ -571,6 +615,9 @@ class TestRoutes(DoorsCase, HttpCase):
         for role in ROLES:
             self._log_in(role)
             for (model, field), least in self.FILES.items():
+                if model in TestModels.WINDOWS:  # of whoever asks
+                    user = self.users[role]
+                    records[model] = self._make_window(model, user, records['refill.card'])
                 url = f'/web/content/{model}/{records[model].id}/{field}'
                 with self.subTest(model=model, field=field, role=role):
                     self.assertEqual(self.url_open(url).ok, ROLES.index(role) >= ROLES.index(least))

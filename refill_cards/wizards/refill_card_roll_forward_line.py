@@ -54,6 +54,7 @@ class RefillCardRollForwardLine(models.TransientModel):
         :rtype: dict
         """
         self.ensure_one()
+        self.check_access('read')
         window = self.roll_forward_id
         domain = [
             ('movement', '!=', False),
@@ -91,6 +92,7 @@ class RefillCardRollForwardReason(models.TransientModel):
         :rtype: dict
         """
         self.ensure_one()
+        self.check_access('read')
         if self.model == 'refill.card.event':
             return self.roll_forward_id._get_events_action(self.name, self.domain)
         return {
@@ -131,6 +133,7 @@ class RefillCardRollForwardDebtor(models.TransientModel):
         :rtype: dict
         """
         self.ensure_one()
+        self.check_access('read')
         window = self.roll_forward_id
         debtor = self.partner_id
         domain = [
