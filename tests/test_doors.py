@@ -10,7 +10,7 @@ from unittest.mock import Mock, patch
 from odoo import http
 from odoo.addons.http_routing.tests.common import MockRequest
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Date
+from odoo.fields import Command, Date
 from odoo.models import BaseModel
 from odoo.service.model import get_public_method
 from odoo.tests import HttpCase, tagged
@@ -133,6 +133,11 @@ class DoorsCase(RefillCardCommon):
             'refill.card.find': {'series_id': card.series_id.id, 'candidate_ids': card.ids},
             'refill.card.generate': {'quantity': 1},
             'refill.card.hand.out': {'card_ids': card.ids, 'holder_id': self.stranger.id},
+            'refill.card.opening': self._prepare_opening_values(card),
+            'refill.card.opening.line': {
+                'opening_id': self.env['refill.card.opening'].create({}).id,
+                'series_id': card.series_id.id,
+            },
             'refill.card.return': {'invoice_id': self.invoice.id},
             'refill.card.roll.forward': {'date_from': Date.to_date('2020-01-01')},
             'refill.card.sell': {'card_ids': card.ids, 'partner_id': self.stranger.id},
@@ -145,6 +150,14 @@ class DoorsCase(RefillCardCommon):
             'refill.card.settle': {'partner_ids': self.stranger.ids, 'day': Date.today()},
             'refill.card.undo': {'card_id': self.used.id, 'reason': "Wrong customer"},
         }[model]
+
+    def _prepare_opening_values(self, card):
+        line = {'series_id': card.series_id.id, 'sold_count': 1}
+        return {
+            'company_id': self.company.id,
+            'account_id': self.company_data['default_account_revenue'].id,
+            'line_ids': [Command.create(line)],
+        }
 
 
 @tagged('post_install', '-at_install')
@@ -180,6 +193,8 @@ class TestModels(DoorsCase):
         'refill.card.find': 'manager',
         'refill.card.generate': 'manager',
         'refill.card.hand.out': 'manager',
+        'refill.card.opening': 'manager',
+        'refill.card.opening.line': 'manager',
         'refill.card.redeem': 'clerk',
         'refill.card.return': 'manager',
         'refill.card.roll.forward': 'manager',
@@ -348,6 +363,7 @@ class TestMethods(DoorsCase):
         ('refill.card.find', 'action_open'): 'public',
         ('refill.card.generate', 'action_generate'): 'manager',
         ('refill.card.lockout', 'action_unlock'): 'manager',
+        ('refill.card.opening', 'action_state'): 'manager',
         ('refill.card.redeem', 'action_redeem'): 'clerk',
         ('refill.card.report', 'action_open_card'): 'clerk',
         ('refill.card.return', 'action_return'): 'manager',

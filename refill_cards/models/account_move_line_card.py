@@ -3,6 +3,8 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tools import float_compare, float_is_zero, frozendict
 from odoo.tools.sql import column_exists, create_column
 
+# The roles that do not follow from a product.
+MADE_BY_WINDOWS = ('settlement', 'opening')
 # What a posted line about cards says, and the discount lines that complete it.
 FROZEN = {
     'account_id',
@@ -20,6 +22,7 @@ FROZEN = {
     'product_uom_id',
     'quantity',
     'refill_card_role',
+    'refill_card_series_id',
     'tax_ids',
 }
 
@@ -30,15 +33,19 @@ class AccountMoveLine(models.Model):
     _inherit = 'account.move.line'
 
     refill_card_role = fields.Selection(
-        selection=[('sale', "Sale of Cards"), ('settlement', "Settlement of Cards")],
+        selection=[
+            ('sale', "Sale of Cards"),
+            ('settlement', "Settlement of Cards"),
+            ('opening', "Sold Before"),
+        ],
         string="About Refill Cards",
         compute='_compute_refill_card_role',
         store=True,
         precompute=True,
         readonly=False,
         copy=True,
-        help="What the line does: it sells cards, or takes them back in a credit note, or bills"
-        " what a debtor owes for cards.",
+        help="What the line does: it sells cards, or takes them back in a credit note, bills what a"
+        " debtor owes for cards, or says how many were sold before.",
     )
     refill_cards_owed = fields.Integer(
         string="Cards Owed",
@@ -62,7 +69,7 @@ class AccountMoveLine(models.Model):
         for line in self:
             if line.product_id.is_refill_card and line.move_id.is_sale_document(True):
                 line.refill_card_role = 'sale'
-            elif line.refill_card_role != 'settlement':
+            elif line.refill_card_role not in MADE_BY_WINDOWS:
                 if line.refill_card_role and isinstance(line.id, int):
                     cards_sudo._free(line)
                 line.refill_card_role = False
@@ -251,7 +258,7 @@ class AccountMoveLine(models.Model):
     @api.model
     def _drop_typed_refill_card_role(self, vals):
         """Return the values without a role that follows from the product."""
-        if vals.get('refill_card_role', 'settlement') == 'settlement':
+        if vals.get('refill_card_role', MADE_BY_WINDOWS[0]) in MADE_BY_WINDOWS:
             return vals
         return {fname: value for fname, value in vals.items() if fname != 'refill_card_role'}
 
@@ -293,6 +300,12 @@ class AccountMoveLine(models.Model):
                 raise UserError(line._get_refill_card_frozen_sentence())
 
     def _get_refill_card_frozen_sentence(self):
+        if self.move_id.move_type == 'entry':
+            return self.env._(
+                "%(entry)s is confirmed, and refill cards go by what it says. Reset it to draft, or"
+                " reverse it.",
+                entry=self.move_id.display_name,
+            )
         return self.env._(
             "%(invoice)s is confirmed, and its refill cards go by what it says. Reset it to draft,"
             " or make a credit note.",

@@ -13,6 +13,7 @@ FROZEN = {
     'partner_id',
     'payment_state',
     'refill_card_works',
+    'reversed_entry_id',
 }
 
 

@@ -12,6 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 # PostgreSQL stores neither, and would be an error of the program.
 UNSTORABLE = re.compile('[\0\ud800-\udfff]')
+LARGEST = 2**31 - 1
 OTHERS = ('res.company', 'res.config.settings')
 
 
@@ -57,12 +58,14 @@ class Base(models.AbstractModel):
 
     @api.model
     def _check_storable(self, vals):
-        """:raise UserError: when a text or a picture among the values cannot be stored."""
+        """:raise UserError: when a text, number or picture among the values cannot be stored."""
         if not (self._name.startswith('refill.card') or self._name in OTHERS):
             return
         for fname, value in vals.items():
             field = self._fields.get(fname)
-            if isinstance(field, fields.Image) and field.store and field.model_name == self._name:
+            if isinstance(field, fields.Integer):
+                self._check_number(field, value)
+            elif isinstance(field, fields.Image) and field.store and field.model_name == self._name:
                 self._check_picture(field, value)
             else:
                 self._check_text(fname, value)
@@ -76,6 +79,16 @@ class Base(models.AbstractModel):
                     "“%(field)s” holds a character that is no text, such as NUL. Please type it"
                     " again.",
                     field=field._description_string(self.env) if field else fname,
+                )
+            )
+
+    @api.model
+    def _check_number(self, field, value):
+        if isinstance(value, (int, float)) and abs(value) > LARGEST:
+            raise UserError(
+                self.env._(
+                    "The number in “%(field)s” is too large. Please type it again.",
+                    field=field._description_string(self.env),
                 )
             )
 

@@ -96,11 +96,21 @@ class RefillCard(models.Model):
                 self.env._("not sold by an invoice, so that there is nothing to credit."),
             ),
         ]
+        if not line:
+            reasons.append(
+                (
+                    Domain('invoice_line_id.refill_card_role', '=', 'opening'),
+                    self.env._(
+                        "sold before its opening balance. Make a credit note of its product, and"
+                        " say with Choose Cards which cards come back."
+                    ),
+                )
+            )
         if line:
             customer = line.move_id.commercial_partner_id
             reasons.append(
                 (
-                    Domain('holder_id', '!=', customer.id),
+                    Domain('holder_id', 'not in', [customer.id, False]),
                     self.env._("not sold to %(customer)s.", customer=customer.display_name),
                 )
             )

@@ -7,6 +7,8 @@ from . import (
     refill_card_find,
     refill_card_generate,
     refill_card_hand_out,
+    refill_card_opening,
+    refill_card_opening_line,
     refill_card_redeem,
     refill_card_return,
     refill_card_roll_forward,
