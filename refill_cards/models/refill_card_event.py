@@ -60,7 +60,7 @@ class RefillCardEvent(models.Model):
 
     _undone_idx = models.Index("(card_id) WHERE old_state = 'used'")
 
-    @api.depends('old_state', 'new_state', 'partner_id', 'payment_id', 'amount', 'note')
+    @api.depends('old_state', 'new_state', 'partner_id', 'payment_id', 'amount', 'note', 'movement')
     @api.depends_context('lang', 'uid', 'allowed_company_ids')
     def _compute_summary(self):
         """Say in words what happened, as far as the reader may know it."""
@@ -73,9 +73,13 @@ class RefillCardEvent(models.Model):
                 and self.env._("payment %(number)s", number=event.payment_id.sudo().name),
             ]
             if not change:
-                change, note = note, event.partner_id.display_name
+                change, note = note or event._describe_movement(), event.partner_id.display_name
             details = ', '.join(filter(None, [*details, note]))
             event.summary = ': '.join(filter(None, [change, details]))
+
+    def _describe_movement(self):
+        labels = dict(self._fields['movement']._description_selection(self.env))
+        return labels.get(self.movement)
 
     def _describe_change(self):
         """Return what became of the card in words, False when its state stayed."""

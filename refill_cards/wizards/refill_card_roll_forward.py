@@ -65,6 +65,13 @@ class RefillCardRollForward(models.TransientModel):
         today = self.env.company._get_refill_card_day()
         return today.replace(day=1) - timedelta(days=1)
 
+    @api.depends('date_from', 'date_to')
+    def _compute_display_name(self):
+        for window in self:
+            window.display_name = self.env._(
+                "Owed for Cards, %(period)s", period=window._get_period()
+            )
+
     @api.depends('company_id', 'date_from', 'date_to', 'shown')
     def _compute_is_shown(self):
         """Other days are chosen, and the figures are still those of before."""
@@ -117,39 +124,35 @@ class RefillCardRollForward(models.TransientModel):
 
         :rtype: dict
         """
-        return self.create({}).action_show()
+        window = self.create({})
+        window.action_show()
+        return {
+            'type': 'ir.actions.act_window',
+            'name': self.env._("Owed for Cards"),
+            'res_model': self._name,
+            'res_id': window.id,
+            'view_mode': 'form',
+        }
 
     def action_show(self):
-        """Add up, and show what came out.
-
-        :rtype: dict
-        """
+        """Add up what is shown."""
         self.ensure_one()
         self._check_days()
         self._check_company()
         self._fill()
         self.shown = self._describe()
-        return {
-            'type': 'ir.actions.act_window',
-            'name': self.env._("Owed for Cards"),
-            'res_model': self._name,
-            'res_id': self.id,
-            'view_mode': 'form',
-            'target': 'current',
-        }
 
     def action_print(self):
-        """Print what is shown.
+        """Print what is shown, as it is now.
 
         :rtype: dict
         """
         self.action_show()
-        return self.env.ref('refill_cards.action_report_refill_card_roll_forward').report_action(
-            self
-        )
+        report = self.env.ref('refill_cards.action_report_refill_card_roll_forward')
+        return report.report_action(self)
 
     def action_export(self):
-        """Download what is shown as an Excel workbook.
+        """Download what is shown, as it is now, as an Excel workbook.
 
         :rtype: dict
         """
@@ -173,10 +176,15 @@ class RefillCardRollForward(models.TransientModel):
     # -------------------------------------------------------------------------
 
     def _get_events_action(self, name, domain):
-        action = self.env['ir.actions.act_window']._for_xml_id(
-            'refill_cards.refill_card_event_action'
-        )
-        return {**action, 'name': name, 'domain': domain, 'context': {}}
+        view = self.env.ref('refill_cards.refill_card_event_view_list_movements')
+        return {
+            'type': 'ir.actions.act_window',
+            'name': name,
+            'res_model': 'refill.card.event',
+            'views': [(view.id, 'list')],
+            'search_view_id': [self.env.ref('refill_cards.refill_card_event_view_search').id],
+            'domain': domain,
+        }
 
     def _get_items_action(self, name, domain):
         return {

@@ -37,16 +37,16 @@ class RefillCardRollForwardLine(models.TransientModel):
     name = fields.Char(string="Series", required=True)
     series_id = fields.Many2one(comodel_name='refill.card.series', ondelete='cascade')
     currency_id = fields.Many2one(comodel_name='res.currency')
-    beginning = fields.Float(string="Owed at the Beginning")
+    beginning = fields.Float(string="Beginning")
     stated = fields.Float(string="Sold before")
     sold = fields.Float()
     redeemed = fields.Float()
     given_back = fields.Float(string="Given back")
     returned = fields.Float()
-    released = fields.Float(string="Expired, Released")
+    released = fields.Float(string="Released")
     brought_back = fields.Float(string="Brought back")
     moved = fields.Float(string="Moved")
-    end = fields.Float(string="Owed at the End")
+    end = fields.Float(string="End")
 
     def action_open(self):
         """Open the movements of the series in the period.
