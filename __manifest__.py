@@ -41,6 +41,7 @@
         'refill_cards/wizards/refill_card_hand_out_views.xml',
         'refill_cards/wizards/refill_card_opening_views.xml',
         'refill_cards/wizards/refill_card_redeem_views.xml',
+        'refill_cards/wizards/refill_card_release_views.xml',
         'refill_cards/wizards/refill_card_return_views.xml',
         'refill_cards/wizards/refill_card_roll_forward_views.xml',
         'refill_cards/wizards/refill_card_roll_forward_templates.xml',

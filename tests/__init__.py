@@ -57,6 +57,7 @@ from . import (
     test_product,
     test_redeem,
     test_redeem_tour,
+    test_release,
     test_report,
     test_rights,
     test_roll_forward,

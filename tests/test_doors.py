@@ -138,6 +138,7 @@ class DoorsCase(RefillCardCommon):
                 'opening_id': self.env['refill.card.opening'].create({}).id,
                 'series_id': card.series_id.id,
             },
+            'refill.card.release': {'day': Date.today()},
             'refill.card.return': {'invoice_id': self.invoice.id},
             'refill.card.roll.forward': {'date_from': Date.to_date('2020-01-01')},
             'refill.card.sell': {'card_ids': card.ids, 'partner_id': self.stranger.id},
@@ -196,6 +197,7 @@ class TestModels(DoorsCase):
         'refill.card.opening': 'manager',
         'refill.card.opening.line': 'manager',
         'refill.card.redeem': 'clerk',
+        'refill.card.release': 'manager',
         'refill.card.return': 'manager',
         'refill.card.roll.forward': 'manager',
         'refill.card.sell': 'manager',
@@ -343,6 +345,7 @@ class TestMethods(DoorsCase):
         ('refill.card', 'action_export'): 'manager',
         ('refill.card', 'action_open_invoice'): 'manager',
         ('refill.card', 'action_open_payment'): 'clerk',
+        ('refill.card', 'action_open_release'): 'manager',
         ('refill.card', 'action_print'): 'manager',
         ('refill.card', 'action_redeem'): 'public',
         ('refill.card', 'action_return'): 'manager',
@@ -366,6 +369,7 @@ class TestMethods(DoorsCase):
         ('refill.card.opening', 'action_state'): 'manager',
         ('refill.card.redeem', 'action_redeem'): 'clerk',
         ('refill.card.report', 'action_open_card'): 'clerk',
+        ('refill.card.release', 'action_release'): 'manager',
         ('refill.card.return', 'action_return'): 'manager',
         ('refill.card.roll.forward', 'action_export'): 'manager',
         ('refill.card.roll.forward', 'action_open'): 'manager',
@@ -438,6 +442,9 @@ class TestMethods(DoorsCase):
         """Return record and arguments of each call on something else than one of each model."""
         self.records = self._make_one_of_each()
         card = self.records['refill.card']
+        expired = self._generate_card().sudo()
+        self._sell_cards(expired, self.stranger)
+        expired._change_state('expired', valid_till=Date.to_date('2026-01-01'))
         journal = self.company_data['default_journal_bank']
         invoice, draft = (self._invoice(10, partner=self.stranger) for _number in range(2))
         draft.button_draft()
@@ -490,6 +497,7 @@ class TestMethods(DoorsCase):
             ('product.template', 'get_product_accounts'): (self.product_a.product_tmpl_id,),
             ('refill.card', 'action_open_invoice'): (self.sold,),
             ('refill.card', 'action_open_payment'): (self.used,),
+            ('refill.card', 'action_open_release'): (self.sold,),
             ('refill.card', 'action_return'): (self.sold,),
             ('refill.card', 'action_undo'): (self.used,),
             ('refill.card', 'redeem_code'): (card.browse(), card.sudo().code, self.stranger.id),

@@ -1,13 +1,17 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.fields import Command
+from odoo.tools import format_list
 
-# By field, the type of an account that is made, and after which types it is numbered.
+# By field, the types that an account may have: first that of one that is made, and beside which it
+# is numbered.
 ACCOUNT_TYPES = {
-    'refill_card_settlement_account_id': 'asset_current',
-    'refill_card_gift_account_id': 'expense',
-    'refill_card_discount_account_id': 'income',
-    'refill_card_commission_account_id': 'expense',
+    'refill_card_settlement_account_id': ('asset_current',),
+    'refill_card_gift_account_id': ('expense',),
+    'refill_card_discount_account_id': ('income',),
+    'refill_card_commission_account_id': ('expense',),
+    # A liability where the law gives unclaimed property to the state.
+    'refill_card_expired_account_id': ('income_other', 'liability_current'),
 }
 
 
@@ -46,6 +50,15 @@ class ResCompany(models.Model):
         domain="[('account_type', '=', 'expense'), ('reconcile', '=', False)]",
         help="Debited with the commission of resellers who sell cards as agents.",
     )
+    refill_card_expired_account_id = fields.Many2one(
+        comodel_name='account.account',
+        string="Expired Refill Cards",
+        check_company=True,
+        domain="[('account_type', 'in', ['income_other', 'liability_current']),"
+        " ('reconcile', '=', False)]",
+        help="Credited with the value of sold cards that expired. Choose a liability where the law"
+        " gives unclaimed property to the state.",
+    )
     refill_card_tax_id = fields.Many2one(
         comodel_name='account.tax',
         string="Tax of Cards that are Sold",
@@ -59,15 +72,17 @@ class ResCompany(models.Model):
     def _check_refill_card_accounts(self):
         """:raise ValidationError: when payments on an account would never become paid."""
         for company in self:
-            for fname, account_type in ACCOUNT_TYPES.items():
+            for fname, account_types in ACCOUNT_TYPES.items():
                 account = company[fname]
-                if account and (account.reconcile or account.account_type != account_type):
+                if account and (account.reconcile or account.account_type not in account_types):
                     types = dict(account._fields['account_type']._description_selection(self.env))
                     raise ValidationError(
                         self.env._(
                             "“%(field)s” takes an account of type %(type)s that is not reconciled.",
                             field=self._fields[fname]._description_string(self.env),
-                            type=types[account_type],
+                            type=format_list(
+                                self.env, [types[each] for each in account_types], 'or'
+                            ),
                         )
                     )
 
@@ -102,8 +117,9 @@ class ResCompany(models.Model):
             'refill_card_gift_account_id': self.env._("Refill cards given away"),
             'refill_card_discount_account_id': self.env._("Refill card discounts"),
             'refill_card_commission_account_id': self.env._("Reseller commissions"),
+            'refill_card_expired_account_id': self.env._("Expired refill cards"),
         }
-        for fname, account_type in ACCOUNT_TYPES.items():
+        for fname, [account_type, *_others] in ACCOUNT_TYPES.items():
             if self[fname]:
                 continue
             domain = accounts._check_company_domain(self)

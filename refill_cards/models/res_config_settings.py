@@ -42,6 +42,18 @@ class ResConfigSettings(models.TransientModel):
     refill_card_commission_account_id = fields.Many2one(
         related='company_id.root_id.refill_card_commission_account_id', readonly=False
     )
+    refill_card_release = fields.Boolean(
+        related='company_id.root_id.refill_card_release', readonly=False
+    )
+    refill_card_release_days = fields.Integer(
+        related='company_id.root_id.refill_card_release_days', readonly=False
+    )
+    refill_card_expired_account_id = fields.Many2one(
+        related='company_id.root_id.refill_card_expired_account_id', readonly=False
+    )
+    refill_card_expired_tax_id = fields.Many2one(
+        related='company_id.root_id.refill_card_expired_tax_id', readonly=False
+    )
     refill_card_tax_id = fields.Many2one(
         related='company_id.root_id.refill_card_tax_id', readonly=False
     )

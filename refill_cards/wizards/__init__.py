@@ -10,6 +10,7 @@ from . import (
     refill_card_opening,
     refill_card_opening_line,
     refill_card_redeem,
+    refill_card_release,
     refill_card_return,
     refill_card_roll_forward,
     refill_card_roll_forward_figures,
