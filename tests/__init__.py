@@ -25,6 +25,7 @@ from . import (
     test_concurrency_terms,
     test_credit,
     test_credit_limit,
+    test_currency,
     test_dashboard,
     test_day,
     test_doors,

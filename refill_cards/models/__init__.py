@@ -106,6 +106,7 @@ from . import (
     refill_card_terms,
     refill_card_terms_activation,
     refill_card_typed,
+    refill_card_value,
     refill_card_value_brought_back,
     refill_card_value_released,
     refill_card_window,

@@ -17,7 +17,7 @@ class Booking(NamedTuple):
     company_id: int
     payment_id: int
     reversed_id: int
-    value: float
+    balances: list
     bill_id: int  # the line of an invoice that bills the card to whoever owes it
     lines: list
 
@@ -178,10 +178,17 @@ class AccountMove(models.Model):
             self.company_id.id,
             self.origin_payment_id.id,
             self.reversed_entry_id.id,
-            sum(line.balance for line in self.line_ids if line.balance > 0),
+            self._get_refill_card_lines_in_order().mapped('balance'),
             self.line_ids.refill_card_bill_line_id.id,
             self._get_amounts(1),
         )
+
+    def _get_refill_card_lines_in_order(self):
+        """Return the lines of an entry: the credit, an exchange difference if any, the debit.
+
+        :rtype: account.move.line
+        """
+        return self.line_ids.sorted('amount_currency')
 
     def _get_amounts(self, sign):
         """Return what is booked where and for whom, times the sign, to compare entries."""
@@ -307,7 +314,7 @@ class AccountMove(models.Model):
         original = self.reversed_entry_id
         if self._pays_by_refill_card() and payment.move_id == self:
             is_kept = before and before.state == 'posted'
-            payment._check_entry_books_refill_card_only(before.value if is_kept else None)
+            payment._check_entry_books_refill_card_only(before.balances if is_kept else None)
         elif original._pays_by_refill_card():
             self._check_reverses_refill_card_once()
         elif original.reversed_entry_id._pays_by_refill_card():

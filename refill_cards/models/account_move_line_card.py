@@ -53,6 +53,14 @@ class AccountMoveLine(models.Model):
         copy=False,
         help="Cards that were sold when there were too few; they follow when there are some.",
     )
+    refill_card_value = fields.Monetary(
+        string="Value of Its Cards",
+        currency_field='company_currency_id',
+        readonly=True,
+        copy=False,
+        help="Of a line about cards in another currency, once it is confirmed: what the cards that"
+        " it sold or took back are worth in the books.",
+    )
 
     _refill_card_role_idx = models.Index("(move_id) WHERE refill_card_role IS NOT NULL")
     _refill_cards_owed_idx = models.Index("(id) WHERE refill_cards_owed > 0")
@@ -86,7 +94,7 @@ class AccountMoveLine(models.Model):
 
     @api.depends(
         *('refill_card_role', 'amount_currency', 'balance', 'product_id', 'product_uom_id'),
-        'quantity',
+        *('quantity', 'refill_card_value'),
     )
     def _compute_discount_allocation_needed(self):
         """Book the face value as the liability, and the difference to the price as a discount.
@@ -119,33 +127,36 @@ class AccountMoveLine(models.Model):
 
         :rtype: dict | bool
         """
-        discount_account = self.company_id.root_id.refill_card_discount_account_id
-        sign = self.move_id.direction_sign
-        value, balance = self._get_refill_card_value()
-        # Not its subtotal, which Odoo may round together with those of other lines.
-        value -= sign * self.amount_currency
-        balance -= sign * self.balance
-        is_exact = self.currency_id.is_zero(value) and self.company_currency_id.is_zero(balance)
-        if not discount_account or is_exact:
+        company, sign = self.company_id.root_id, self.move_id.direction_sign
+        if not (discount_account := company.refill_card_discount_account_id):
             return False
+        value, balance = self._get_refill_card_value()
+        exchange = sign * self._get_refill_card_exchange()
+        # Not its subtotal, which Odoo may round together with those of other lines.
+        value = sign * value - self.amount_currency
+        balance = sign * balance - self.balance
+        name = self.env._("Discount on refill cards")
+        lines = [
+            (self.account_id, name, value, balance + exchange),
+            (discount_account, name, -value, -balance),
+        ]
+        if exchange:
+            account = company._get_refill_card_exchange_account(exchange)
+            lines.append((account, self.env._("Exchange difference of refill cards"), 0, -exchange))
+        key = {'move_id': self.move_id.id, 'currency_rate': self.currency_rate}
         return {
-            frozendict(
-                {
-                    'move_id': self.move_id.id,
-                    'account_id': account.id,
-                    'currency_rate': self.currency_rate,
-                }
-            ): frozendict(
+            frozendict({**key, 'account_id': account.id}): frozendict(
                 {
                     'display_type': 'discount',
-                    'name': self.env._("Discount on refill cards"),
-                    'amount_currency': direction * sign * value,
-                    'balance': direction * sign * balance,
+                    'name': name,
+                    'amount_currency': amount,
+                    'balance': balance,
                     'analytic_distribution': {},
                 }
             )
-            for account, direction in ((self.account_id, 1), (discount_account, -1))
-        }
+            for account, name, amount, balance in lines
+            if not (self.currency_id.is_zero(amount) and self.company_currency_id.is_zero(balance))
+        } or False
 
     def _get_refill_card_count(self):
         """Return how many cards the line is about, in the product's unit.
@@ -159,19 +170,54 @@ class AccountMoveLine(models.Model):
     def _get_refill_card_value(self):
         """Return the face value of the line's cards, in its currency and in the company's.
 
-        In the company's currency it is exact where the cards are in that currency, else at the rate
-        of the invoice or of its day.
+        In the company's currency each card has one value, which is exact where the cards are in
+        that currency, else at the rate of the invoice or of its day.
 
         :rtype: tuple[float, float]
         """
+        product, count = self.product_id, self._get_refill_card_count()
+        balance = self.company_currency_id.round(count * self._convert_refill_card_price())
+        if product.refill_card_currency_id == self.currency_id:
+            return product.refill_card_price * count, balance
+        return self.currency_id.round(balance * self.currency_rate), balance
+
+    def _convert_refill_card_price(self):
+        """Return the face value of a card in the company's currency, as a draft would book it."""
         product, own = self.product_id, self.company_currency_id
         currency = product.refill_card_currency_id
-        value = product.refill_card_price * self._get_refill_card_count()
         if currency == self.currency_id:
-            return value, own.round(value / self.currency_rate)
+            return own.round(product.refill_card_price / self.currency_rate)
         day = self.move_id.invoice_date or fields.Date.context_today(self)
-        balance = currency._convert(value, own, self.company_id, day)
-        return self.currency_id.round(balance * self.currency_rate), balance
+        return currency._convert(product.refill_card_price, own, self.company_id, day)
+
+    def _sells_refill_cards_in_another_currency(self):
+        return self.product_id.refill_card_currency_id != self.company_currency_id
+
+    def _get_refill_card_exchange(self):
+        """Return by how much the cards that a credit note takes back are worth more in the books.
+
+        :return: than at the rate of the credit note.
+        :rtype: float
+        """
+        if not self.refill_card_value or self.move_id.move_type != 'out_refund':
+            return 0
+        difference = self.refill_card_value - self._get_refill_card_value()[1]
+        return self.company_currency_id.round(difference)
+
+    def _get_refill_card_unit_value(self):
+        """Return what each card of a confirmed invoice is worth in the books.
+
+        :return: None where that is its face value.
+        :rtype: float | None
+        """
+        if not self._sells_refill_cards_in_another_currency():
+            return None
+        # Confirmed before that was noted.
+        if not self.refill_card_value:
+            return self._convert_refill_card_price()
+        return self.company_currency_id.round(
+            self.refill_card_value / self._get_refill_card_count()
+        )
 
     # -------------------------------------------------------------------------
     # CHECKS
@@ -264,7 +310,12 @@ class AccountMoveLine(models.Model):
 
     def _check_refill_cards_followed(self, vals):
         """:raise AccessError: when somebody writes by hand what confirming the invoice writes."""
-        names = {'refill_cards_owed', 'refill_card_payment', 'refill_card_serials'}
+        names = {
+            'refill_card_payment',
+            'refill_card_serials',
+            'refill_card_value',
+            'refill_cards_owed',
+        }
         followed = names & vals.keys()
         if not self.env.su and any(
             (vals[fname] or False) != (line[fname] or False)

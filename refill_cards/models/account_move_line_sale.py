@@ -48,6 +48,8 @@ class AccountMoveLine(models.Model):
         self.refill_cards_owed = missing
         if missing:  # others may only just hold them
             self.env['refill.card.series']._supply_owed_cards()
+        if self._sells_refill_cards_in_another_currency():
+            self.refill_card_value = self._get_refill_card_value()[1]
         series = cards._get_reserved_series(self)
         self.refill_card_series_id = series if len(series) == 1 and not missing else False
 
@@ -61,7 +63,7 @@ class AccountMoveLine(models.Model):
         self.ensure_one()
         cards, count = self.env['refill.card'], round(self._get_refill_card_count())
         cards._check_reserved_returnable(self)
-        missing = count - cards._count_reserved(self)
+        missing, value = count - cards._count_reserved(self), 0
         invoice = self.move_id.reversed_entry_id
         buyer = invoice.partner_id.commercial_partner_id  # wherever they belong now
         sold = invoice.line_ids.filtered(
@@ -74,12 +76,16 @@ class AccountMoveLine(models.Model):
         for line in sold.filtered('refill_cards_owed') if missing > 0 else ():
             taken = min(missing, line.refill_cards_owed)
             line.refill_cards_owed -= taken
+            value += taken * (line._get_refill_card_unit_value() or 0)
             line.move_id._close_cards_owed()
             missing -= taken
         if missing > 0 and sold:
             missing -= cards._reserve(self, cards._get_returnable_domain(sold), missing, 'id desc')
         if missing:
             raise UserError(self._get_return_problem(count, missing, sold))
+        if self._sells_refill_cards_in_another_currency():
+            reserved = cards._get_historical_values(cards._get_reserved_domain(self))
+            self.refill_card_value = value + sum(balance for *_others, balance in reserved.values())
 
     def _get_return_problem(self, count, missing, sold):
         line = self._describe_refill_cards(count)

@@ -50,7 +50,8 @@ class AccountMoveLine(models.Model):
         string="Booked for These Cards",
         currency_field='company_currency_id',
         readonly=True,
-        help="What was debited when the cards were redeemed that the line bills.",
+        help="What was debited when the cards were redeemed that the line bills; of cards in"
+        " another currency that were sold by activation, what they were worth in the books then.",
     )
 
     _refill_card_unbilled_idx = models.Index(
@@ -148,7 +149,7 @@ class AccountMoveLine(models.Model):
         """
         res = super()._compute_discount_allocation_needed()
         for line in self:
-            if line._is_refill_card_settlement() and line.move_id.is_sale_document():
+            if line._is_refill_card_settlement():
                 line.discount_allocation_needed = {
                     **line._prepare_settlement_discount(),
                     **line._prepare_settlement_exchange(),
@@ -178,18 +179,14 @@ class AccountMoveLine(models.Model):
 
         :rtype: dict
         """
-        if not self.refill_card_booked:  # nothing was booked for cards sold by activation
+        if not self.refill_card_booked:  # of cards sold by activation, it may be the face value
             return {}
         company, sign = self.company_id, self.move_id.direction_sign
         difference = sign * self.refill_card_booked
         difference -= self._get_settlement_balance(self._get_settlement_value())
         if self.company_currency_id.is_zero(difference):
             return {}
-        account = (
-            company.income_currency_exchange_account_id
-            if difference > 0
-            else company.expense_currency_exchange_account_id
-        )
+        account = company._get_refill_card_exchange_account(difference)
         name = self.env._("Exchange difference of refill cards")
         role = {'refill_card_role': 'settlement'}
         return {

@@ -80,12 +80,12 @@ class AccountMove(models.Model):
                 continue
             move._check_refill_card_day()
             lines._check_refill_card_sale()
-            move._check_refill_card_liability(lines)
             for line in lines:
                 if move.move_type == 'out_refund':
                     line._reserve_returned_refill_cards()
                 else:
                     line._reserve_sold_refill_cards(is_automatic)
+            move._check_refill_card_liability(lines)
 
     def _hand_out_refill_cards(self):
         """Hand out the cards of confirmed invoices, or take back those of credit notes."""
@@ -166,6 +166,7 @@ class AccountMove(models.Model):
         """
         values = [line._get_refill_card_value() for line in lines]
         expected, expected_balance = (sum(each) for each in zip(*values, strict=True))
+        expected_balance += sum(line._get_refill_card_exchange() for line in lines)
         booked = self.line_ids.filtered(
             lambda line: (
                 line.refill_card_role == 'sale'

@@ -16,7 +16,7 @@ class Owed(NamedTuple):
     series: Any  # refill.card.series
     is_used: bool  # else the cards were sold by activation
     count: int  # below zero when more was undone than used
-    booked: float  # in the company's currency; nothing was booked for cards sold by activation
+    booked: float  # in the company's currency; for cards sold by activation, see `_count_unbilled`
     day: Any  # datetime.date
 
     @property
@@ -170,8 +170,8 @@ class AccountMoveLine(models.Model):
                 )
             )
         ]
-        for debtor, of_series, count in self.env['refill.card']._count_unbilled(company, day):
-            rows.append((debtor, of_series, False, count, 0))
+        for debtor, of_series, *figures in self.env['refill.card']._count_unbilled(company, day):
+            rows.append((debtor, of_series, False, *figures))
         return [
             Owed(*row, day) for row in rows if row[3] and (partners is None or row[0] in partners)
         ]

@@ -239,9 +239,7 @@ class AccountMoveLine(models.Model):
                 )
             )
         }
-        for line, count in self.env['refill.card']._count_billed(self).items():
-            claims[line] = (count, 0)
-        return claims
+        return claims | self.env['refill.card']._count_billed(self)
 
     def _get_refill_card_count_sql(self):
         """Return how many cards a journal item of redemptions is about: fewer than none, undone.

@@ -213,9 +213,10 @@ class AccountMove(models.Model):
         settled = source._get_settlement_lines().filtered(
             lambda line: line.refill_card_series_id.company_id.root_id == company
         )
-        for series, terms, holder, count in settled._count_by_terms():
+        for series, terms, holder, count, value in settled._count_by_terms():
             account = company._get_refill_card_method_line().payment_account_id
             if terms in accounts:
+                value = 0  # as of the day of the bill
                 account = company._get_refill_card_account(accounts[terms])
             lines.append(
                 {
@@ -231,6 +232,7 @@ class AccountMove(models.Model):
                     'refill_card_role': 'settlement',
                     'refill_card_series_id': series.id,
                     'refill_card_debtor_id': holder.id,
+                    'refill_card_booked': sign * value,
                 }
             )
         return lines
@@ -284,26 +286,31 @@ class AccountMoveLine(models.Model):
     def _count_by_terms(self):
         """Return how many of the cards that the lines bill were on which terms, and with whom.
 
-        :rtype: list[tuple[refill.card.series, str, res.partner, int]]
+        :return: and what they are worth in the books of the company that issued them, where they
+            are in another currency, else 0.
+        :rtype: list[tuple[refill.card.series, str, res.partner, int, float]]
         """
         self.env.flush_all()
         series, partners = self.env['refill.card.series'], self.env['res.partner']
         return [
-            (series.browse(series_id), terms, partners.browse(holder_id or []), count)
-            for series_id, terms, holder_id, count in self.env.execute_query(
+            (series.browse(series_id), terms, partners.browse(holder_id or []), count, value or 0)
+            for series_id, terms, holder_id, count, value in self.env.execute_query(
                 SQL(
                     """
                     SELECT line.refill_card_series_id, redeemed.refill_card_terms,
-                           redeemed.refill_card_holder_id, SUM(%s) AS count
+                           redeemed.refill_card_holder_id, SUM(%s), SUM(%s * used.balance)
                       FROM account_move_line line
                       JOIN account_move move ON move.id = line.move_id
                       -- What was undone says nothing about terms; what it undoes does.
                       JOIN account_move_line redeemed
                         ON redeemed.move_id = COALESCE(move.reversed_entry_id, move.id)
                        AND redeemed.refill_card_debtor_id IS NOT NULL
+                      LEFT JOIN refill_card_event used
+                        ON used.payment_id = redeemed.payment_id AND used.new_state = 'used'
                      WHERE line.refill_card_bill_line_id = ANY(%s)
                      GROUP BY 1, 2, 3 HAVING SUM(%s) != 0 ORDER BY 1, 2, 3
                     """,
+                    self._get_refill_card_count_sql(),
                     self._get_refill_card_count_sql(),
                     self.ids,
                     self._get_refill_card_count_sql(),

@@ -125,29 +125,30 @@ class AccountPayment(models.Model):
                     )
                 )
 
-    def _check_entry_books_refill_card_only(self, value=None):
+    def _check_entry_books_refill_card_only(self, balances=None):
         """Check that the posted entry is the one that the card makes, and nothing else.
 
-        :param float value: of the entry in the company's currency; left out, as of the payment.
+        :param list[float] balances: of the entry, see :meth:`_get_refill_card_balances`; left out,
+            as the payment makes them.
         :raise ValidationError: when it is not.
         """
         self.ensure_one()
-        currency = self.currency_id
-        if value is None:
-            value = currency._convert(
-                self.amount, self.company_id.currency_id, self.company_id, self.date
-            )
+        currency, own = self.currency_id, self.company_id.currency_id
         customers = self.partner_id | self.partner_id.commercial_partner_id
-        lines = self.move_id.line_ids.sorted('amount_currency')
+        lines = self.move_id._get_refill_card_lines_in_order()
+        balances = self._get_refill_card_balances() if balances is None else balances
+        amounts = [-self.amount, *[0] * (len(balances) - 2), self.amount]
         if (
-            len(lines) != 2
-            or lines[1].account_id != self.outstanding_account_id
+            len(lines) != len(balances)
+            or lines[-1].account_id != self.outstanding_account_id
             or lines[0].account_id.account_type != 'asset_receivable'
+            or any(
+                line.account_id.internal_group not in ('income', 'expense') for line in lines[1:-1]
+            )
             or lines.currency_id != currency
             or any(line.partner_id not in customers for line in lines)
-            or currency.compare_amounts(lines[1].amount_currency, self.amount)
-            or currency.compare_amounts(lines[0].amount_currency, -self.amount)
-            or self.company_id.currency_id.compare_amounts(lines[1].balance, value)
+            or any(map(currency.compare_amounts, lines.mapped('amount_currency'), amounts))
+            or any(map(own.compare_amounts, lines.mapped('balance'), balances))
         ):
             raise ValidationError(
                 self.env._(
@@ -160,6 +161,16 @@ class AccountPayment(models.Model):
                     customer=self.partner_id.display_name,
                 )
             )
+
+    def _get_refill_card_balances(self):
+        """Return what the entry books in the company's currency, see :mod:`.account_move`.
+
+        :return: the credit, the exchange difference if there is one, and the debit.
+        :rtype: list[float]
+        """
+        company = self.company_id
+        value = self.currency_id._convert(self.amount, company.currency_id, company, self.date)
+        return [-value, value]
 
     # -------------------------------------------------------------------------
     # THE CARD FOLLOWS THE ENTRY

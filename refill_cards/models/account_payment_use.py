@@ -16,6 +16,8 @@ class Use(NamedTuple):
     # Of a card that another company issued: how that company books it once it is billed.
     terms: str | bool = False
     holder: Any = None  # res.partner
+    # Of a card in another currency that was sold: what the debit is in the company's currency.
+    value: float | None = None
 
     @classmethod
     def get(cls, env):
@@ -39,8 +41,17 @@ class AccountPayment(models.Model):
         return res
 
     def _prepare_move_line_default_vals(self, write_off_line_vals=None, force_balance=None):
-        """Let the debit say of which series the card was, and who owes its value."""
+        """Let the debit say of which series the card was, and who owes its value.
+
+        It is what the card is worth in the books; the credit is at the rate of the day.
+        """
+        value = self._get_refill_card_debit()
+        if value is not None:  # what there was is made anew
+            write_off_line_vals = None
         lines = super()._prepare_move_line_default_vals(write_off_line_vals, force_balance)
+        if value is not None:
+            lines += self._prepare_refill_card_exchange(value - lines[0]['debit'])
+            lines[0]['debit'] = value
         if (use := Use.get(self.env)) and self._is_made_by_refill_card():
             lines[0]['refill_card_series_id'] = use.series.id
             lines[0]['refill_card_debtor_id'] = use.debtor.id
@@ -49,12 +60,51 @@ class AccountPayment(models.Model):
                 lines[0]['refill_card_holder_id'] = use.holder.id
         return lines
 
-    def _check_entry_books_refill_card_only(self, value=None):
+    def _get_refill_card_debit(self):
+        """Return what the entry debits in the company's currency, None for the day's rate.
+
+        :rtype: float | None
+        """
+        if not self._is_made_by_refill_card():
+            return None
+        use = Use.get(self.env)
+        # sudo: whoever changes a draft need not see the card
+        if not use and (card_sudo := self.sudo().refill_card_ids):
+            use = card_sudo._get_use(self.company_id, self.payment_method_line_id)
+        return use.value if use else None
+
+    def _get_refill_card_balances(self):
+        credit, debit = super()._get_refill_card_balances()
+        value = self._get_refill_card_debit()
+        if value is None or self.company_currency_id.is_zero(value - debit):
+            return [credit, debit]
+        return [credit, debit - value, value]
+
+    def _prepare_refill_card_exchange(self, difference):
+        """Return the line that takes what the debit is more than the credit.
+
+        :param float difference: in the company's currency.
+        :rtype: list[dict]
+        """
+        if self.company_currency_id.is_zero(difference):
+            return []
+        return [
+            {
+                'name': self.env._("Exchange difference of refill cards"),
+                'account_id': self.company_id._get_refill_card_exchange_account(difference).id,
+                'partner_id': self.partner_id.id,
+                'currency_id': self.currency_id.id,
+                'amount_currency': 0,
+                'balance': -difference,
+            }
+        ]
+
+    def _check_entry_books_refill_card_only(self, balances=None):
         """Check that the entry says of which series the card was and who owes it, too."""
-        super()._check_entry_books_refill_card_only(value)
+        super()._check_entry_books_refill_card_only(balances)
         if not (card := self.refill_card_ids):
             return
-        debit = self.move_id.line_ids.filtered(lambda line: line.balance > 0)
+        debit = self.move_id.line_ids.filtered(lambda line: line.amount_currency > 0)
         use = card._get_use(self.company_id, self.payment_method_line_id)
         # Cards were redeemed before companies had these accounts.
         if use.account == debit.account_id and (

@@ -122,7 +122,8 @@ class RefillCardEvent(models.Model):
         The ORM would write one at a time.
 
         :param SQL cards: a query or a table of cards, with the columns ``id``, ``series_id``,
-            ``company_id`` (their issuer), ``name`` and ``old_state``.
+            ``company_id`` (their issuer), ``name`` and ``old_state``; a movement needs
+            ``historical_value``, too.
         :param values: other columns of the events: what they are, or SQL that tells, where
             ``card`` is one of the cards.
         :rtype: SQL

@@ -61,7 +61,9 @@ class RefillCardEvent(models.Model):
         selection='_selection_terms',
         help="On which terms somebody had the card when it was redeemed.",
     )
-    company_currency_id = fields.Many2one(related='company_id.currency_id')
+    company_currency_id = fields.Many2one(
+        related='company_id.currency_id', string="Currency of the Company"
+    )
     balance = fields.Monetary(
         currency_field='company_currency_id',
         help="What is owed for the card in the currency of the company that issued it; empty where"

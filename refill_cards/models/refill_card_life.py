@@ -174,7 +174,7 @@ class RefillCard(models.Model):
                      WHERE card.id = before.id
                  RETURNING card.id, card.series_id, series.company_id, card.name,
                            before.state AS old_state, before.terms AS old_terms,
-                           card.terms, card.holder_id
+                           card.terms, card.holder_id, card.historical_value
                 ), logged AS (%(logged)s)
                 SELECT count(*) FROM changed
                 """,

@@ -1,5 +1,6 @@
 from odoo import api, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 
 class RefillCard(models.Model):
@@ -20,6 +21,7 @@ class RefillCard(models.Model):
             'movement': movement,
             'accounting_date': day,
             'move_id': move.id if move else None,
+            'balance': SQL("card.historical_value"),
         }
 
     def _prepare_movement(self, movement):

@@ -143,6 +143,7 @@ class RefillCard(models.Model):
         values = self._prepare_payment_values(partner, company, method_line)
         debited = self._get_use(company, method_line)
         use = {'partner_id': partner.id, 'used_company_id': company.id}
+        books = self._prepare_historical_value(values['date'])
         used = self._change_state(
             'used',
             channel=channel,
@@ -152,6 +153,7 @@ class RefillCard(models.Model):
             used_on=fields.Datetime.now(),
             used_by_id=self.env.uid,
             used_company_id=company.id,
+            **books,
         )
         if not used:
             raise self._refusal('busy')

@@ -185,7 +185,8 @@ class RefillCard(models.Model):
         came_back = domain & Domain('disable_reason', '=', 'returned')
         self._restore(came_back, disable_reason=None, reference=reference)
         note = self.env._("Sold by %(invoice)s", invoice=move.name)
-        movement = self._get_movement('sold', day, move)
+        value = line._get_refill_card_unit_value()
+        movement = {**self._get_movement('sold', day, move), 'balance': value}
         self._log(domain=domain, note=note, partner_id=holder_id, reference=reference, **movement)
         self._set_working(line, domain, reference)
         self._set_terms(
@@ -195,6 +196,7 @@ class RefillCard(models.Model):
             handed_out_on=day,
             invoice_line_id=line.id,
             reserved_line_id=None,
+            historical_value=value,
         )
 
     @api.model

@@ -32,12 +32,17 @@ class RefillCard(models.Model):
 
     @api.model
     def _count_unbilled(self, company, day):
-        """Return how many such cards each reseller has by series.
+        """Return how many such cards each reseller has by series, and what they are worth.
 
-        :rtype: list[tuple[res.partner, refill.card.series, int]]
+        :return: in the books, where the cards are in another currency than the company's, else 0.
+        :rtype: list[tuple[res.partner, refill.card.series, int, float]]
         """
-        domain = self._get_unbilled_domain(company, day)
-        return self._read_group(domain, ['holder_id', 'series_id'], ['__count'])
+        groups = self._read_group(
+            self._get_unbilled_domain(company, day),
+            ['holder_id', 'series_id'],
+            ['__count', 'historical_value:sum'],
+        )
+        return [(*group[:3], group[3] or 0) for group in groups]
 
     @api.model
     def _claim_unbilled(self, line, company, partner, day):
@@ -53,12 +58,14 @@ class RefillCard(models.Model):
 
     @api.model
     def _count_billed(self, lines):
-        """Return how many cards each line of a draft bills.
+        """Return how many cards each line of a draft bills, and what they are worth.
 
-        :rtype: dict[account.move.line, int]
+        :return: as :meth:`_count_unbilled`.
+        :rtype: dict[account.move.line, tuple[int, float]]
         """
         domain = Domain('reserved_line_id', 'in', lines.ids)
-        return dict(self._read_group(domain, ['reserved_line_id'], ['__count']))
+        groups = self._read_group(domain, ['reserved_line_id'], ['__count', 'historical_value:sum'])
+        return {line: (count, value or 0) for line, count, value in groups}
 
     @api.model
     def _get_billed_sql(self, lines):

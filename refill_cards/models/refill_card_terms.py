@@ -242,7 +242,8 @@ class RefillCard(models.Model):
         if self.terms == 'given':
             account = company._get_refill_card_account('refill_card_gift_account_id')
             return Use(account, self.series_id, nobody)
-        return Use(method_line.payment_account_id, self.series_id, nobody)
+        value = self._get_historical_value()
+        return Use(method_line.payment_account_id, self.series_id, nobody, value=value)
 
     # -------------------------------------------------------------------------
     # ACTIONS

@@ -20,6 +20,7 @@ class RefillCard(models.Model):
         if state == 'active':
             terms, condition, movement = 'sold', self._get_sold_by_activation(), 'sold'
             told = self.env._("Sold by activation")
+            kwargs['historical_value'] = self._get_value_sold_by_activation(condition)
         else:
             terms, condition, movement = 'consigned', self._get_sale_taken_back(), 'returned'
             told = self.env._("On consignment again")
@@ -49,6 +50,17 @@ class RefillCard(models.Model):
             ),
             **kwargs,
         )
+
+    @api.model
+    def _get_value_sold_by_activation(self, condition):
+        """Return what cards are worth in the books from their activation on.
+
+        :param SQL condition: under which that sells a card.
+        :rtype: SQL
+        """
+        day = self.env.company._get_refill_card_day()
+        value = self.env['refill.card.series']._get_face_value_sql(day)
+        return SQL("CASE WHEN %s THEN %s ELSE card.historical_value END", condition, value)
 
     @api.model
     def _get_sold_by_activation(self):

@@ -166,6 +166,30 @@ class ResCompany(models.Model):
         companies = self.sudo().with_context(active_test=False)
         return companies.search([('id', 'child_of', self.root_id.id)])
 
+    def _get_refill_card_exchange_account(self, difference):
+        """Return where a gain or a loss by exchange rates goes.
+
+        :param float difference: what is debited on an account of cards beyond the day's rate.
+        :rtype: account.account
+        :raise UserError: when it is not chosen.
+        """
+        gain = difference > 0
+        root = self.root_id
+        account = (
+            root.income_currency_exchange_account_id
+            if gain
+            else root.expense_currency_exchange_account_id
+        )
+        if not account:
+            raise UserError(
+                self.env._(
+                    "%(company)s has no account for exchange gains and losses. Choose one in the"
+                    " settings of Invoicing.",
+                    company=root.name,
+                )
+            )
+        return account
+
     def _get_refill_card_account(self, fname):
         """Return the account of the root company, which branches use too.
 
