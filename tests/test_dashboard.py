@@ -27,6 +27,11 @@ class TestDashboard(RefillCardCommon):
         dashboard = self.env['refill.card.dashboard'].with_user(user or self.accountant)
         return dashboard.with_context(**context).get_figures()
 
+    def _get_owed(self, user=None, companies=None):
+        context = {'allowed_company_ids': (companies or self.company).ids}
+        dashboard = self.env['refill.card.dashboard'].with_user(user or self.accountant)
+        return dashboard.with_context(**context).get_owed()
+
     def _get_tile(self, name, user=None, companies=None):
         """Return a tile, after comparing it with the list that it opens."""
         user, companies = user or self.accountant, companies or self.company
@@ -176,11 +181,32 @@ class TestDashboard(RefillCardCommon):
         self._assert_tile('active', '7', '$ 175.00')
 
     def test_what_is_owed_is_the_balance_of_the_liability(self):
-        self._assert_tile('owed', None)
+        def assert_owed(*amounts):
+            tile = self._get_tile('owed')
+            self.assertEqual((tile['count'], tile['later']), (None, 'get_owed'))
+            self.assertEqual(self._get_owed(), self._format(amounts))
+            lines = self.env['account.move.line'].with_user(self.accountant)
+            listed = lines.search(tile['action']['domain'])
+            self.assertEqual(amounts, (f"$ {-sum(listed.mapped('balance')):.2f}",))
+
+        assert_owed('$ 0.00')
         self._sell_cards(self.cards[:3], self.customer)
-        self._assert_tile('owed', None, '$ 75.00')
+        assert_owed('$ 75.00')
         self._redeem(self.cards[0])
-        self._assert_tile('owed', None, '$ 50.00')
+        assert_owed('$ 50.00')
+        with freeze_time('2026-03-27 12:00:00'):
+            self._redeem(self.cards[1])
+        assert_owed('$ 50.00')
+        self.assertEqual(self._get_owed(companies=self.other_company), self._format(['$ 0.00']))
+
+    def test_what_is_owed_is_told_to_who_manages_cards_and_reads_the_books(self):
+        manager = self._new_user('manager', 'refill_cards.group_refill_card_manager')
+        reader = self._new_user(
+            'reader', 'account.group_account_readonly,refill_cards.group_refill_card_user'
+        )
+        for user in (manager, reader, self.clerk):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                self._get_owed(user)
 
     def test_what_is_to_be_settled_is_what_the_window_bills(self):
         with freeze_time('2026-02-10 12:00:00'):

@@ -362,6 +362,7 @@ class TestMethods(DoorsCase):
         ('refill.card.export.wizard', 'action_confirm'): 'manager',
         ('refill.card.export.wizard', 'action_export'): 'manager',
         ('refill.card.dashboard', 'get_figures'): 'manager',
+        ('refill.card.dashboard', 'get_owed'): 'manager',
         ('refill.card.find', 'action_find'): 'manager',
         ('refill.card.find', 'action_open'): 'public',
         ('refill.card.generate', 'action_generate'): 'manager',

@@ -82,7 +82,10 @@ class RefillCard(models.Model):
     _name_unique = models.UniqueIndex('(name)', "Two cards cannot have the same serial number.")
     _code_unique = models.UniqueIndex('(code_sealed)', "Two cards cannot have the same code.")
     _series_state_idx = models.Index('(series_id, state)')
-    _expiring_idx = models.Index("(valid_till) WHERE state IN ('active', 'inactive')")
+    _expiring_idx = models.Index(
+        "(valid_till, series_id, state) WHERE state IN ('active', 'inactive')"
+    )
+    _used_idx = models.Index("(used_on, series_id, used_company_id) WHERE state = 'used'")
 
     @api.depends('used_on')
     @api.depends_context('uid', 'allowed_company_ids')

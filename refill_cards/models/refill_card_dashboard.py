@@ -34,8 +34,7 @@ class RefillCardDashboard(models.AbstractModel):
         :rtype: dict
         :raise AccessError: when the user does not manage cards.
         """
-        if not self.env['refill.card'].has_access('write'):
-            raise AccessError(self.env._("Only who manages refill cards sees the overview."))
+        self._check_may_see()
         used = self._count_used_by_day()
         return {
             'is_any': bool(self._get_series()),
@@ -45,6 +44,30 @@ class RefillCardDashboard(models.AbstractModel):
                 'refill_cards.refill_card_action', self.env._("Redeemed"), Domain.TRUE
             ),
         }
+
+    @api.model
+    @api.readonly
+    def get_owed(self):
+        """Return what the companies owe to holders of cards: the balance of the liability today.
+
+        Apart from the other figures, which need not wait until millions of journal items are added.
+
+        :return: an amount for each currency, in the user's language.
+        :rtype: list[str]
+        :raise AccessError: when the user does not manage cards, or reads no journal items.
+        """
+        self._check_may_see()
+        groups = self.env['account.move.line']._read_group(
+            self._get_liability_domain(), ['company_id'], ['balance:sum']
+        )
+        amounts = dict.fromkeys(self.env.companies.currency_id, 0)
+        for company, balance in groups:
+            amounts[company.currency_id] -= balance
+        return self._format_amounts(amounts)
+
+    def _check_may_see(self):
+        if not self.env['refill.card'].has_access('write'):
+            raise AccessError(self.env._("Only who manages refill cards sees the overview."))
 
     def _get_tiles(self, used):
         """Return the tiles that the user may see, in their order.
@@ -59,20 +82,22 @@ class RefillCardDashboard(models.AbstractModel):
             tiles += [self._get_to_settle_tile(), self._get_low_stock_tile()]
         return [*tiles, self._get_refused_tile(), self._get_exports_tile()]
 
-    def _prepare_tile(self, name, title, action, *, count=None, amounts=(), note=""):
+    def _prepare_tile(self, name, title, action, *, count=None, amounts=None, later=None, note=""):
         """Return a tile.
 
         :param str name: which one it is.
         :param dict action: opens the list of what it counts.
         :param int count: how many; None where it is about money alone.
-        :param Iterable amounts: pairs of an amount and its currency; they are never added up.
+        :param dict amounts: by currency, as they are never added up.
+        :param str later: the method of this model that gives the amounts.
         :param str note: what helps to read the figure.
         """
         return {
             'name': name,
             'title': title,
             'count': None if count is None else format_count(self.env, count),
-            'amounts': self._format_amounts(amounts),
+            'amounts': self._format_amounts(amounts or {}),
+            'later': later,
             'note': note,
             'action': action,
         }
@@ -84,7 +109,7 @@ class RefillCardDashboard(models.AbstractModel):
     def _format_amounts(self, amounts):
         return [
             format_amount(self.env, amount, currency)
-            for amount, currency in sorted(amounts, key=lambda pair: pair[1].name)
+            for currency, amount in sorted(amounts.items(), key=lambda pair: pair[0].name)
         ]
 
     # -------------------------------------------------------------------------
@@ -101,8 +126,8 @@ class RefillCardDashboard(models.AbstractModel):
         """Return how many of the cards that the companies issued there are, and their worth.
 
         :param odoo.fields.Domain domain: of the cards.
-        :return: the number, and amounts with their currency.
-        :rtype: tuple[int, list[tuple[float, res.currency]]]
+        :return: the number, and amounts by currency.
+        :rtype: tuple[int, dict[res.currency, float]]
         """
         number, amounts = 0, defaultdict(float)
         # sudo: the cards are those that the user manages; for each of millions PostgreSQL would
@@ -120,7 +145,7 @@ class RefillCardDashboard(models.AbstractModel):
         for series, count in groups:
             number += count
             amounts[series.currency_id] += count * series.price
-        return number, [(amount, currency) for currency, amount in amounts.items()]
+        return number, amounts
 
     def _prepare_issued_action(self, name, domain):
         issued = Domain('series_id.company_id', 'in', self.env.companies.ids)
@@ -201,7 +226,7 @@ class RefillCardDashboard(models.AbstractModel):
             if first <= day <= last:
                 number += count
                 amounts[currency] += amount
-        return number, [(amount, currency) for currency, amount in amounts.items()]
+        return number, amounts
 
     def _get_used_tile(self, used):
         today = fields.Date.context_today(self)
@@ -249,26 +274,29 @@ class RefillCardDashboard(models.AbstractModel):
     # -------------------------------------------------------------------------
 
     def _get_owed_tile(self):
-        """Return what the companies owe to holders of cards: the balance of the liability."""
-        today = fields.Date.context_today(self)
+        title = self.env._("Owed to holders of cards")
+        action = self._prepare_action(
+            'account.action_account_moves_all', title, self._get_liability_domain()
+        )
+        note = self.env._("Balance of the liability today")
+        return self._prepare_tile('owed', title, action, later='get_owed', note=note)
+
+    def _get_liability_domain(self):
+        """Return the domain of the journal items on the liability till today.
+
+        :rtype: odoo.fields.Domain
+        """
         # sudo: whoever works in a branch need not see its head office
         roots_sudo = self.env.companies.sudo().root_id
-        method_lines = [root._get_refill_card_method_line() for root in roots_sudo]
-        accounts = [line.payment_account_id.id for line in method_lines]
-        domain = (
-            Domain('account_id', 'in', accounts)
+        accounts = self.env['account.account'].union(
+            *(root._get_refill_card_method_line().payment_account_id for root in roots_sudo)
+        )
+        today = fields.Date.context_today(self)
+        return (
+            Domain('account_id', 'in', accounts.ids)
             & Domain('parent_state', '=', 'posted')
             & Domain('date', '<=', fields.Date.to_string(today))
         )
-        groups = self.env['account.move.line']._read_group(domain, ['company_id'], ['balance:sum'])
-        amounts = defaultdict(float)
-        for company, balance in groups:
-            amounts[company.currency_id] -= balance
-        title = self.env._("Owed to holders of cards")
-        action = self._prepare_action('account.action_account_moves_all', title, domain)
-        amounts = [(amount, currency) for currency, amount in amounts.items()]
-        note = self.env._("Balance of the liability today")
-        return self._prepare_tile('owed', title, action, amounts=amounts, note=note)
 
     def _may_settle(self):
         """Return whether the user settles cards of the company in which they work."""
@@ -290,7 +318,7 @@ class RefillCardDashboard(models.AbstractModel):
             title,
             action,
             count=number,
-            amounts=[(amount, currency) for currency, amount in amounts.items()],
+            amounts=amounts,
             note=self.env._("Of periods that have ended"),
         )
 

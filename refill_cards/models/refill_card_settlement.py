@@ -11,6 +11,11 @@ class RefillCard(models.Model):
 
     _inherit = 'refill.card'
 
+    _unbilled_idx = models.Index(
+        "(holder_id, series_id) WHERE terms = 'sold' AND holder_id IS NOT NULL"
+        " AND invoice_line_id IS NULL AND reserved_line_id IS NULL"
+    )
+
     @api.model
     def _get_unbilled_domain(self, company, day):
         """Return the domain of the cards that were sold by activation and not billed yet.

@@ -14,6 +14,7 @@ import { standardActionServiceProps } from "@web/webclient/actions/action_servic
 
 const { DateTime } = luxon;
 
+const MODEL = "refill.card.dashboard";
 const ICONS = {
     active: "fa-ticket",
     used: "fa-check-circle",
@@ -140,11 +141,23 @@ export class RefillCardDashboard extends Component {
     async load() {
         this.state.status = "loading";
         try {
-            const figures = await this.orm.silent.call("refill.card.dashboard", "get_figures");
+            const figures = await this.orm.silent.call(MODEL, "get_figures");
             Object.assign(this.state, { figures, status: figures.is_any ? "ready" : "empty" });
         } catch {
             this.state.status = "error";
+            return;
         }
+        this.state.figures.tiles.filter(({ later }) => later).forEach(this.complete.bind(this));
+    }
+
+    /** Ask for what takes longer, while the other figures are on the screen. */
+    async complete(tile) {
+        try {
+            tile.amounts = await this.orm.silent.call(MODEL, tile.later);
+        } catch {
+            tile.note = _t("The amount could not be read.");
+        }
+        tile.later = false;
     }
 
     open(action) {
