@@ -27,6 +27,7 @@ from . import (
     test_credit_limit,
     test_currency,
     test_dashboard,
+    test_dashboard_tour,
     test_day,
     test_doors,
     test_entry,

@@ -1,4 +1,7 @@
+import os
 from contextlib import closing
+from pathlib import Path
+from unittest import SkipTest
 
 import pypdfium2
 import zxingcpp
@@ -161,6 +164,25 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         self.assertEqual(refused.reason, reason)
         self.assertEqual(self.env['refill.card.attempt'].search_count([]), attempts + 1)
         return refused
+
+
+class ServesAxe:
+    """For tours that check whether everybody can use a page."""
+
+    @classmethod
+    def _serve_axe(cls):
+        """:raise SkipTest: where axe-core was not fetched."""
+        if 'REFILL_CARDS_AXE' not in os.environ:
+            raise SkipTest("The sandbox names axe-core in REFILL_CARDS_AXE.")
+        cls.env['ir.attachment'].create(
+            {
+                'name': 'axe.js',
+                'url': '/refill_cards_test/axe.js',
+                'mimetype': 'text/javascript',
+                'raw': Path(os.environ['REFILL_CARDS_AXE']).read_bytes(),
+                'public': True,
+            }
+        )
 
 
 class ButtonCalls:

@@ -42,6 +42,7 @@ class TestDashboard(RefillCardCommon):
             records = records.with_context(allowed_company_ids=companies.ids, **action['context'])
             listed = records.search_count(action['domain'])
             self.assertEqual(int(tile['count'].replace(',', '')), listed, name)
+            self.assertEqual(action['display_name'], tile['title'])
         return tile
 
     def _assert_tile(self, name, count, *amounts, **kwargs):

@@ -1,11 +1,8 @@
 import json
-import os
 import random
 import sys
 import unicodedata
 from base64 import b64encode
-from pathlib import Path
-from unittest import SkipTest
 from unittest.mock import patch
 
 import zxingcpp
@@ -14,7 +11,7 @@ from odoo.fields import Command
 from odoo.tests import HttpCase, tagged
 
 from ..refill_cards import codes
-from .common import RefillCardCommon
+from .common import RefillCardCommon, ServesAxe
 from .test_portal_payments import CONTROLLER
 
 # Of QUICK-7K2M-9XQ4-R3TZD, which the tours type.
@@ -37,21 +34,11 @@ class PortalTourCommon(RefillCardCommon, HttpCase):
 
 
 @tagged('post_install', '-at_install')
-class TestPortalTour(PortalTourCommon):
+class TestPortalTour(ServesAxe, PortalTourCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        if 'REFILL_CARDS_AXE' not in os.environ:
-            raise SkipTest("The sandbox names axe-core in REFILL_CARDS_AXE.")
-        cls.env['ir.attachment'].create(
-            {
-                'name': 'axe.js',
-                'url': '/refill_cards_test/axe.js',
-                'mimetype': 'text/javascript',
-                'raw': Path(os.environ['REFILL_CARDS_AXE']).read_bytes(),
-                'public': True,
-            }
-        )
+        cls._serve_axe()
 
     def test_a_customer_redeems_a_card_in_the_portal(self):
         card = self._generate_with_body()

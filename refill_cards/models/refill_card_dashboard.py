@@ -104,7 +104,13 @@ class RefillCardDashboard(models.AbstractModel):
 
     def _prepare_action(self, xml_id, name, domain, **context):
         action = self.env['ir.actions.act_window']._for_xml_id(xml_id)
-        return {**action, 'name': name, 'domain': list(domain), 'context': context}
+        return {
+            **action,
+            'name': name,
+            'display_name': name,
+            'domain': list(domain),
+            'context': context,
+        }
 
     def _format_amounts(self, amounts):
         return [

@@ -166,7 +166,8 @@ export class RefillCardDashboard extends Component {
 
     openDay({ domain, title }) {
         const { days_action } = this.state.figures;
-        return this.open({ ...days_action, domain, name: `${days_action.name}: ${title}` });
+        const name = `${days_action.name}: ${title}`;
+        return this.open({ ...days_action, domain, name, display_name: name });
     }
 
     generate() {
