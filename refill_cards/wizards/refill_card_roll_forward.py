@@ -142,21 +142,25 @@ class RefillCardRollForward(models.TransientModel):
         self._fill()
         self.shown = self._describe()
 
+    def _show_once(self):
+        if not self.is_shown:
+            self.action_show()
+
     def action_print(self):
-        """Print what is shown, as it is now.
+        """Print what is shown.
 
         :rtype: dict
         """
-        self.action_show()
+        self._show_once()
         report = self.env.ref('refill_cards.action_report_refill_card_roll_forward')
         return report.report_action(self)
 
     def action_export(self):
-        """Download what is shown, as it is now, as an Excel workbook.
+        """Download what is shown as an Excel workbook.
 
         :rtype: dict
         """
-        self.action_show()
+        self._show_once()
         return {
             'type': 'ir.actions.act_url',
             'url': f'/web/content/{self._name}/{self.id}/xlsx?download=true'
