@@ -64,6 +64,7 @@ from . import (
     test_report,
     test_rights,
     test_roll_forward,
+    test_roll_forward_machine,
     test_sale,
     test_sale_doors,
     test_sale_sending,

@@ -237,20 +237,27 @@ class MoneyOfCards(RuleBasedStateMachine):
             assert not move._get_refill_card_partials()
 
 
-@tagged('post_install', '-at_install')
-class TestMoneyMachine(SaleCommon):
-    def test_whatever_anybody_does_the_ledger_explains_each_cent(self):
-        self.by_use, self.by_activation = self.env['res.partner'].create(
+class MoneyCommon(SaleCommon):
+    """Resellers with whom something is agreed on."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.by_use, cls.by_activation = cls.env['res.partner'].create(
             [{'name': "By use", 'is_company': True}, {'name': "By activation", 'is_company': True}]
         )
-        agreement = {'company_id': self.company.id, 'kind': 'discount', 'percent': 10}
-        self.env['refill.card.agreement'].create(
+        agreement = {'company_id': cls.company.id, 'kind': 'discount', 'percent': 10}
+        cls.env['refill.card.agreement'].create(
             [
-                {**agreement, 'partner_id': self.by_use.id, 'settled_by': 'use'},
-                {**agreement, 'partner_id': self.by_activation.id, 'settled_by': 'activation'},
+                {**agreement, 'partner_id': cls.by_use.id, 'settled_by': 'use'},
+                {**agreement, 'partner_id': cls.by_activation.id, 'settled_by': 'activation'},
             ]
         )
 
+
+@tagged('post_install', '-at_install')
+class TestMoneyMachine(MoneyCommon):
+    def test_whatever_anybody_does_the_ledger_explains_each_cent(self):
         class Machine(MoneyOfCards):
             case = self
             successes = Counter()

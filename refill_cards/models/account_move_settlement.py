@@ -154,7 +154,8 @@ class AccountMove(models.Model):
         )
 
     def _check_takes_settlement_back(self, original):
-        """:raise UserError: when a credit note takes a settlement back in part, or twice."""
+        """:raise UserError: when one is taken back in part or twice, or takes one back itself."""
+        original._check_takes_no_settlement_back()
         if original.state == 'posted' and not (original._get_reversals_of_settlement() - self):
             if self._describe_settlement() == original._describe_settlement():
                 return
@@ -184,8 +185,8 @@ class AccountMove(models.Model):
     def _get_reversals_of_settlement(self):
         return self._get_posted_reversals().filtered(lambda move: move._get_settlement_lines())
 
-    def _check_settlement_stands_alone(self):
-        """:raise UserError: when something was built upon a settlement that is to count no more."""
+    def _check_takes_no_settlement_back(self):
+        """:raise UserError: when a credit note is to count no more, or to be reversed."""
         if self._get_settlement_taken_back():
             raise UserError(
                 self.env._(
@@ -194,6 +195,10 @@ class AccountMove(models.Model):
                     note=self.display_name,
                 )
             )
+
+    def _check_settlement_stands_alone(self):
+        """:raise UserError: when something was built upon a settlement that is to count no more."""
+        self._check_takes_no_settlement_back()
         if reversals := self._get_reversals_of_settlement():
             raise UserError(
                 self.env._(

@@ -34,7 +34,7 @@ class RefillCardRollForwardLine(models.TransientModel):
         selection=[('series', "Series"), ('subtotal', "Subtotal"), ('total', "Total")],
         required=True,
     )
-    name = fields.Char(string="Series", required=True)
+    name = fields.Char(string="Series or Sum", required=True)
     series_id = fields.Many2one(comodel_name='refill.card.series', ondelete='cascade')
     currency_id = fields.Many2one(comodel_name='res.currency')
     beginning = fields.Float(string="Beginning")
