@@ -182,23 +182,36 @@ class TestDashboard(RefillCardCommon):
         self._assert_tile('active', '7', '$ 175.00')
 
     def test_what_is_owed_is_the_balance_of_the_liability(self):
-        def assert_owed(*amounts):
-            tile = self._get_tile('owed')
-            self.assertEqual((tile['count'], tile['later']), (None, 'get_owed'))
-            self.assertEqual(self._get_owed(), self._format(amounts))
-            lines = self.env['account.move.line'].with_user(self.accountant)
-            listed = lines.search(tile['action']['domain'])
-            self.assertEqual(amounts, (f"$ {-sum(listed.mapped('balance')):.2f}",))
+        both = self.company + self.other_company
 
-        assert_owed('$ 0.00')
+        def assert_owed(amount):
+            self.assertEqual(self._get_owed(), self._format([f'$ {amount:.2f}']))
+            report = self._open_report()
+            [balance] = report.reason_ids.filtered(lambda row: row.name.startswith("Balance of"))
+            self.assertEqual(balance.end, amount)
+            self.assertEqual(Date.to_string(report.date_to), TODAY)
+            action = self._get_tile('owed', companies=both)['action']
+            lines = self.env['account.move.line'].with_user(self.accountant)
+            self.assertEqual(-sum(lines.search(action['domain']).mapped('balance')), amount)
+
+        assert_owed(0)
         self._sell_cards(self.cards[:3], self.customer)
-        assert_owed('$ 75.00')
+        assert_owed(75)
         self._redeem(self.cards[0])
-        assert_owed('$ 50.00')
+        assert_owed(50)
         with freeze_time('2026-03-27 12:00:00'):
             self._redeem(self.cards[1])
-        assert_owed('$ 50.00')
+        assert_owed(50)
         self.assertEqual(self._get_owed(companies=self.other_company), self._format(['$ 0.00']))
+
+    def _open_report(self):
+        """Return the report that the tile opens for a single company."""
+        tile = self._get_tile('owed')
+        self.assertEqual((tile['count'], tile['later']), (None, 'get_owed'))
+        action = self.env['ir.actions.server'].browse(tile['action']['id'])
+        action = action.with_user(self.accountant).with_context(**tile['action']['context'])
+        opened = action.run()
+        return self.env[opened['res_model']].with_user(self.accountant).browse(opened['res_id'])
 
     def test_what_is_owed_is_told_to_who_manages_cards_and_reads_the_books(self):
         manager = self._new_user('manager', 'refill_cards.group_refill_card_manager')

@@ -281,11 +281,33 @@ class RefillCardDashboard(models.AbstractModel):
 
     def _get_owed_tile(self):
         title = self.env._("Owed to holders of cards")
-        action = self._prepare_action(
+        note = self.env._("Balance of the liability today")
+        action = self._get_report_action() or self._prepare_action(
             'account.action_account_moves_all', title, self._get_liability_domain()
         )
-        note = self.env._("Balance of the liability today")
         return self._prepare_tile('owed', title, action, later='get_owed', note=note)
+
+    def _get_report_action(self):
+        """Return the action that opens the report on this month, for just the chosen companies.
+
+        :return: None where the report would show another figure, or the user may not see it.
+        :rtype: dict | None
+        """
+        company = self.env.company.sudo().root_id  # sudo: to compare it
+        may_see = self.env.user.has_group('account.group_account_invoice')
+        if not may_see or set(company._get_refill_card_branches().ids) != set(
+            self.env.companies.ids
+        ):
+            return None
+        today = fields.Date.context_today(self)
+        context = {
+            'default_date_from': fields.Date.to_string(fields.Date.start_of(today, 'month')),
+            'default_date_to': fields.Date.to_string(today),
+        }
+        action = self.env['ir.actions.server']._for_xml_id(
+            'refill_cards.refill_card_roll_forward_action'
+        )
+        return {**action, 'context': context}
 
     def _get_liability_domain(self):
         """Return the domain of the journal items on the liability till today.
@@ -295,7 +317,7 @@ class RefillCardDashboard(models.AbstractModel):
         # sudo: whoever works in a branch need not see its head office
         roots_sudo = self.env.companies.sudo().root_id
         accounts = self.env['account.account'].union(
-            *(root._get_refill_card_method_line().payment_account_id for root in roots_sudo)
+            *(root._get_refill_card_liability_accounts() for root in roots_sudo)
         )
         today = fields.Date.context_today(self)
         return (
