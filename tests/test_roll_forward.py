@@ -2,6 +2,7 @@
 
 import base64
 import io
+from datetime import timedelta
 
 import openpyxl
 from odoo import Command
@@ -10,7 +11,9 @@ from odoo.fields import Date
 from odoo.tests import tagged
 from odoo.tools import date_utils
 
+from .test_currency import CurrencyCommon
 from .test_movements import MovementCommon
+from .test_release import ReleaseCommon
 
 
 class RollForwardCommon(MovementCommon):
@@ -390,3 +393,51 @@ class TestRollForward(RollForwardCommon):
         )
         self.assertIn("Owed for Refill Cards", html.decode())
         self.assertIn("25.00", html.decode())
+
+
+@tagged('post_install', '-at_install')
+class TestRollForwardCurrency(CurrencyCommon):
+    def test_cards_in_another_currency_are_told_in_both(self):
+        self._stock(3)
+        invoice = self._sell(3)
+        cards = self.env['refill.card'].search([('invoice_line_id', 'in', invoice.line_ids.ids)])
+        self._set_rate(1, self.today)
+        self._redeem(cards[0])
+        self._redeem(cards[1])
+        self._undo(cards[1])
+        report = self.env['refill.card.roll.forward'].with_user(self.accountant)
+        report = report.create({'date_from': self.today, 'date_to': self.today})
+        report.action_show()
+        lines = report.line_ids.filtered(lambda line: line.kind == 'total')
+        figures = {
+            line.measure: (line.sold, line.redeemed, line.given_back, line.end, line.currency_id)
+            for line in lines
+        }
+        dollar = self.company.currency_id
+        self.assertEqual(figures['balance'], (37.5, -25, 12.5, 25, dollar))
+        self.assertEqual(figures['amount'], (75, -50, 25, 50, self.other_currency))
+        self.assertEqual(figures['count'][:4], (3, -2, 1, 2))
+        # Ledger and cards agree, at the value of the sale.
+        self.assertEqual(report.reason_ids.mapped('kind'), ['total'] * 3)
+        self.assertEqual(report.reason_ids.mapped('end')[:2], [25, 25])
+
+
+@tagged('post_install', '-at_install')
+class TestRollForwardReleased(ReleaseCommon):
+    def test_what_is_released_and_brought_back_rolls_forward(self):
+        cards = self._sell(3)
+        with self._on(60):
+            self._expire()
+            self._release()
+            self._change(cards[0], 'extend', valid_till=self.today + timedelta(days=90))
+            report = self.env['refill.card.roll.forward'].with_user(self.accountant)
+            last = self.today + timedelta(days=60)
+            report = report.create({'date_from': last, 'date_to': last})
+            report.action_show()
+            [total] = report.line_ids.filtered(
+                lambda line: (line.kind, line.measure) == ('total', 'count')
+            )
+            figures = (total.beginning, total.released, total.brought_back, total.end)
+            self.assertEqual(figures, (3, -3, 1, 1))
+            self.assertEqual(report.reason_ids.mapped('end')[:2], [25, 25])
+            self.assertEqual(report.reason_ids.mapped('kind'), ['total'] * 3)
