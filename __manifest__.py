@@ -54,6 +54,7 @@
         'refill_cards/views/refill_card_dashboard_views.xml',
         'refill_cards/views/refill_card_views.xml',
         'refill_cards/views/refill_card_report_views.xml',
+        'refill_cards/views/refill_card_unused_value_views.xml',
         'refill_cards/views/refill_card_layout_views.xml',
         'refill_cards/views/refill_card_series_views.xml',
         'refill_cards/views/refill_card_export_views.xml',

@@ -31,6 +31,7 @@ from . import (
     test_day,
     test_doors,
     test_entry,
+    test_estimate,
     test_export,
     test_export_tour,
     test_find,

@@ -15,20 +15,24 @@ class TestReleaseAtOnce(ConcurrencyCase):
         super().setUp()
         self.code = self._generate_code()
         self.card_ids = self._card_ids(self.code)
+        self._sell(self.card_ids)
+
+    def _sell(self, card_ids):
         with self._committing() as env:
             company = env['res.company'].browse(self.company_id)
             env = env(context={'allowed_company_ids': company.ids})
             products = env['product.product'].with_company(company)
             product = products._get_refill_card_product(25, company.currency_id)
+            line = {'product_id': product.id, 'quantity': len(card_ids)}
             invoice = env['account.move'].create(
                 {
                     'move_type': 'out_invoice',
                     'partner_id': self.customer_id,
                     'refill_card_works': 'now',
-                    'invoice_line_ids': [Command.create({'product_id': product.id})],
+                    'invoice_line_ids': [Command.create(line)],
                 }
             )
-            env['refill.card']._reserve(invoice.invoice_line_ids, Domain('id', 'in', self.card_ids))
+            env['refill.card']._reserve(invoice.invoice_line_ids, Domain('id', 'in', card_ids))
             invoice.action_post()
 
     def _remove_cards(self):
@@ -36,8 +40,8 @@ class TestReleaseAtOnce(ConcurrencyCase):
             env.cr.execute(
                 SQL(
                     "UPDATE refill_card SET invoice_line_id = NULL, released_line_id = NULL"
-                    " WHERE id = ANY(%s)",
-                    self.card_ids,
+                    " WHERE series_id IN (SELECT id FROM refill_card_series WHERE company_id = %s)",
+                    self.company_id,
                 )
             )
             env['mail.activity'].search([('res_model', '=', 'account.move')]).unlink()
@@ -180,3 +184,24 @@ class TestReleaseAtOnce(ConcurrencyCase):
         self._assert_owed(25)
         self._post(self._release(window))
         self._assert_owed(0)
+
+    def test_two_runs_at_once_estimate_a_series_once(self):
+        series_id, codes = self._generate_cards(2)
+        with self._committing() as env:
+            series = env['refill.card.series'].browse(series_id)
+            series.unused_share = 50
+            card_ids = series.card_ids.ids
+        self._sell(card_ids)
+        self._redeem(codes[0])
+        windows = [self._open_window() for _number in range(2)]
+        with self._transaction() as first:
+            action = first['refill.card.release'].browse(windows[0]).action_release()
+            first.flush_all()
+            with self._in_background(self._release, windows[1]) as second:
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+            with self.assertRaisesRegex(UserError, "no estimate is due"):
+                second.result()
+        with self._committing() as env:
+            lines = env['account.move'].browse(action['res_id'])._get_refill_card_lines('estimate')
+            self.assertEqual(lines.mapped('balance'), [25])

@@ -90,6 +90,7 @@ class DoorsCase(RefillCardCommon):
             self.env['refill.card.agreement'].create({'partner_id': self.stranger.id}),
             card.series_id,
             self.env['refill.card.report'].browse(card.id),
+            self.env['refill.card.unused.value'].browse(self.sold.series_id.id),
             self.used.sudo().event_ids[:1],
             self.env['refill.card.attempt'].search([], limit=1),
             self.env['refill.card.lockout'].search([], limit=1),
@@ -174,6 +175,7 @@ class TestModels(DoorsCase):
         'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
         'refill.card.delivery': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.delivery.line': ({'first_serial': 'x'}, {'manager': 'sr'}),
+        'refill.card.unused.value': ({'price': 1}, {'manager': 'sr'}),
         'refill.card.event': ({'serial': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.export': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.export.range': ({'first_card': '1'}, {'manager': 'sr'}),
@@ -212,6 +214,7 @@ class TestModels(DoorsCase):
         'refill.card.roll.forward.reason',
     }
     ABSTRACT = {
+        'refill.card.amounts.mixin',
         'refill.card.companies.mixin',
         'refill.card.export.mixin',
         'refill.card.invoice.mixin',
@@ -355,6 +358,8 @@ class TestMethods(DoorsCase):
         ('refill.card', 'action_undo'): 'manager',
         ('refill.card', 'redeem_code'): 'clerk',
         ('refill.card.change', 'action_confirm'): 'manager',
+        ('refill.card.unused.value', 'action_open_series'): 'manager',
+        ('refill.card.unused.value', 'action_propose'): 'manager',
         ('refill.card.choose', 'action_choose'): 'manager',
         ('refill.card.hand.out', 'action_confirm'): 'manager',
         ('refill.card.export', 'action_download'): 'manager',

@@ -68,7 +68,7 @@ class TestScreens(RefillCardCommon):
         layouts = self.env.ref('refill_cards.refill_card_layout_action')
         self.assertIn('kanban', layouts.view_mode.split(','))
         actions -= layouts  # two short columns
-        self.assertEqual(len(actions), 11)
+        self.assertEqual(len(actions), 12)
         for action in actions:
             records = self.env[action.res_model].with_user(self.accountant)
             with self.subTest(model=action.res_model):

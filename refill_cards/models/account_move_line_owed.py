@@ -16,7 +16,8 @@ class AccountMoveLine(models.Model):
         :param datetime.date last: its last day.
         :return: what is owed before the period and at its end, in the company's currency, by
             ``cards`` (redeemed, or taken back), ``sold`` (by invoices), ``settled`` (billed once
-            they were activated), ``bill`` (of a company that redeemed them), ``series`` (another
+            they were activated), ``bill`` (of a company that redeemed them), ``estimate``
+            (recognised of cards that are expected to stay unused), ``series`` (another
             entry of ours), ``down_payment``, ``before`` (by hand, before the company sold cards by
             invoices), ``by_hand``, ``draft`` (redeemed, while the payment is a draft).
         :rtype: dict[str, tuple[float, float]]
@@ -60,6 +61,7 @@ class AccountMoveLine(models.Model):
             """
             CASE WHEN journal.books_refill_cards
                  THEN CASE line.parent_state WHEN 'draft' THEN 'draft' ELSE 'cards' END
+                 WHEN line.refill_card_role = 'estimate' THEN 'estimate'
                  WHEN line.refill_card_role IS NOT NULL OR line.display_type = 'discount'
                       AND EXISTS (SELECT FROM account_move_line other
                                    WHERE other.move_id = line.move_id

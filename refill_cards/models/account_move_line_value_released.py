@@ -2,7 +2,7 @@ from odoo import fields, models
 from odoo.tools import float_compare
 
 # Of lines that only a release makes.
-ROLES = ('release',)
+ROLES = ('release', 'estimate')
 
 
 class Releasing:
@@ -17,11 +17,19 @@ class Releasing:
 
 
 class AccountMoveLine(models.Model):
-    """Lines that release what is owed for cards, a line a series; a credit takes that back."""
+    """Lines that release what is owed for cards, a line a series; a credit takes that back.
+
+    Of cards that expired, or by an estimate, which no cards are behind.
+    """
 
     _inherit = 'account.move.line'
 
-    refill_card_role = fields.Selection(selection_add=[('release', "Release of Expired Value")])
+    refill_card_role = fields.Selection(
+        selection_add=[
+            ('release', "Release of Expired Value"),
+            ('estimate', "Estimate of Unused Value"),
+        ]
+    )
 
     def _compute_refill_card_role(self):
         others = self.filtered(lambda line: line.refill_card_role not in ROLES)

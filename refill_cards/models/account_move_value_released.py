@@ -65,6 +65,15 @@ class AccountMove(models.Model):
         :rtype: list[tuple[refill.card.series, int]]
         :raise AccessError: when the user does not keep the company's books.
         """
+        self._check_may_release(company)
+        if not company.refill_card_release:
+            return []
+        # sudo: the right is checked
+        return self.env['refill.card'].sudo()._count_releasable(company, day)
+
+    @api.model
+    def _check_may_release(self, company):
+        """:raise AccessError: when the user does not keep the company's books."""
         self.env['refill.card']._check_may_hand_out()
         if not self.env.su and company not in self.env.companies:
             raise AccessError(
@@ -74,22 +83,26 @@ class AccountMove(models.Model):
                     company=company.sudo().name,  # sudo: to name it
                 )
             )
-        if not company.refill_card_release:
-            return []
-        # sudo: the right is checked
-        return self.env['refill.card'].sudo()._count_releasable(company, day)
+
+    @api.model
+    def _recognise_unused_refill_cards(self, company, day):
+        """Draft what is released of cards that expired, and what is recognised by estimate.
+
+        :param res.company company: a root company.
+        :param datetime.date day: of the entries.
+        :rtype: account.move
+        """
+        moves = self._release_expired_refill_cards(company, day)
+        return moves + self._estimate_unused_refill_cards(company, day)
 
     @api.model
     def _cron_release_expired_refill_cards(self):
         """Prepare for each company the release of what expired, and leave an activity."""
-        companies = self.env['res.company'].search(
-            [('parent_id', '=', False), ('refill_card_release', '=', True)]
-        )
-        for company in companies:
+        for company in self.env['res.company'].search([('parent_id', '=', False)]):
             moves = self.with_company(company)
             try:
                 with self.env.cr.savepoint():
-                    drafts = moves._release_expired_refill_cards(
+                    drafts = moves._recognise_unused_refill_cards(
                         company, company._get_refill_card_day()
                     )
                     for draft in drafts:
@@ -247,11 +260,18 @@ class AccountMove(models.Model):
         :param list[tuple[refill.card.series, int]] counts: how many cards of each series.
         :param datetime.date day: of the entry.
         """
-        account = company._get_refill_card_account('refill_card_expired_account_id')
         lines = [
             self._prepare_release_line_values(company, series, count, day)
             for series, count in counts
         ]
+        lines += self._prepare_estimates_taken_back(company, counts, day)
+        ref = self.env._("Expired refill cards, %(day)s", day=format_date(self.env, day))
+        return self._prepare_release_entry_values(company, currency, lines, day, ref)
+
+    @api.model
+    def _prepare_release_entry_values(self, company, currency, lines, day, ref):
+        """:param list[dict] lines: values of those on the liability."""
+        account = company._get_refill_card_account('refill_card_expired_account_id')
         others = self._prepare_release_counterparts(
             company, account, company.refill_card_expired_tax_id, lines
         )
@@ -260,7 +280,7 @@ class AccountMove(models.Model):
             'company_id': company.id,
             'currency_id': currency.id,
             'date': day,
-            'ref': self.env._("Expired refill cards, %(day)s", day=format_date(self.env, day)),
+            'ref': ref,
             'line_ids': [Command.create(values) for values in [*lines, *others]],
         }
 
@@ -300,6 +320,8 @@ class AccountMove(models.Model):
         """
         amount, balance = (sum(line[name] for line in lines) for name in RELEASED)
         currency = self.env['res.currency'].browse(lines[0]['currency_id'])
+        if currency.is_zero(amount):  # recognised by estimate before
+            return []
         taxes = tax.with_context(force_price_include=True).compute_all(
             amount, currency, is_refund=amount < 0
         )

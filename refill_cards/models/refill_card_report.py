@@ -13,6 +13,7 @@ class RefillCardReport(models.Model):
     """Each card with what it counts for, in number and in money, for pivots and graphs."""
 
     _name = 'refill.card.report'
+    _inherit = 'refill.card.amounts.mixin'
     _description = "Refill Cards Analysis"
     _auto = False
     _order = 'id'
@@ -146,18 +147,6 @@ class RefillCardReport(models.Model):
             " || ' ' || currency.name",
             lang.decimal_point + (lang.thousands_sep or ''),
         )
-
-    @api.model
-    def _read_group_select(self, aggregate_spec, query):
-        """Add up amounts of one currency only; ``sum_currency`` converts them."""
-        aggregate = super()._read_group_select(aggregate_spec, query)
-        name, _colon, function = aggregate_spec.partition(':')
-        if name == '__count' or function == 'sum_currency':
-            return aggregate
-        if self._fields[name].type != 'monetary':
-            return aggregate
-        currency = self._field_to_sql(self._table, 'currency_id', query)
-        return SQL("CASE WHEN MIN(%s) = MAX(%s) THEN %s END", currency, currency, aggregate)
 
     @api.model
     def _read_group_orderby(self, order, groupby_terms, query):

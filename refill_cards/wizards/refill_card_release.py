@@ -29,14 +29,26 @@ class RefillCardRelease(models.TransientModel):
     days = fields.Integer(related='company_id.refill_card_release_days')
     preview = fields.Html(compute='_compute_preview')
     card_count = fields.Integer(compute='_compute_preview')
+    has_value = fields.Boolean(compute='_compute_preview')
 
     @api.depends('day', 'company_id')
     def _compute_preview(self):
         for window in self:
-            counts = window._get_counts()
+            counts, due = window._get_counts(), window._get_due_estimates()
             window.card_count = sum(count for _series, count in counts)
+            window.has_value = bool(counts or due)
             window.preview = self.env['ir.qweb']._render(
-                'refill_cards.refill_card_release_preview', window._prepare_preview(counts)
+                'refill_cards.refill_card_release_preview',
+                {
+                    'is_released': window.is_released,
+                    'days': format_count(self.env, window.days),
+                    'counts': window._prepare_rows(
+                        (series, count, count * series.price) for series, count in counts
+                    ),
+                    'estimates': window._prepare_rows(
+                        (series, 0, estimate.due_amount) for series, estimate in due.items()
+                    ),
+                },
             )
 
     def _get_counts(self):
@@ -45,26 +57,33 @@ class RefillCardRelease(models.TransientModel):
         except AccessError:
             return []
 
-    def _prepare_preview(self, counts):
-        """Return what is released of each series, in words."""
-        totals = {}
-        for series, count in counts:
-            value = count * series.price
-            totals[series.currency_id] = totals.get(series.currency_id, 0) + value
-        return {
-            'rows': [
+    def _get_due_estimates(self):
+        moves = self.env['account.move']
+        try:
+            return moves._get_due_refill_card_estimates(self.company_id, self.day)
+        except AccessError:
+            return {}
+
+    def _prepare_rows(self, values):
+        """Return what is released of each series, in words, with totals.
+
+        :param values: series, how many cards, and what is released.
+        :rtype: dict[str, list]
+        """
+        rows, totals = [], {}
+        for series, count, value in values:
+            currency = series.currency_id
+            totals[currency] = totals.get(currency, 0) + value
+            rows.append(
                 {
                     'series': series.name,
-                    'price': format_amount(self.env, series.price, series.currency_id),
-                    'count': format_count(self.env, count),
-                    'value': format_amount(self.env, count * series.price, series.currency_id),
+                    'price': format_amount(self.env, series.price, currency),
+                    'count': count and format_count(self.env, count),
+                    'value': format_amount(self.env, value, currency),
                 }
-                for series, count in counts
-            ],
-            'totals': [
-                format_amount(self.env, value, currency) for currency, value in totals.items()
-            ],
-        }
+            )
+        totals = [format_amount(self.env, value, currency) for currency, value in totals.items()]
+        return {'rows': rows, 'totals': totals}
 
     def action_release(self):
         """Make the drafts, and open them.
@@ -72,12 +91,12 @@ class RefillCardRelease(models.TransientModel):
         :raise UserError: when there is nothing to release.
         """
         self.ensure_one()
-        moves = self.env['account.move']._release_expired_refill_cards(self.company_id, self.day)
+        moves = self.env['account.move']._recognise_unused_refill_cards(self.company_id, self.day)
         if not moves:
             raise UserError(
                 self.env._(
                     "No sold cards had been expired for more than %(days)s days on %(day)s that"
-                    " are not released yet.",
+                    " are not released yet, and no estimate is due.",
                     days=format_count(self.env, self.days),
                     day=format_date(self.env, self.day),
                 )

@@ -249,6 +249,12 @@ class RefillCardRollForward(models.TransientModel):
                 [('payment_method_id.code', '=', 'refill_card'), ('state', '=', 'draft')],
             ),
             (
+                self.env._("Recognised by estimate, of cards expected to stay unused"),
+                ledger.get('estimate', nothing),
+                'account.move.line',
+                [*account, ('refill_card_role', '=', 'estimate')],
+            ),
+            (
                 self.env._("Down payments of sales orders"),
                 ledger.get('down_payment', nothing),
                 'account.move.line',
