@@ -53,14 +53,22 @@ class AccountMoveLine(models.Model):
         """Return 1 of a line that releases value, -1 of one that brings it back."""
         return 1 if self.amount_currency > 0 else -1
 
-    def _says_what_is_released(self, count):
-        """Return whether the line books the face value of so many cards of its series."""
-        series, currency = self.refill_card_series_id, self.currency_id
-        value = self._get_released_sign() * count * series.price
+    def _says_what_is_released(self, count, balance):
+        """Return whether the line books the value of its cards.
+
+        :param int count: how many cards of its series it is about.
+        :param float balance: what they are worth in the company's currency.
+        """
+        series, currency, sign = (
+            self.refill_card_series_id,
+            self.currency_id,
+            self._get_released_sign(),
+        )
         return (
             count
             and float_compare(self.quantity, count, precision_digits=2) == 0
             and currency == series.currency_id
-            and currency.compare_amounts(self.amount_currency, value) == 0
+            and currency.compare_amounts(self.amount_currency, sign * count * series.price) == 0
+            and self.company_currency_id.compare_amounts(self.balance, sign * balance) == 0
             and series.company_id.root_id == self.company_id.root_id
         )

@@ -16,11 +16,13 @@ class AccountMove(models.Model):
         :param odoo.fields.Domain domain: which cards, all of them released.
         """
         cards, entries = self.env['refill.card'], {}
-        for line, series, count in cards._read_group(
-            domain, ['released_line_id', 'series_id'], ['__count']
+        for line, series, count, value in cards._read_group(
+            domain, ['released_line_id', 'series_id'], ['__count', 'historical_value:sum']
         ):
+            if series._is_in_company_currency():
+                value = count * series.price
             key = (line.company_id, line.currency_id)
-            entries.setdefault(key, []).append((line, series, count))
+            entries.setdefault(key, []).append((line, series, count, value))
         for (company, currency), released in entries.items():
             # Back from where it went, even if that account was archived meanwhile.
             moves = self.with_company(company).with_context(
@@ -30,7 +32,7 @@ class AccountMove(models.Model):
                 moves._prepare_bringing_back_values(company, currency, released)
             )
             mirrors = move._get_refill_card_lines('release').sorted('id')
-            for mirror, (line, series, _count) in zip(mirrors, released, strict=True):
+            for mirror, (line, series, *_values) in zip(mirrors, released, strict=True):
                 same = Domain('released_line_id', '=', line.id)
                 same &= Domain('series_id', '=', series.id)
                 cards._set_terms(domain & same, released_line_id=mirror.id)
@@ -41,14 +43,13 @@ class AccountMove(models.Model):
         """Return the values of the entry.
 
         :param res.company company: a root company.
-        :param list[tuple[account.move.line, refill.card.series, int]] released: how many cards a
-            line released, and of which series they are now.
+        :param list[tuple[account.move.line, refill.card.series, int, float]] released: how many
+            cards a line released, of which series they are now, and their value in the company's
+            currency.
         """
         day, lines, by_account = company._get_refill_card_day(), [], {}
-        for line, series, count in released:
-            values = self._prepare_release_line_values(company, series, -count, day)
-            # As it was released, at the rate of then.
-            values['balance'] = -company.currency_id.round(line.balance * count / line.quantity)
+        for line, series, count, value in released:
+            values = self._prepare_release_line_values(company, series, -count, -value)
             lines.append(values)
             by_account.setdefault(line.move_id._get_released_to(), []).append(values)
         others = [

@@ -46,11 +46,11 @@ class AccountMove(models.Model):
         :raise UserError: when the company releases nothing, or lacks an account.
         """
         moves, by_currency = self.browse(), {}
-        for series, count in self._get_releasable_refill_cards(company, day):
-            by_currency.setdefault(series.currency_id, []).append((series, count))
-        for currency, counts in by_currency.items():
+        for series, count, balance in self._get_releasable_refill_cards(company, day):
+            by_currency.setdefault(series.currency_id, []).append((series, count, balance))
+        for currency, released in by_currency.items():
             move = self._create_release(
-                self._prepare_release_values(company, currency, counts, day)
+                self._prepare_release_values(company, currency, released, day)
             )
             # sudo: the right is checked
             cards_sudo = self.env['refill.card'].sudo()
@@ -60,16 +60,16 @@ class AccountMove(models.Model):
 
     @api.model
     def _get_releasable_refill_cards(self, company, day):
-        """Return how many cards of each series would be released.
+        """Return how many cards of each series would be released, and their value in the books.
 
-        :rtype: list[tuple[refill.card.series, int]]
+        :rtype: list[tuple[refill.card.series, int, float]]
         :raise AccessError: when the user does not keep the company's books.
         """
         self._check_may_release(company)
         if not company.refill_card_release:
             return []
         # sudo: the right is checked
-        return self.env['refill.card'].sudo()._count_releasable(company, day)
+        return self.env['refill.card'].sudo()._get_releasable_values(company, day)
 
     @api.model
     def _check_may_release(self, company):
@@ -178,16 +178,18 @@ class AccountMove(models.Model):
     def _check_release(self, lines):
         """:raise UserError: when the lines are not what is claimed for them."""
         cards = self.env['refill.card']
-        counts = cards._count_released(lines, of_their_series=True)
         liability = self._get_refill_card_liability(self.company_id.root_id)
         releasing = lines.filtered(lambda line: line._get_released_sign() > 0)
         expired = cards._get_released_domain(releasing) & cards._get_expired_domain()
         booked = self.line_ids.filtered(lambda line: line.account_id == liability)
+        counts = cards._count_released(lines)
         if (
             lines.account_id != liability
             or not all(booked.mapped('refill_card_role'))
-            or not all(line._says_what_is_released(counts.get(line, 0)) for line in lines)
-            or counts != cards._count_released(lines)
+            or not all(
+                line._says_what_is_released(*cards._get_released_values(line)) for line in lines
+            )
+            or any(counts.get(line, 0) != round(line.quantity) for line in lines)
             or cards.search_count(expired) != sum(counts.get(line, 0) for line in releasing)
         ):
             raise UserError(
@@ -253,17 +255,19 @@ class AccountMove(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def _prepare_release_values(self, company, currency, counts, day):
+    def _prepare_release_values(self, company, currency, released, day):
         """Return the values of the entry that releases the value of cards.
 
         :param res.company company: a root company.
-        :param list[tuple[refill.card.series, int]] counts: how many cards of each series.
+        :param list[tuple[refill.card.series, int, float]] released: how many cards of each series,
+            and their value in the company's currency.
         :param datetime.date day: of the entry.
         """
         lines = [
-            self._prepare_release_line_values(company, series, count, day)
-            for series, count in counts
+            self._prepare_release_line_values(company, series, count, balance)
+            for series, count, balance in released
         ]
+        counts = [(series, count) for series, count, _balance in released]
         lines += self._prepare_estimates_taken_back(company, counts, day)
         ref = self.env._("Expired refill cards, %(day)s", day=format_date(self.env, day))
         return self._prepare_release_entry_values(company, currency, lines, day, ref)
@@ -285,8 +289,10 @@ class AccountMove(models.Model):
         }
 
     @api.model
-    def _prepare_release_line_values(self, company, series, count, day):
-        """:param int count: of the cards; below zero when their value is brought back."""
+    def _prepare_release_line_values(self, company, series, count, balance):
+        """:param int count: of the cards; below zero when their value is brought back.
+        :param float balance: their value in the company's currency, with the same sign.
+        """
         value = count * series.price
         return {
             'name': self.env._(
@@ -299,7 +305,7 @@ class AccountMove(models.Model):
             'currency_id': series.currency_id.id,
             'quantity': abs(count),
             'amount_currency': value,
-            'balance': series.currency_id._convert(value, company.currency_id, company, day),
+            'balance': balance,
             'refill_card_role': 'release',
             'refill_card_series_id': series.id,
             'tax_ids': False,

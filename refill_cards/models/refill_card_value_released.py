@@ -92,28 +92,39 @@ class RefillCard(models.Model):
         return Domain('released_line_id', 'in', lines.ids)
 
     @api.model
-    def _count_releasable(self, company, day):
-        """Return how many such cards there are of each series.
+    def _get_releasable_values(self, company, day):
+        """Return how many such cards there are of each series, and what the books say of them.
 
-        :rtype: list[tuple[refill.card.series, int]]
+        :rtype: list[tuple[refill.card.series, int, float]]
         """
-        domain = self._get_releasable_domain(company, day)
-        return self._read_group(domain, ['series_id'], ['__count'], order='series_id')
+        values = self._get_historical_values(self._get_releasable_domain(company, day))
+        return sorted(
+            ((series, count, balance) for series, (count, _value, balance) in values.items()),
+            key=lambda each: each[0].id,
+        )
 
     @api.model
-    def _count_released(self, lines, of_their_series=False):
+    def _count_released(self, lines):
         """Return how many cards lines claim or have released.
 
-        :param bool of_their_series: count no cards that are in another series now.
         :rtype: dict[account.move.line, int]
         """
-        counts = {}
-        for line, series, count in self._read_group(
-            self._get_released_domain(lines), ['released_line_id', 'series_id'], ['__count']
-        ):
-            if not of_their_series or series == line.refill_card_series_id:
-                counts[line] = counts.get(line, 0) + count
-        return counts
+        domain = self._get_released_domain(lines)
+        return dict(self._read_group(domain, ['released_line_id'], ['__count']))
+
+    @api.model
+    def _get_released_values(self, line):
+        """Return how many cards of its series a line claims or has released, and their value.
+
+        :return: in number, and in the company's currency.
+        :rtype: tuple[int, float]
+        """
+        series = line.refill_card_series_id
+        values = self._get_historical_values(
+            self._get_released_domain(line) & Domain('series_id', '=', series.id)
+        )
+        count, _value, balance = values.get(series, (0, 0, 0))
+        return count, balance
 
     @api.model
     def _get_owed_domain(self):

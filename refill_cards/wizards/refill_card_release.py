@@ -35,7 +35,7 @@ class RefillCardRelease(models.TransientModel):
     def _compute_preview(self):
         for window in self:
             counts, due = window._get_counts(), window._get_due_estimates()
-            window.card_count = sum(count for _series, count in counts)
+            window.card_count = sum(count for _series, count, _balance in counts)
             window.has_value = bool(counts or due)
             window.preview = self.env['ir.qweb']._render(
                 'refill_cards.refill_card_release_preview',
@@ -43,7 +43,7 @@ class RefillCardRelease(models.TransientModel):
                     'is_released': window.is_released,
                     'days': format_count(self.env, window.days),
                     'counts': window._prepare_rows(
-                        (series, count, count * series.price) for series, count in counts
+                        (series, count, count * series.price) for series, count, _balance in counts
                     ),
                     'estimates': window._prepare_rows(
                         (series, 0, estimate.due_amount) for series, estimate in due.items()
