@@ -160,7 +160,7 @@ class RefillCardDashboard(models.AbstractModel):
     def _get_active_tile(self):
         domain = Domain('state', '=', 'active')
         count, amounts = self._count_issued(domain)
-        title = self.env._("Active")
+        title = self.env._("Active cards")
         action = self._prepare_issued_action(title, domain)
         return self._prepare_tile('active', title, action, count=count, amounts=amounts)
 

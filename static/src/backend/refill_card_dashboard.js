@@ -2,8 +2,7 @@
 
 import { Component, onWillStart, useEffect, useRef, useState } from "@odoo/owl";
 import { loadBundle } from "@web/core/assets";
-import { cookie } from "@web/core/browser/cookie";
-import { getColor, getCustomColor } from "@web/core/colors/colors";
+import { getColor } from "@web/core/colors/colors";
 import { formatDate } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
@@ -32,6 +31,7 @@ export class RefillCardDays extends Component {
     static props = { days: Array, open: Function };
 
     setup() {
+        this.rootRef = useRef("root");
         this.canvasRef = useRef("canvas");
         onWillStart(() => loadBundle("web.chartjs_lib"));
         useEffect(
@@ -62,9 +62,8 @@ export class RefillCardDays extends Component {
 
     get config() {
         const { rows } = this;
-        const scheme = cookie.get("color_scheme");
-        const text = getCustomColor(scheme, "#111827", "#E4E4E4");
-        const grid = getCustomColor(scheme, "rgba(0,0,0,.1)", "rgba(255,255,255,.15)");
+        // Those of the page, light or dark.
+        const { color, borderColor } = getComputedStyle(this.rootRef.el);
         const open = ([element]) => element && this.props.open(rows[element.index]);
         return {
             type: "bar",
@@ -75,7 +74,7 @@ export class RefillCardDays extends Component {
                 datasets: [
                     {
                         data: rows.map(({ count }) => count),
-                        backgroundColor: getColor(0, scheme, "sm"),
+                        backgroundColor: getColor(0, null, "sm"),
                         borderRadius: 3,
                     },
                 ],
@@ -104,15 +103,15 @@ export class RefillCardDays extends Component {
                 scales: {
                     x: {
                         grid: { display: false },
-                        ticks: { color: text, maxRotation: 0, autoSkipPadding: 12 },
+                        ticks: { color, maxRotation: 0, autoSkipPadding: 12 },
                     },
                     y: {
                         beginAtZero: true,
                         suggestedMax: 4,
-                        grid: { color: grid },
+                        grid: { color: borderColor },
                         border: { display: false },
                         ticks: {
-                            color: text,
+                            color,
                             precision: 0,
                             callback: (value) => formatInteger(value),
                         },

@@ -53,7 +53,7 @@ registry.category("web_tour.tours").add("refill_card_dashboard", {
             run: "click",
         },
         checkAccessibilityOf(".o_refill_card_dashboard"),
-        ...openList(tile("active"), "Active", 3),
+        ...openList(tile("active"), "Active cards", 3),
         ...openList(tile("used"), "Used this month", 1),
         {
             trigger: ".o_refill_card_dashboard details summary",
