@@ -204,6 +204,20 @@ class TestDashboard(RefillCardCommon):
         assert_owed(50)
         self.assertEqual(self._get_owed(companies=self.other_company), self._format(['$ 0.00']))
 
+    def test_what_is_owed_is_what_the_report_says_with_branches_that_are_not_chosen(self):
+        branch = self._create_company(name="Branch", parent_id=self.company.id)
+        receivable = self.stranger.property_account_receivable_id
+        self.stranger.with_company(branch).property_account_receivable_id = receivable
+        self._sell_cards(self.cards[:3], self.customer)
+        clerk = self._new_user(
+            'branch_clerk', 'refill_cards.group_refill_card_user', company_id=branch.id
+        )
+        payment = self._redeem(self.cards[0], self.stranger, clerk)
+        self.assertEqual(payment.sudo().company_id, branch)
+        self.assertEqual(self._get_owed(), self._format(['$ 50.00']))
+        [balance] = self._open_report().reason_ids.filtered(lambda r: "Balance of" in r.name)
+        self.assertEqual(balance.end, 50)
+
     def _open_report(self):
         """Return the report that the tile opens for a single company."""
         tile = self._get_tile('owed')

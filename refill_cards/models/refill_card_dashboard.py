@@ -57,12 +57,15 @@ class RefillCardDashboard(models.AbstractModel):
         :raise AccessError: when the user does not manage cards, or reads no journal items.
         """
         self._check_may_see()
-        groups = self.env['account.move.line']._read_group(
-            self._get_liability_domain(), ['company_id'], ['balance:sum']
-        )
+        lines, domain = self.env['account.move.line'], self._get_liability_domain()
+        lines.check_access('read')
+        if company := self._get_report_company():
+            lines = lines.sudo()  # sudo: as the report does, with all branches
+            domain &= Domain('company_id', 'in', company._get_refill_card_branches().ids)
+        groups = lines._read_group(domain, ['company_id'], ['balance:sum'])
         amounts = dict.fromkeys(self.env.companies.currency_id, 0)
-        for company, balance in groups:
-            amounts[company.currency_id] -= balance
+        for booked_in, balance in groups:
+            amounts[booked_in.currency_id] -= balance
         return self._format_amounts(amounts)
 
     def _check_may_see(self):
@@ -288,16 +291,12 @@ class RefillCardDashboard(models.AbstractModel):
         return self._prepare_tile('owed', title, action, later='get_owed', note=note)
 
     def _get_report_action(self):
-        """Return the action that opens the report on this month, for just the chosen companies.
+        """Return the action that opens the report on this month.
 
-        :return: None where the report would show another figure, or the user may not see it.
+        :return: None where that would show another figure.
         :rtype: dict | None
         """
-        company = self.env.company.sudo().root_id  # sudo: to compare it
-        may_see = self.env.user.has_group('account.group_account_invoice')
-        if not may_see or set(company._get_refill_card_branches().ids) != set(
-            self.env.companies.ids
-        ):
+        if not self._get_report_company():
             return None
         today = fields.Date.context_today(self)
         context = {
@@ -308,6 +307,15 @@ class RefillCardDashboard(models.AbstractModel):
             'refill_cards.refill_card_roll_forward_action'
         )
         return {**action, 'context': context}
+
+    def _get_report_company(self):
+        """Return the company whose report the user may see, if no other one is chosen.
+
+        :rtype: res.company
+        """
+        may_see = self.env.user.has_group('account.group_account_invoice')
+        root = self.env.companies.sudo().root_id  # sudo: to compare it
+        return root if may_see and len(root) == 1 and root in self.env.companies else root.browse()
 
     def _get_liability_domain(self):
         """Return the domain of the journal items on the liability till today.
