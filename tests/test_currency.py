@@ -490,3 +490,74 @@ class TestCurrencyOfBefore(CurrencyCommon):
         self._redeem(activated)
         # What was redeemed without a sale.
         self.assertEqual(self._get_balance(self.liability), 12.5 + 25)
+
+
+@tagged('post_install', '-at_install')
+class TestCurrencySoldBefore(CurrencyCommon):
+    """An opening balance says what cards in another currency are worth in the books."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.equity = cls.env['account.account'].create(
+            {'name': "Sales of before", 'code': 'RCBEFORE', 'account_type': 'equity'}
+        )
+
+    def _open(self, count):
+        """Return cards of which one was used at USD 12.50, and the opening for so many of them."""
+        series = self._generate(4, currency_id=self.other_currency.id)
+        with self._on(Date.subtract(self.today, days=1)):
+            self._redeem(series.card_ids[0])
+        self._later(4)
+        window = self.env['refill.card.opening'].with_user(self.accountant)
+        window = window.create({'account_id': self.equity.id, 'date': self.today})
+        window.line_ids.filtered(lambda line: line.series_id == series).sold_count = count
+        entry = self.env['account.move'].browse(window.action_state()['res_id'])
+        return series.card_ids.sorted('number'), entry.with_user(self.accountant)
+
+    def _say_worth(self, entry, balance):
+        entry.button_draft()
+        lines = entry.line_ids.grouped('refill_card_role')
+        entry.write(
+            {
+                'line_ids': [
+                    Command.update(lines['opening'].id, {'balance': -balance}),
+                    Command.update(lines[False].id, {'balance': balance}),
+                ]
+            }
+        )
+        entry.action_post()
+
+    def test_used_cards_are_worth_what_they_debited_and_the_others_the_rate_of_the_day(self):
+        cards, _entry = self._open(3)
+        self.assertEqual(cards.sudo().mapped('historical_value'), [12.5, 6.25, 6.25, 0])
+        self.assertEqual(self._get_balance(self.liability), -12.5)
+        openings = cards.event_ids.filtered(lambda event: event.movement == 'opening')
+        self.assertEqual(sorted(openings.mapped('balance')), [6.25, 6.25, 12.5])
+        self._later(5)
+        for card in cards[1:3]:
+            self._redeem(card)
+        self.assertEqual(self._get_balance(self.liability), 0)
+
+    def test_an_accountant_says_what_they_were_worth_to_the_cent(self):
+        cards, entry = self._open(3)
+        self._say_worth(entry, 12.5 + 15.01)
+        self.assertEqual(cards.sudo().mapped('historical_value'), [12.5, 7.51, 7.5, 0])
+        for card in cards[1:3]:
+            self._redeem(card)
+        self.assertEqual(self._get_balance(self.liability), 0)
+        self._undo(cards[0])
+        self.assertEqual(self._get_balance(self.liability), -12.5)
+
+    def test_no_card_is_worth_nothing(self):
+        _cards, entry = self._open(3)
+        with self.assertRaisesRegex(UserError, "no longer books"), self.env.cr.savepoint():
+            self._say_worth(entry, 12.51)
+
+    def test_of_cards_that_were_all_used(self):
+        cards, entry = self._open(1)
+        self.assertEqual(self._get_balance(self.liability), 0)
+        entry.button_draft()
+        self.assertEqual(self._get_balance(self.liability), 12.5)
+        entry.action_post()
+        self.assertEqual(cards[0].sudo().historical_value, 12.5)

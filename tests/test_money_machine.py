@@ -27,7 +27,10 @@ MOSTLY = st.sampled_from([True, True, True, True, False])
 
 
 class MoneyOfCards(RuleBasedStateMachine):
-    """Seven cards are sold, handed out, redeemed in two companies, billed and taken back."""
+    """Seven cards are sold, handed out, redeemed in two companies, billed and taken back.
+
+    Some are in another currency, whose rate changes with each step.
+    """
 
     case: ClassVar[SaleCommon]
     successes: ClassVar[Counter]
@@ -39,12 +42,24 @@ class MoneyOfCards(RuleBasedStateMachine):
         self.savepoint = self.env.cr.savepoint()
         both = [Command.set((case.company + case.other_company).ids)]
         values = {'user': case.accountant, 'company_ids': both}
-        series = case._stock(4, **values) | case._stock(3, activation_required=True, **values)
+        euro = {'currency_id': case.other_currency.id}
+        series = case._stock(2, **values) | case._stock(1, activation_required=True, **values)
+        series |= case._stock(2, **values, **euro)
+        series |= case._stock(2, activation_required=True, **values, **euro)
         self.cards = series.card_ids.with_user(case.env.user)
         self.invoices = self.env['account.move']
         self.companies = case.company + case.other_company
         # Of each used card, where it was redeemed and what that debits, by its terms then.
         self.debits = {}
+        # Of each payment that is the issuer's liability, what its card was worth.
+        self.values = {}
+        self.rates = self.env['res.currency.rate'].create(
+            [
+                {**rate, 'name': Date.today(), 'company_id': company.id, 'rate': 2}
+                for company in self.companies
+                for rate in [{'currency_id': case.other_currency.id}]
+            ]
+        )
 
     def teardown(self):
         self.env.invalidate_all()
@@ -53,6 +68,7 @@ class MoneyOfCards(RuleBasedStateMachine):
 
     def _try(self, action, function):
         """Do something as a request does: all of it, or nothing."""
+        self.rates.rate = {2: 3, 3: 1.7, 1.7: 7, 7: 2}[self.rates[0].rate]
         with suppress(UserError), mute_logger('odoo.sql_db'), self.env.cr.savepoint():
             function()
             self.env.flush_all()
@@ -87,7 +103,7 @@ class MoneyOfCards(RuleBasedStateMachine):
             return
         active = self.cards.filtered(lambda card: card.state == 'active') or self.cards
         function = {
-            'sell': lambda: self._sell(second + 1, reseller, user, automatic=abroad),
+            'sell': lambda: self._sell(second + 1, reseller, user, index, automatic=abroad),
             'redeem': lambda: self._redeem(active[index % len(active)], company),
             'undo': lambda: case._undo(cards[0]),
             'consign': lambda: cards._consign(reseller),
@@ -101,8 +117,12 @@ class MoneyOfCards(RuleBasedStateMachine):
         }[action]
         self._try(action, function)
 
-    def _sell(self, quantity, customer, user, *, automatic):
-        invoice = self.case._draft(quantity, price=20, user=user, partner_id=customer.id)
+    def _sell(self, quantity, customer, user, index, *, automatic):
+        case = self.case
+        product = (case.product, case.euro_product)[index % 2]
+        currency = (case.company.currency_id, case.other_currency)[index % 3 // 2]
+        values = {'partner_id': customer.id, 'currency_id': currency.id}
+        invoice = case._draft(quantity, price=20, product=product, user=user, **values)
         if automatic:
             invoice.sudo().action_post()
         else:
@@ -116,6 +136,8 @@ class MoneyOfCards(RuleBasedStateMachine):
         accountant = self.env['refill.card'].with_user(case.accountant)
         accountant.redeem_code(card.sudo().code, case.customer.id, company.id)
         self.debits[card.id] = (company, by_terms if issued_here else 'S')
+        if by_terms == 'L':
+            self.values[card.sudo().payment_id.id] = self._get_value(card)
 
     def _settle(self, company, further):
         """Settle; confirm the invoices, and the bills of the other company, too."""
@@ -170,10 +192,19 @@ class MoneyOfCards(RuleBasedStateMachine):
     # WHAT STAYS TRUE
     # -------------------------------------------------------------------------
 
+    def _get_value(self, card):
+        """Return what a card that was sold or used is worth in the books."""
+        return card.sudo().historical_value or card.price
+
     def _get_used(self, company, account):
-        """Return the value of used cards whose redemption debits an account, by their terms."""
-        used = self.cards.filtered(lambda card: card.state == 'used')
-        return sum(card.price for card in used if self.debits[card.id] == (company, account))
+        """Return what was booked for used cards that debit an account, by their terms."""
+        used = self.cards.filtered(lambda card: card.state == 'used').sudo()
+        used = used.filtered(lambda card: self.debits[card.id] == (company, account))
+        debits = used.payment_id.move_id.line_ids.filtered(lambda line: line.amount_currency > 0)
+        return self._total(debits)
+
+    def _total(self, lines):
+        return round(sum(lines.mapped('balance')), 2)
 
     def _get_lines(self, account):
         domain = [('account_id', '=', account.id), ('parent_state', '=', 'posted')]
@@ -187,10 +218,34 @@ class MoneyOfCards(RuleBasedStateMachine):
             sold = self.cards.filtered(
                 lambda card, c=company: card.sudo().invoice_line_id.company_id == c
             )
-            owed = sum(lines.mapped('refill_cards_owed')) * 25
+            owed = sum(
+                line.refill_cards_owed * (line._get_refill_card_unit_value() or 25)
+                for line in lines.filtered('refill_cards_owed')
+            )
+            used = self.cards.filtered(
+                lambda card, c=company: card.state == 'used' and self.debits[card.id] == (c, 'L')
+            )
             bills = lines.filtered(lambda line: line.move_type in ('in_invoice', 'in_refund'))
-            expected = sum(sold.mapped('price')) + owed - self._get_used(company, 'L')
-            assert -sum(lines.mapped('balance')) == expected - sum(bills.mapped('balance'))
+            expected = sum(map(self._get_value, sold)) + owed - sum(map(self._get_value, used))
+            assert -self._total(lines - bills) == round(expected, 2)
+
+    @invariant()
+    def bills_release_what_the_cards_redeemed_elsewhere_were_worth(self):
+        for bill in self._get_bills().sudo().filtered(lambda move: move.state == 'posted'):
+            invoice = bill.refill_card_origin_id
+            if invoice.reversed_entry_id or invoice._get_reversals_of_settlement():
+                continue
+            claimed = self.env['account.move.line'].search(
+                [('refill_card_bill_line_id', 'in', invoice.line_ids.ids)]
+            )
+            value = 0
+            for line in claimed:
+                entry = line.move_id.reversed_entry_id or line.move_id
+                sign = 1 if entry == line.move_id else -1
+                value += sign * self.values.get(entry.origin_payment_id.id, 0)
+            liability = bill.company_id._get_refill_card_method_line().payment_account_id
+            lines = bill.line_ids.filtered(lambda line, a=liability: line.account_id == a)
+            assert self._total(lines) == round(value, 2)
 
     @invariant()
     def what_is_to_be_settled_is_what_was_used_and_not_billed(self):
@@ -198,22 +253,21 @@ class MoneyOfCards(RuleBasedStateMachine):
             lines = self._get_lines(company.refill_card_settlement_account_id)
             redeemed = lines.filtered('payment_id')
             taken_back = lines.filtered('move_id.reversed_entry_id.origin_payment_id')
-            booked = sum((redeemed | taken_back).mapped('balance'))
-            assert booked == self._get_used(company, 'S')
+            assert self._total(redeemed | taken_back) == self._get_used(company, 'S')
             unbilled = lines.filtered(
                 lambda line: (
                     line.refill_card_debtor_id
                     and line.refill_card_bill_line_id.parent_state != 'posted'
                 )
             )
-            assert sum(lines.mapped('balance')) == sum(unbilled.mapped('balance'))
+            assert self._total(lines) == self._total(unbilled)
 
     @invariant()
     def gifts_are_the_given_cards_that_were_used(self):
         for company in self.companies:
             lines = self._get_lines(company.refill_card_gift_account_id)
             lines = lines.filtered(lambda line: line.move_type == 'entry')
-            assert sum(lines.mapped('balance')) == self._get_used(company, 'G')
+            assert self._total(lines) == self._get_used(company, 'G')
 
     @invariant()
     def each_card_is_sold_by_one_line_that_counts_it(self):
@@ -246,6 +300,7 @@ class MoneyCommon(SaleCommon):
         cls.by_use, cls.by_activation = cls.env['res.partner'].create(
             [{'name': "By use", 'is_company': True}, {'name': "By activation", 'is_company': True}]
         )
+        cls.euro_product = cls._make_product(refill_card_currency_id=cls.other_currency.id)
         agreement = {'company_id': cls.company.id, 'kind': 'discount', 'percent': 10}
         cls.env['refill.card.agreement'].create(
             [

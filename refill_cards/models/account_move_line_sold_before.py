@@ -1,6 +1,5 @@
 from odoo import api, models
 from odoo.exceptions import AccessError, UserError
-from odoo.tools import float_compare
 
 from ..wording import format_count
 
@@ -127,5 +126,17 @@ class AccountMoveLine(models.Model):
             and self.quantity == round(self.quantity) > 0
             and self.currency_id == series.currency_id
             and not self.currency_id.compare_amounts(self.amount_currency, value)
-            and float_compare(self.balance, 0, precision_rounding=own.rounding) < 0
+            and self._books_value_of_opening(series)
         )
+
+    def _books_value_of_opening(self, series):
+        """Return whether something is left in the company's currency for each unused card.
+
+        Of cards in another currency, an accountant may say what they were worth when they were sold.
+        """
+        own = self.company_currency_id
+        if series._is_in_company_currency():
+            return True
+        cards = self.env['refill.card']
+        booked, unused = cards._sum_used_before(series, round(self.quantity))
+        return own.compare_amounts(-self.balance - booked, unused * own.rounding) >= 0

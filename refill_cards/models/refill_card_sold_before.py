@@ -81,13 +81,52 @@ class RefillCard(models.Model):
         )
         self.invalidate_model()
         series._mark_codes_left()
+        opened = Domain('invoice_line_id', '=', line.id)
+        self._spread_value_sold_before(opened, series, -line.balance)
         self._log(
-            domain=Domain('invoice_line_id', '=', line.id),
+            domain=opened,
             channel='accounting',
             note=self.env._("Sold before, says %(entry)s", entry=move.name),
             reference=self._next_reference(),
             **self._get_movement('opening', move.date, move),
         )
+
+    @api.model
+    def _sum_used_before(self, series, count):
+        """Return what the used ones of cards that were sold before had debited, and the others.
+
+        :param refill.card.series series: in another currency than the company's.
+        :param int count: how many were sold before, those that were used among them.
+        :return: what was booked for those that were used, and the number of the others.
+        :rtype: tuple[float, int]
+        """
+        used = self._get_sold_before_domain(series) & Domain('state', '=', 'used')
+        used = Domain('id', 'in', self._search(used, order='number', limit=count))
+        [(found, booked)] = self._read_group(used, [], ['__count', 'historical_value:sum'])
+        return booked or 0, count - found
+
+    @api.model
+    def _spread_value_sold_before(self, domain, series, value):
+        """Let cards in another currency be worth together what an opening books for them.
+
+        Those that were used are worth what that debited; the others share the rest to the cent.
+
+        :param odoo.fields.Domain domain: which cards.
+        :param float value: in the company's currency.
+        """
+        if series._is_in_company_currency():
+            return
+        own = series.company_id.currency_id
+        used = domain & Domain('used_on', '!=', False)
+        unused = domain & Domain('used_on', '=', False)
+        [(booked,)] = self._read_group(used, [], ['historical_value:sum'])
+        if not (count := self.search_count(unused)):
+            return
+        each, more = divmod(round((value - (booked or 0)) / own.rounding), count)
+        self._set_terms(unused, historical_value=each * own.rounding)
+        if more:
+            first = Domain('id', 'in', self._search(unused, order='number', limit=more))
+            self._set_terms(first, historical_value=(each + 1) * own.rounding)
 
     @api.model
     def _unsell_before(self, lines, move):

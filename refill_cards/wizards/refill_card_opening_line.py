@@ -47,11 +47,23 @@ class RefillCardOpeningLine(models.TransientModel):
         for line in self:
             line.total = line.sold_count * line.price
 
+    def _convert_total(self):
+        """Return what is booked in the company's currency.
+
+        For used cards what their use debited; for the others at the rate of the day, each alike.
+
+        :rtype: float
+        """
+        series_sudo = self.series_id.sudo()  # sudo: of a series that the user may see
+        if series_sudo._is_in_company_currency():
+            return self.total
+        cards_sudo = self.env['refill.card'].sudo()
+        booked, unused = cards_sudo._sum_used_before(series_sudo, self.sold_count)
+        return booked + unused * series_sudo._convert_face_value(self.opening_id.date)
+
     def _prepare_entry_line(self):
         """Return the values of the journal item on the liability."""
         opening, currency = self.opening_id, self.currency_id
-        company = opening.company_id
-        balance = currency._convert(self.total, company.currency_id, company, opening.date)
         return {
             'name': self.env._(
                 "Refill cards sold before: %(count)s of series %(series)s",
@@ -62,7 +74,7 @@ class RefillCardOpeningLine(models.TransientModel):
             'currency_id': currency.id,
             'quantity': self.sold_count,
             'amount_currency': -self.total,
-            'balance': -balance,
+            'balance': -self._convert_total(),
             'tax_ids': False,
             'refill_card_role': 'opening',
             'refill_card_series_id': self.series_id.id,
