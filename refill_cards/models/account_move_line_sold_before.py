@@ -118,7 +118,6 @@ class AccountMoveLine(models.Model):
         series, company = self.refill_card_series_id, self.company_id.root_id
         account = company._get_refill_card_method_line().payment_account_id
         value = -series.price * self.quantity
-        own = self.company_currency_id
         return (
             self.move_id.move_type == 'entry'
             and series.company_id.root_id == company
@@ -132,7 +131,7 @@ class AccountMoveLine(models.Model):
     def _books_value_of_opening(self, series):
         """Return whether something is left in the company's currency for each unused card.
 
-        Of cards in another currency, an accountant may say what they were worth when they were sold.
+        Of cards in another currency, an accountant may say what they were worth when sold.
         """
         own = self.company_currency_id
         if series._is_in_company_currency():

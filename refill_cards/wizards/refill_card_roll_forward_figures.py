@@ -295,8 +295,8 @@ class RefillCardRollForward(models.TransientModel):
                 ]
             )
             for line in owing:
-                _amount, balance = line._get_refill_card_value()
-                value += balance * line.refill_cards_owed / line._get_refill_card_count()
+                each = line._get_refill_card_unit_value() or line.product_id.refill_card_price
+                value += line.refill_cards_owed * each
             figures.append(value)
         return figures
 
