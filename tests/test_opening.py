@@ -2,7 +2,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Command, Date
+from odoo.fields import Command, Date, Domain
 from odoo.tests import Form, tagged
 
 from .common import RefillCardCommon
@@ -258,14 +258,26 @@ class TestOpening(OpeningCommon):
         self.assertEqual(amounts, {one: -50, two: -10, nothing: 60})
 
     def test_cards_in_another_currency_are_owed_at_the_rate_of_the_day(self):
-        series = self._generate(3, currency_id=self.other_currency.id)
-        day = Date.to_date('2026-01-15')
-        entry = self._open({series: 2}, day=day)
+        series = self._generate(4, currency_id=self.other_currency.id)
+        self._redeem(series.card_ids[3])
+        booked = self._get_owed()
+        day = Date.to_date('2016-01-15')
+        entry = self._open({series: 3}, day=day)
         line = entry.line_ids.filtered('refill_card_series_id')
         company_currency = self.company.currency_id
-        expected = self.other_currency._convert(50, company_currency, self.company, day)
-        self.assertNotEqual(expected, 50)
-        self.assertEqual((line.amount_currency, line.balance), (-50, -expected))
+        value = self.other_currency._convert(25, company_currency, self.company, day)
+        self.assertNotEqual(value, 25)
+        self.assertNotEqual(value, -booked)
+        # What was used is owed as its use debited it.
+        self.assertEqual((line.amount_currency, line.balance), (-75, -2 * value + booked))
+        self.assertAlmostEqual(self._get_owed(), 2 * value)
+        cards = series.sudo().card_ids
+        self.assertEqual(cards.mapped('historical_value'), [value, value, 0, -booked])
+        opened = cards.event_ids.filtered(lambda event: event.movement == 'opening')
+        self.assertAlmostEqual(sum(opened.mapped('balance')), -line.balance)
+        for card in cards[:2]:
+            self._redeem(card)
+        self.assertAlmostEqual(self._get_owed(), 0)
 
     def test_cards_that_were_sold_before_are_used_up_as_sold_ones(self):
         series = self._generate(3)
@@ -418,6 +430,18 @@ class TestOpeningTakenBack(OpeningCommon):
             self.entry.button_draft()
         with self._refused("have come back since"):
             self._reverse().action_post()
+
+    def test_once_expired_value_was_released_the_entry_stays(self):
+        card = self.series.card_ids[2].sudo()
+        card._set_valid_till(Domain('id', '=', card.id), self.today - timedelta(days=50))
+        card._change_state('expired', channel='automatic')
+        release = self.env['refill.card.release'].with_user(self.accountant).create({})
+        release = self.env['account.move'].browse(release.action_release()['res_id'])
+        release.action_post()
+        self.assertEqual(card.released_line_id.move_id, release)
+        self.assertEqual(self._get_owed(), 25)
+        with self._refused("their expired value was released"):
+            self.entry.button_draft()
 
     def test_the_window_that_returns_cards_says_how_these_come_back(self):
         window = self.series.card_ids[1].action_return()

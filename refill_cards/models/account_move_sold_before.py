@@ -120,14 +120,14 @@ class AccountMove(models.Model):
         self._check_opened_cards_still_sold(lines)
 
     def _check_opened_cards_still_sold(self, lines):
-        """:raise UserError: when cards of an opening came back since."""
+        """:raise UserError: when cards of an opening came back, or were released, since."""
         for line in lines:
             if self.env['refill.card']._count_still_sold_before(line) != round(line.quantity):
                 raise UserError(
                     self.env._(
-                        "Cards of series %(series)s that were sold before have come back since:"
-                        " %(opening)s stays confirmed. Correct what is owed by an invoice or a"
-                        " credit note.",
+                        "Cards of series %(series)s that were sold before have come back since, or"
+                        " their expired value was released: %(opening)s stays confirmed. Correct"
+                        " what is owed by an invoice or a credit note.",
                         series=line.refill_card_series_id.name,
                         opening=self.display_name,
                     )

@@ -148,4 +148,10 @@ class RefillCard(models.Model):
 
     @api.model
     def _count_still_sold_before(self, line):
-        return self.search_count([('invoice_line_id', '=', line.id), ('terms', '=', 'sold')])
+        return self.search_count(
+            [
+                ('invoice_line_id', '=', line.id),
+                ('terms', '=', 'sold'),
+                ('released_line_id', '=', False),
+            ]
+        )
