@@ -6,6 +6,7 @@ from freezegun import freeze_time
 from odoo.exceptions import AccessError
 from odoo.fields import Command, Date
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from .common import RefillCardCommon
 
@@ -291,3 +292,9 @@ class TestDashboard(RefillCardCommon):
         for _number in range(4):
             self._redeem(self._generate(2).card_ids[0])
         self.assertEqual(count(), before)
+
+    def test_postgresql_may_count_cards_by_several_processes(self):
+        [[options]] = self.env.execute_query(
+            SQL("SELECT reloptions FROM pg_class WHERE oid = 'refill_card'::regclass")
+        )
+        self.assertIn('parallel_workers=2', options)

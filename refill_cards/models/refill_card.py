@@ -87,6 +87,13 @@ class RefillCard(models.Model):
     )
     _used_idx = models.Index("(used_on, series_id, used_company_id) WHERE state = 'used'")
 
+    def init(self):
+        """Let PostgreSQL count millions of cards by several processes.
+
+        It judges by the pages of the table that it would read, and an index alone reads none.
+        """
+        self.env.cr.execute(SQL("ALTER TABLE refill_card SET (parallel_workers = 2)"))
+
     @api.depends('used_on')
     @api.depends_context('uid', 'allowed_company_ids')
     def _compute_can_manage(self):

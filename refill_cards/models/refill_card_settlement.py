@@ -12,7 +12,8 @@ class RefillCard(models.Model):
     _inherit = 'refill.card'
 
     _unbilled_idx = models.Index(
-        "(holder_id, series_id, handed_out_on) WHERE terms = 'sold' AND holder_id IS NOT NULL"
+        "(holder_id, series_id, handed_out_on, historical_value)"
+        " WHERE terms = 'sold' AND holder_id IS NOT NULL"
         " AND invoice_line_id IS NULL AND reserved_line_id IS NULL"
     )
 
