@@ -34,8 +34,10 @@ class TestEstimate(EstimateCommon):
     def test_a_clerk_sees_no_estimate(self):
         with self.assertRaises(AccessError):
             self.env['refill.card.unused.value'].with_user(self.clerk).search([])
-        with self.assertRaises(AccessError):
-            self.series.with_user(self.clerk).unused_share = 10
+        manager = self._new_user('manager', 'refill_cards.group_refill_card_manager')
+        for user in (self.clerk, manager):
+            with self.assertRaises(AccessError):
+                self.series.with_user(user).unused_share = 10
 
     def test_the_share_is_less_than_all(self):
         for share in (-1, 100):

@@ -108,6 +108,9 @@ class TestRelease(ReleaseCommon):
         self.assertEqual(move.line_ids.refill_card_series_id, (first + second).series_id)
         self._assert_owed(0)
         self.assertEqual(first[0].action_open_release()['res_id'], move.id)
+        self.assertEqual(move.refill_card_count, 5)
+        opened = move.with_user(self.accountant).action_open_refill_cards()
+        self.assertEqual(self.env['refill.card'].search(opened['domain']), first + second)
         self.assertIn(move.name, first[0].event_ids[0].summary)
 
     def test_nothing_is_released_before_its_day(self):
@@ -185,6 +188,26 @@ class TestRelease(ReleaseCommon):
             self._release()
             self.assertTrue(card.release_id)
         self._assert_owed(0)
+
+    def test_the_settings_are_those_of_the_root_company(self):
+        administrator = self._new_user(
+            'administrator', 'base.group_system,account.group_account_manager'
+        )
+        settings = self.env['res.config.settings'].with_user(administrator)
+        self.assertTrue(self.company.refill_card_release)
+        self.assertEqual(self.company.refill_card_release_days, 30)
+        other = self.income.copy()
+        with Form(settings) as form:
+            form.refill_card_release_days = 7
+            form.refill_card_expired_account_id = other
+        form.record.execute()
+        self.assertRecordValues(
+            self.company,
+            [{'refill_card_release_days': 7, 'refill_card_expired_account_id': other.id}],
+        )
+        for days in (-1, 2**20):
+            with self.subTest(days=days), self.assertRaisesRegex(ValidationError, "days between"):
+                self.company.refill_card_release_days = days
 
     def test_the_job_prepares_a_draft_and_leaves_an_activity(self):
         self._sell()
@@ -437,6 +460,26 @@ class TestBroughtBack(ReleaseCommon):
         self.assertIn(
             self._find_mirrors().name, ' '.join(self.cards[0].event_ids.mapped('summary'))
         )
+
+    def test_a_manager_who_keeps_no_books_brings_cards_back_all_the_same(self):
+        self._release()
+        manager = self._new_user('manager', 'refill_cards.group_refill_card_manager')
+        self._change(self.cards[0].with_user(manager), 'extend', valid_till=Date.today())
+        self._assert_brought_back()
+
+    def test_an_opening_balance_that_is_taken_back_brings_its_cards_back(self):
+        series = self._generate(2, valid_till=self.today + timedelta(days=60))
+        windows = self.env['refill.card.opening'].with_user(self.accountant)
+        window = windows.create({'account_id': self.income.id, 'date': self.today})
+        window.line_ids.filtered(lambda line: line.series_id == series).sold_count = 2
+        opening = self.env['account.move'].browse(window.action_state()['res_id'])
+        with self._on(100):
+            self._expire()
+            self._release()
+            self._assert_owed(0)
+            opening.button_draft()
+            self.assertFalse(any(series.sudo().card_ids.mapped('terms')))
+        self._assert_owed(0)
 
     def test_a_series_that_is_extended_is_owed_again(self):
         move = self._release()

@@ -85,9 +85,10 @@ class TestWords(RefillCardCommon):
     def test_companies_of_before_get_their_accounts(self):
         fnames = list(ACCOUNT_TYPES)
         kept = self.other_company.refill_card_gift_account_id
-        self.company.write(dict.fromkeys(fnames, False))
-        self._migrate('19.0.1.3.0', 'post-accounts')
-        self.assertTrue(all(self.company[fname] for fname in fnames))
+        for version in ('19.0.1.3.0', '19.0.1.4.0'):
+            self.company.write(dict.fromkeys(fnames, False))
+            self._migrate(version, 'post-accounts')
+            self.assertTrue(all(self.company[fname] for fname in fnames))
         self.assertEqual(self.other_company.refill_card_gift_account_id, kept)
 
     def test_what_cards_say_stays_once_somebody_has_one(self):

@@ -2,7 +2,7 @@ import logging
 
 from odoo import api, models
 from odoo.exceptions import AccessError, RedirectWarning, UserError
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 from odoo.tools import format_amount, format_date
 
 from ..wording import format_count
@@ -249,6 +249,22 @@ class AccountMove(models.Model):
             for line in self.line_ids
             if line.refill_card_role in ROLES
         )
+
+    # -------------------------------------------------------------------------
+    # WHAT THE ENTRY SHOWS
+    # -------------------------------------------------------------------------
+
+    def _compute_refill_card_count(self):
+        res = super()._compute_refill_card_count()
+        cards = self.env['refill.card']
+        released = self.filtered(lambda move: move._get_refill_card_lines('release'))
+        for move in released if cards.has_access('read') else ():
+            move.refill_card_count = cards.search_count(move._get_refill_cards_domain())
+        return res
+
+    def _get_refill_cards_domain(self):
+        released = Domain('released_line_id', 'in', self.line_ids._origin.ids)
+        return super()._get_refill_cards_domain() | released
 
     # -------------------------------------------------------------------------
     # WHAT A RELEASE BOOKS

@@ -16,6 +16,7 @@ class RefillCardSeries(models.Model):
         digits=(5, 2),
         aggregator=None,
         tracking=True,
+        groups='account.group_account_readonly,account.group_account_invoice',
         help="How many of the sold cards nobody will use, by experience. What is owed for these is"
         " recognised as the others are used, by a draft each month. Leave 0 to recognise it when"
         " cards expired.",

@@ -43,14 +43,19 @@ class RefillCardUnusedValue(models.Model):
     currency_id = fields.Many2one(comodel_name='res.currency', readonly=True)
     price = fields.Monetary(string="Face Value", aggregator=None, readonly=True)
     unused_share = fields.Float(
-        string="Expected Unused (%)", aggregator='avg', digits=(5, 2), readonly=True
-    )
-    proposed_share = fields.Float(
-        string="Unused of Finished Series (%)",
+        string="Unused (%)",
         aggregator='avg',
         digits=(5, 2),
         readonly=True,
-        help="Of all series of the same face value of which no sold card can be used any more.",
+        help="How many of the sold cards are expected to stay unused: set on the series.",
+    )
+    proposed_share = fields.Float(
+        string="Experience (%)",
+        aggregator='avg',
+        digits=(5, 2),
+        readonly=True,
+        help="How many stayed unused of the series of the same face value of which no sold card can"
+        " be used any more.",
     )
     is_finished = fields.Boolean(
         string="Finished", readonly=True, help="No sold card can be used any more."

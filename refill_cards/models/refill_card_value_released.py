@@ -159,7 +159,13 @@ class RefillCard(models.Model):
         domain, move = self._get_released_domain(lines), lines.move_id
         note = self.env._("Expired value released by %(entry)s", entry=move.name)
         movement = self._get_movement('released', move.date, move)
-        self._log(domain=domain, note=note, reference=self._next_reference(), **movement)
+        self._log(
+            domain=domain,
+            channel='accounting',
+            note=note,
+            reference=self._next_reference(),
+            **movement,
+        )
         self._touch_cards(domain)
 
     @api.model
@@ -172,7 +178,13 @@ class RefillCard(models.Model):
         domain = self._get_released_domain(lines)
         note = self.env._("Expired value brought back by %(entry)s", entry=move.name)
         movement = self._get_movement('brought_back', move.date, move)
-        self._log(domain=domain, note=note, reference=self._next_reference(), **movement)
+        self._log(
+            domain=domain,
+            channel='accounting',
+            note=note,
+            reference=self._next_reference(),
+            **movement,
+        )
         self._set_terms(domain, **values)
 
     @api.model
