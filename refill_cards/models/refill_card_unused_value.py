@@ -1,6 +1,7 @@
-from datetime import date
+from typing import Any, NamedTuple
 
 from odoo import api, fields, models
+from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .refill_card_event_movement import SIGNS
@@ -9,6 +10,13 @@ from .refill_card_series_unused import HIGHEST_SHARE
 SOLD = ('opening', 'sold', 'returned', 'moved_in', 'moved_out')
 USED = ('redeemed', 'given_back')
 RELEASED = ('released', 'brought_back')
+
+
+class Scope(NamedTuple):
+    """What a query is about, in the context; no client can send one."""
+
+    day: Any  # datetime.date: the last one that counts
+    series: Any  # refill.card.series: None for all
 
 
 class RefillCardUnusedValue(models.Model):
@@ -84,9 +92,9 @@ class RefillCardUnusedValue(models.Model):
     @property
     def _table_query(self):
         """One row a series of which cards were sold, till the day in the context, else today."""
-        day = self.env.context.get('refill_card_until')
-        if not isinstance(day, date):  # a client cannot send one
-            day = fields.Date.context_today(self)
+        scope = self.env.context.get('refill_card_scope')
+        if not isinstance(scope, Scope):
+            scope = Scope(fields.Date.context_today(self), None)
         return SQL(
             """
             WITH figure AS (%(figures)s)
@@ -105,7 +113,7 @@ class RefillCardUnusedValue(models.Model):
               FROM figure
             WINDOW same AS (PARTITION BY root_id, currency_id, price)
             """,
-            figures=self._get_figures_sql(day),
+            figures=self._get_figures_sql(scope),
             target=SQL(
                 """
                 CASE WHEN unused_share = 0 THEN 0 WHEN is_finished THEN (owed - claimed) * price
@@ -117,12 +125,15 @@ class RefillCardUnusedValue(models.Model):
         )
 
     @api.model
-    def _get_figures_sql(self, day):
+    def _get_figures_sql(self, scope):
         """Return how many cards of each series were sold, used and released, and what is booked.
 
-        :param datetime.date day: the last one that counts.
+        :param Scope scope: which series, and till when.
         :rtype: SQL
         """
+        series = SQL("TRUE")
+        if scope.series is not None:  # else PostgreSQL would add up those of all
+            series = SQL("series_id = ANY(%s)", scope.series.ids)
         sign = SQL(
             "CASE WHEN movement = ANY(%s) THEN 1 ELSE -1 END",
             [movement for movement, sign in SIGNS.items() if sign > 0],
@@ -160,6 +171,7 @@ class RefillCardUnusedValue(models.Model):
                    WHERE movement IS NOT NULL AND accounting_date <= %(day)s
                      AND (movement NOT IN ('redeemed', 'given_back')
                           OR terms IS NULL OR terms = 'sold')
+                     AND %(series)s
                    GROUP BY series_id
               ) moved ON moved.series_id = series.id
               LEFT JOIN (
@@ -180,7 +192,8 @@ class RefillCardUnusedValue(models.Model):
               ) booked ON booked.series_id = series.id
              WHERE sold > 0 OR estimated != 0
             """,
-            day=day,
+            day=scope.day,
+            series=series,
             sign=sign,
             sold=count(SOLD),
             used=count(USED, -1),
@@ -196,9 +209,19 @@ class RefillCardUnusedValue(models.Model):
         :rtype: dict[refill.card.series, refill.card.unused.value]
         """
         self.env.flush_all()
-        estimates = self.with_context(refill_card_until=day)
+        lines = self.env['account.move.line']
+        series = self.env['refill.card.series'].with_context(active_test=False)
+        booked = lines._search([('refill_card_role', '=', 'estimate')])
+        series = series.search(
+            Domain('company_id', 'child_of', company.id)
+            & (
+                Domain('unused_share', '!=', 0)
+                | Domain('id', 'in', booked.subselect('refill_card_series_id'))
+            )
+        )
+        estimates = self.with_context(refill_card_scope=Scope(day, series))
         estimates.invalidate_model()
-        found = estimates.search([('company_id', 'child_of', company.id)])
+        found = estimates.search([('series_id', 'in', series.ids)])
         return {each.series_id.with_env(self.env): each for each in found}
 
     def action_propose(self):
