@@ -200,6 +200,7 @@ class TestEstimate(EstimateCommon):
             self._expire()
             self._release()
             self.assertEqual(self._find().proposed_share, 25)
+            self.assertEqual(self._find(finished.series_id).left_amount, 0)
             self._find().action_propose()
         self.assertEqual(self.series.unused_share, 25)
         dear = self._generate(1, price=100).card_ids

@@ -84,7 +84,9 @@ class RefillCardUnusedValue(models.Model):
     recognised_amount = fields.Monetary(
         string="Recognised", readonly=True, help="By estimate, or as it expired."
     )
-    left_amount = fields.Monetary(string="Left", readonly=True)
+    left_amount = fields.Monetary(
+        string="Left", readonly=True, help="What of the estimate is not recognised yet."
+    )
     due_amount = fields.Monetary(
         string="Next Entry", readonly=True, help="What is to be recognised now by an entry."
     )
@@ -104,8 +106,9 @@ class RefillCardUnusedValue(models.Model):
                    sold * price * unused_share / 100.0 AS expected_amount,
                    estimated AS estimated_amount,
                    estimated + released * price AS recognised_amount,
-                   sold * price * unused_share / 100.0 - estimated - released * price
-                       AS left_amount,
+                   CASE WHEN unused_share = 0 OR owed = 0 THEN 0
+                        ELSE sold * price * unused_share / 100.0 - estimated - released * price
+                        END AS left_amount,
                    %(target)s - estimated - prepared AS due_amount,
                    100.0 * SUM(sold - used) FILTER (WHERE is_finished) OVER same
                        / NULLIF(SUM(sold) FILTER (WHERE is_finished) OVER same, 0)
