@@ -282,6 +282,7 @@ class TestReportSight(RefillCardCommon):
     def test_it_opens_with_the_money_used_by_month_and_company(self):
         action = self.env.ref('refill_cards.refill_card_action_redemptions')
         self.assertTrue(action.view_mode.startswith('graph'))
+        self.assertEqual(action.mobile_view_mode, 'graph')
         self.assertIn('search_default_used', action.context)
         arch = self._as(self.clerk).get_views([(False, 'graph')])['views']['graph']['arch']
         graph = etree.fromstring(arch)
