@@ -65,6 +65,7 @@ class RefillCardEvent(models.Model):
         related='company_id.currency_id', string="Currency of the Company"
     )
     balance = fields.Monetary(
+        string="Value in the Books",
         currency_field='company_currency_id',
         help="What is owed for the card in the currency of the company that issued it; empty where"
         " that is the card's own.",
