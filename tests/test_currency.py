@@ -4,6 +4,7 @@ from odoo.fields import Command, Date, Domain
 from odoo.tests import tagged
 
 from .test_between_companies import BetweenCompaniesCommon
+from .test_release import ReleaseCommon
 from .test_settle import SettleCommon
 
 
@@ -370,6 +371,17 @@ class TestCurrencyBetweenCompanies(CurrencyCommon, BetweenCompaniesCommon):
         )
         self.assertEqual(self._get_balance(self.liability), 0)
 
+    def test_a_bill_that_is_dated_otherwise_releases_the_same(self):
+        self._redeem_there(*self._sell_abroad(1))
+        invoice = self._settle_there()
+        invoice.action_post()
+        bill = invoice.sudo().refill_card_bill_ids.with_user(self.accountant)
+        bill = bill.with_company(self.company)
+        bill.invoice_date = Date.subtract(self.today, days=1)
+        bill.action_post()
+        self.assertEqual(abs(bill.amount_total_signed), 12.5)
+        self.assertEqual(self._get_balance(self.liability), 0)
+
     def test_what_is_undone_once_it_is_billed_is_owed_again_as_before(self):
         cards = self._sell_abroad(2)
         self._redeem_there(*cards)
@@ -561,3 +573,43 @@ class TestCurrencySoldBefore(CurrencyCommon):
         self.assertEqual(self._get_balance(self.liability), 12.5)
         entry.action_post()
         self.assertEqual(cards[0].sudo().historical_value, 12.5)
+
+
+@tagged('post_install', '-at_install')
+class TestCurrencyReleased(CurrencyCommon, ReleaseCommon):
+    """Expired value is released, and brought back, as it was booked when the cards were sold."""
+
+    def test_cards_of_one_series_that_were_sold_at_two_rates(self):
+        till = Date.add(self.today, days=10)
+        series = self._stock(2, valid_till=till)
+        with self._on(Date.subtract(self.today, days=1)):
+            first = self._get_cards(self._sell())
+        self._later(4)
+        self._sell()
+        self.assertEqual(self._get_balance(self.liability), -18.75)
+        self._later(5)
+        with self._on(Date.add(self.today, days=45)):
+            self._expire()
+            entry = self._release()
+            self._assert_entry(entry, (self.liability, 18.75), (self.income, -18.75))
+            wizard = self._wizard(first.with_user(self.accountant), 'extend')
+            wizard.valid_till = Date.add(self.today, days=90)
+            wizard.action_confirm()
+            self.assertEqual(self._get_balance(self.liability), -12.5)
+            self._redeem(first)
+            self.assertEqual(self._get_balance(self.liability), 0)
+        movements = [
+            (event.movement, event.balance)
+            for event in series.card_ids.event_ids.filtered('movement').sorted('id')
+        ]
+        self.assertEqual(
+            sorted(movements),
+            [
+                ('brought_back', 12.5),
+                ('redeemed', 12.5),
+                ('released', 6.25),
+                ('released', 12.5),
+                ('sold', 6.25),
+                ('sold', 12.5),
+            ],
+        )
