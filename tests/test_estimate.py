@@ -1,7 +1,11 @@
+from datetime import timedelta
+
+from freezegun import freeze_time
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Date
 from odoo.tests import tagged
 
+from .test_currency import CurrencyCommon
 from .test_release import ReleaseCommon
 
 
@@ -227,3 +231,28 @@ class TestEstimate(EstimateCommon):
             [], aggregates=['sold_amount:sum']
         )
         self.assertFalse(total)
+
+
+@tagged('post_install', '-at_install')
+class TestEstimateInCurrency(CurrencyCommon):
+    def test_what_was_recognised_of_cards_is_taken_back_at_another_rate_than_they_had(self):
+        self._stock(10, valid_till=self.today + timedelta(days=20))
+        first = self._get_cards(self._sell(5))  # worth 12.50 each
+        self._set_rate(1, self.today)
+        second = self._get_cards(self._sell(5))  # worth 25 each
+        first.series_id.unused_share = 60
+        for card in first[:4]:
+            self._redeem(card)
+        moves = self.env['account.move'].with_user(self.accountant)
+        estimate = moves._recognise_unused_refill_cards(self.company, self.today)
+        estimate.action_post()  # all six that are left
+        self._change(second[:4], 'extend', valid_till=self.today + timedelta(days=300))
+        with freeze_time(self.today + timedelta(days=60)):
+            self.env.ref('refill_cards.ir_cron_expire').method_direct_trigger()
+            self.env.invalidate_all()
+            release = moves._recognise_unused_refill_cards(self.company, Date.today())
+            release.action_post()
+        booked = release.line_ids.sorted('balance')
+        self.assertEqual(booked.mapped('balance'), [-45.83, 8.33, 37.5])
+        self.assertEqual(booked.mapped('amount_currency'), [-50, 0, 50])
+        self.assertEqual(booked[1].account_id, self.company.refill_card_expired_account_id)

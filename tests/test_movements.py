@@ -42,6 +42,14 @@ class TestMovements(MovementCommon):
         self.assertEqual(movements[2:], [('returned', self.today)] * 2)
         self.assertEqual(cards.event_ids.move_id, invoice + note)
 
+    def test_a_series_of_which_something_was_owed_is_not_deleted(self):
+        self._stock(1)
+        invoice = self._sell(invoice_date=self.earlier)
+        card = self._get_cards(invoice)
+        invoice._reverse_moves([{'invoice_date': self.today}]).action_post()
+        with self.assertRaisesRegex(UserError, "archive it instead"):
+            card.series_id.with_user(self.accountant).unlink()
+
     def test_an_invoice_that_is_reset_counts_no_more_on_its_own_day(self):
         self._stock(1)
         invoice = self._sell(invoice_date=self.earlier)

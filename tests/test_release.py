@@ -92,6 +92,20 @@ class TestRelease(ReleaseCommon):
                 self.other_company, self.today
             )
 
+    def test_a_branch_releases_nothing_by_itself(self):
+        branch = self.env['res.company'].create({'name': "Branch", 'parent_id': self.company.id})
+        self.accountant.write({'company_ids': [Command.link(branch.id)]})
+        self.company.refill_card_release = False
+        cards = self._sell()
+        cards.series_id.sudo().company_id = branch
+        with self._on(60):
+            self._expire()
+            windows = self.env['refill.card.release'].with_user(self.accountant)
+            window = windows.create({'company_id': branch.id})
+            self.assertFalse(window.has_value)
+            with self.assertRaisesRegex(AccessError, f"released by {self.company.name}"):
+                window.action_release()
+
     def test_cards_that_expired_are_released_by_a_line_a_series(self):
         first, second = self._sell(3), self._sell(2)
         with self._on(10 + 31):

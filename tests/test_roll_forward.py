@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import openpyxl
 from odoo import Command
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Date
 from odoo.tests import tagged
 from odoo.tools import date_utils
@@ -253,6 +253,39 @@ class TestRollForward(RollForwardCommon):
         self.assertFalse(self._get_reasons(self._report()))
         # As it was then.
         self.assertEqual(self._get_reasons(self._report(self.first, self.last)), {name: (0, 50)})
+
+    def test_cards_that_were_owed_are_told_after_a_credit_note(self):
+        self._stock(1)
+        invoice = self._draft(3, invoice_date=self.earlier).sudo()
+        invoice.action_post()
+        note = invoice._reverse_moves([{'invoice_date': self.today}])
+        note.action_post()
+        self.assertFalse(self._get_reasons(self._report()))
+        # Of three, two were owed then.
+        name = "Sold when there were too few cards: they follow"
+        self.assertEqual(self._get_reasons(self._report(self.first, self.last)), {name: (0, 50)})
+
+    def test_nothing_is_booked_by_hand_in_the_name_of_a_settlement(self):
+        # As a client could say it, and Odoo itself does for what completes a settlement.
+        values = {'display_type': 'discount', 'refill_card_role': 'settlement'}
+        lines = [
+            {'account_id': self.liability.id, 'balance': 10, **values},
+            {'account_id': self.discount.id, 'balance': -10, 'display_type': 'discount'},
+        ]
+        item = {'account_id': self.discount.id, 'price_unit': 10, 'tax_ids': False}
+        for move_type, others in (('entry', []), ('in_invoice', [item])):
+            with self.subTest(move_type=move_type):
+                move = self.env['account.move'].with_user(self.accountant)
+                move = move.create(
+                    {
+                        'move_type': move_type,
+                        'partner_id': self.buyer.id,
+                        'invoice_date': self.today,
+                        'line_ids': [Command.create(line) for line in (*others, *lines)],
+                    }
+                )
+                with self.assertRaisesRegex(UserError, "books something else"):
+                    move.action_post()
 
     def test_a_payment_that_is_a_draft_is_told(self):
         self._stock(1)

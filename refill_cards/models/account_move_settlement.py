@@ -53,6 +53,8 @@ class AccountMove(models.Model):
 
     def _prepare_refill_cards(self, is_automatic):
         res = super()._prepare_refill_cards(is_automatic)
+        for move in self:
+            move._check_settlement_completed()
         for move in self.filtered(lambda move: move._get_settlement_lines()):
             if any(line.refill_card_role == 'sale' for line in move.line_ids):
                 raise UserError(
@@ -120,7 +122,17 @@ class AccountMove(models.Model):
                 or line.account_id not in (company.refill_card_settlement_account_id | liability)
             ):
                 raise UserError(self._get_settlement_changed_sentence())
-        for account in lines.account_id:
+
+    def _check_settlement_completed(self):
+        """:raise UserError: when what completes a settlement books something else on its accounts.
+
+        Also where there is none: nothing else is booked in its name.
+        """
+        lines = self._get_settlement_lines()
+        company = self.company_id.root_id
+        accounts = company.refill_card_settlement_account_id
+        accounts |= company._get_refill_card_method_line().payment_account_id
+        for account in self._get_refill_card_lines('settlement').account_id & accounts:
             of_account = lines.filtered(lambda line, a=account: line.account_id == a)
             self._check_settlement_clears(account, of_account)
 

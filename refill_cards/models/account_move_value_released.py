@@ -75,12 +75,13 @@ class AccountMove(models.Model):
     def _check_may_release(self, company):
         """:raise AccessError: when the user does not keep the company's books."""
         self.env['refill.card']._check_may_hand_out()
-        if not self.env.su and company not in self.env.companies:
+        root_sudo = company.sudo().root_id  # sudo: to name it
+        if company != root_sudo or not self.env.su and company not in self.env.companies:
             raise AccessError(
                 self.env._(
                     "The value of expired cards is released by %(company)s: choose it among your"
                     " companies.",
-                    company=company.sudo().name,  # sudo: to name it
+                    company=root_sudo.name,
                 )
             )
 
@@ -342,8 +343,29 @@ class AccountMove(models.Model):
         """
         amount, balance = (sum(line[name] for line in lines) for name in RELEASED)
         currency = self.env['res.currency'].browse(lines[0]['currency_id'])
-        if currency.is_zero(amount):  # recognised by estimate before
-            return []
+        if currency.is_zero(amount):  # recognised by estimate before, maybe at other rates
+            shares = [] if company.currency_id.is_zero(balance) else [(0, balance, [])]
+        else:
+            shares = self._share_release(currency, tax, amount, balance)
+        return [
+            {
+                'name': self.env._("Expired refill cards"),
+                'account_id': account.id,
+                'currency_id': currency.id,
+                'amount_currency': -share,
+                'balance': -company.currency_id.round(of_balance),
+                'tax_ids': [Command.set(tax_ids)],
+            }
+            for share, of_balance, tax_ids in shares
+        ]
+
+    @api.model
+    def _share_release(self, currency, tax, amount, balance):
+        """Return the parts of a value: what bears the tax, and what rounding leaves.
+
+        :return: each in its currency and in the company's, and its taxes.
+        :rtype: list[tuple[float, float, list[int]]]
+        """
         taxes = tax.with_context(force_price_include=True).compute_all(
             amount, currency, is_refund=amount < 0
         )
@@ -351,14 +373,4 @@ class AccountMove(models.Model):
         again = tax.compute_all(net, currency, is_refund=amount < 0, handle_price_include=False)
         rest = currency.round(amount - again['total_included'])
         shares = [(net, tax.ids)] + ([(rest, [])] if rest else [])
-        return [
-            {
-                'name': self.env._("Expired refill cards"),
-                'account_id': account.id,
-                'currency_id': currency.id,
-                'amount_currency': -share,
-                'balance': -company.currency_id.round(balance * share / amount),
-                'tax_ids': [Command.set(tax_ids)],
-            }
-            for share, tax_ids in shares
-        ]
+        return [(share, balance * share / amount, tax_ids) for share, tax_ids in shares]

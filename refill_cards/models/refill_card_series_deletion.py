@@ -1,4 +1,5 @@
 from odoo import api, fields, models
+from odoo.exceptions import UserError
 from odoo.tools import format_amount
 
 from ..wording import format_count
@@ -36,3 +37,17 @@ class RefillCardSeries(models.Model):
         for series in self:
             series._log_deleted(reference)
         return super().unlink()
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_owed_once(self):
+        """:raise UserError: when something was owed for cards: the report tells it by series."""
+        # sudo: whoever deletes
+        moved = [('series_id', 'in', self.ids), ('movement', '!=', False)]
+        if event := self.env['refill.card.event'].sudo().search(moved, limit=1):
+            raise UserError(
+                self.env._(
+                    "Cards of series %(series)s were sold or used, and came back since. What was"
+                    " owed for them on past days is told by series: archive it instead.",
+                    series=event.series_id.name,
+                )
+            )

@@ -297,8 +297,34 @@ class RefillCardRollForward(models.TransientModel):
             for line in owing:
                 each = line._get_refill_card_unit_value() or line.product_id.refill_card_price
                 value += line.refill_cards_owed * each
-            figures.append(value)
+            figures.append(value + self._get_credited_later(day))
         return figures
+
+    def _get_credited_later(self, day):
+        """Return the value of cards that were owed on a day, and credited later, as none came.
+
+        :rtype: float
+        """
+        lines = self.env['account.move.line'].search(
+            [
+                ('refill_card_role', '=', 'sale'),
+                ('move_type', '=', 'out_refund'),
+                ('parent_state', '=', 'posted'),
+                ('date', '>', day),
+                ('move_id.reversed_entry_id.date', '<=', day),
+                ('company_id', 'in', self.company_id._get_refill_card_branches().ids),
+            ]
+        )
+        credited = sum(line.refill_card_value or line._get_refill_card_value()[1] for line in lines)
+        returned = self.env['refill.card.event']._read_group(
+            [('movement', '=', 'returned'), ('move_id', 'in', lines.move_id.ids)],
+            ['series_id'],
+            ['__count', 'balance:sum'],
+        )
+        return credited - sum(
+            count * series.price if series.currency_id == self.currency_id else balance
+            for series, count, balance in returned
+        )
 
     # -------------------------------------------------------------------------
     # TO BE SETTLED
