@@ -63,6 +63,9 @@ class MoneyOfCards(RuleBasedStateMachine):
         )
 
     def teardown(self):
+        self._roll_back()
+
+    def _roll_back(self):
         self.env.invalidate_all()
         self.savepoint.close(rollback=True)
         self.env.invalidate_all()

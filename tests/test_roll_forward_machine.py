@@ -29,7 +29,7 @@ class DaysOfCards(MoneyOfCards):
         try:
             self._check_days()
         finally:
-            super().teardown()
+            self._roll_back()
             self.frozen.stop()
 
     # Of every four, one goes by.

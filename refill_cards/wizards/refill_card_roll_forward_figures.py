@@ -1,9 +1,8 @@
 from collections import defaultdict
-from itertools import groupby
 
 from dateutil.relativedelta import relativedelta
 from odoo import fields, models
-from odoo.tools import format_amount
+from odoo.tools import format_amount, groupby
 
 from ..models.refill_card_event_movement import SIGNS
 from .refill_card_roll_forward_line import COLUMNS, MEASURES
@@ -92,13 +91,12 @@ class RefillCardRollForward(models.TransientModel):
         # Money of two currencies is not added up; what it is worth for the company is.
         parts = [list(rows)]
         if measure == 'amount':
-            parts = [list(part) for _key, part in groupby(rows, lambda row: row[0].currency_id)]
+            parts = [part for _currency, part in groupby(rows, lambda row: row[0].currency_id)]
         values = []
         for part in filter(None, parts):
             for (currency, price), of_price in groupby(
                 part, lambda row: (row[0].currency_id, row[0].price)
             ):
-                of_price = list(of_price)
                 shown = currency if measure == 'amount' else self.currency_id
                 common['currency_id'] = shown.id
                 values += [
