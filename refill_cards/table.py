@@ -98,7 +98,7 @@ def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, 
     # Rows wait in a file of their own, which must not stay behind when something goes wrong.
     with TemporaryDirectory() as folder:
         workbook = xlsxwriter.Workbook(file, {'constant_memory': True, 'tmpdir': folder})
-        sheet = workbook.add_worksheet(_name_sheet(title))
+        sheet = workbook.add_worksheet(name_sheet(title))
         _fill_sheet(workbook, sheet, header, rows, decimals)
         workbook.close()
 
@@ -118,7 +118,7 @@ def write_statement(
     """
     with TemporaryDirectory() as folder:  # as for :func:`write_xlsx`
         workbook = xlsxwriter.Workbook(file, {'constant_memory': True, 'tmpdir': folder})
-        sheet = workbook.add_worksheet(_name_sheet(title))
+        sheet = workbook.add_worksheet(name_sheet(title))
         text, money, day = _add_formats(workbook, decimals)
         sheet.set_column(0, len(header) - 1, STATEMENT_WIDTH)
         for column, label in enumerate(header):
@@ -140,7 +140,7 @@ def _add_formats(workbook, decimals):
     return text, money, day
 
 
-def _name_sheet(title: str) -> str:
+def name_sheet(title: str) -> str:
     """Return the title as Excel takes it for the name of a sheet."""
     name = FORBIDDEN_IN_SHEET_NAMES.sub('-', title)[:SHEET_NAME_LENGTH]
     return name.strip("'")

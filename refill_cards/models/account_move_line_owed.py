@@ -15,11 +15,12 @@ class AccountMoveLine(models.Model):
         :param datetime.date first: the first day of the period.
         :param datetime.date last: its last day.
         :return: what is owed before the period and at its end, in the company's currency, by
-            ``cards`` (redeemed, or taken back), ``sold`` (by invoices), ``settled`` (billed once
-            they were activated), ``bill`` (of a company that redeemed them), ``estimate``
-            (recognised of cards that are expected to stay unused), ``series`` (another
-            entry of ours), ``down_payment``, ``before`` (by hand, before the company sold cards by
-            invoices), ``by_hand``, ``draft`` (redeemed, while the payment is a draft).
+            ``cards`` (redeemed, or taken back), ``sold`` (by invoices, stated, or released),
+            ``settled`` (billed once they were activated), ``bill`` (of a company that redeemed
+            them), ``estimate`` (recognised of cards that are expected to stay unused), ``series``
+            (another line that names one), ``down_payment``, ``before`` (by hand, before the
+            company sold cards by invoices), ``by_hand``, ``draft`` (redeemed, while the payment is
+            a draft).
         :rtype: dict[str, tuple[float, float]]
         """
         self.env.flush_all()

@@ -202,7 +202,13 @@ class RefillCardRollForward(models.TransientModel):
     def _get_account_domain(self, accounts):
         return [
             ('account_id', 'in', accounts.ids),
-            ('company_id', 'in', self.company_id._get_refill_card_branches().ids),
             ('parent_state', '=', 'posted'),
+            *self._get_company_domain(),
+        ]
+
+    def _get_company_domain(self):
+        """Return the domain of what the company and its branches booked till the last day."""
+        return [
+            ('company_id', 'in', self.company_id._get_refill_card_branches().ids),
             ('date', '<=', fields.Date.to_string(self.date_to)),
         ]

@@ -1,3 +1,4 @@
+import operator
 from collections import defaultdict
 
 from dateutil.relativedelta import relativedelta
@@ -191,12 +192,24 @@ class RefillCardRollForward(models.TransientModel):
         :return: of each its name, the figures, and what opens: a model and a domain.
         :rtype: list[tuple[str, tuple[float, float], str, list]]
         """
-        company = self.company_id
-        nothing = (0, 0)
+        return [
+            *self._get_reasons_of_cards(movements, ledger),
+            (
+                self.env._("Redeemed, and the payment was reset to draft"),
+                [-figure for figure in draft],
+                'account.payment',
+                [
+                    ('payment_method_id.code', '=', 'refill_card'),
+                    ('state', '=', 'draft'),
+                    *self._get_company_domain(),
+                ],
+            ),
+            *self._get_reasons_of_entries(ledger),
+        ]
 
-        def add(*figures):
-            return tuple(sum(each) for each in zip(*figures, strict=True))
-
+    def _get_reasons_of_cards(self, movements, ledger):
+        """Return the reasons for which cards are ahead of the ledger, or behind it."""
+        company, branches = self.company_id, self.company_id._get_refill_card_branches()
         elsewhere = [
             each for each in movements if each.used_company and each.used_company.root_id != company
         ]
@@ -205,31 +218,17 @@ class RefillCardRollForward(models.TransientModel):
             for each in movements
             if each.movement in ('sold', 'returned') and not each.has_document
         ]
-        unbilled = add(ledger.get('settled', nothing), [-x for x in self._add_up(activated)])
-        unposted = add(ledger.get('bill', nothing), [-x for x in self._add_up(elsewhere)])
-        others = company._get_refill_card_branches() - company
-        account = self._get_account_domain(company._get_refill_card_liability_accounts())
-        by_hand = [
-            *account,
-            ('refill_card_role', '=', False),
-            ('refill_card_series_id', '=', False),
-            ('journal_id.books_refill_cards', '=', False),
-            ('move_id', 'not any', [('line_ids.refill_card_role', '!=', False)]),
-        ]
-        first_sale = self.env['account.move.line']._get_first_refill_card_sale(company)
-        first_sale = fields.Date.to_string(first_sale)
         return [
             (
                 self.env._("Redeemed in another company, whose bill is not confirmed"),
-                unposted,
+                self._compare(ledger, 'bill', elsewhere),
                 *self._get_movements_domain(
-                    ('used_company_id', '!=', False),
-                    ('used_company_id', 'not in', (company + others).ids),
+                    ('used_company_id', '!=', False), ('used_company_id', 'not in', branches.ids)
                 ),
             ),
             (
                 self.env._("Activated, and not billed yet"),
-                unbilled,
+                self._compare(ledger, 'settled', activated),
                 *self._get_movements_domain(
                     ('move_id', '=', False), ('movement', 'in', ['sold', 'returned'])
                 ),
@@ -238,38 +237,57 @@ class RefillCardRollForward(models.TransientModel):
                 self.env._("Sold when there were too few cards: they follow"),
                 self._get_supplied_later(),
                 'account.move.line',
-                [('refill_card_role', '=', 'sale'), ('refill_cards_owed', '>', 0)],
+                [
+                    ('refill_card_role', '=', 'sale'),
+                    ('refill_cards_owed', '>', 0),
+                    *self._get_company_domain(),
+                ],
             ),
-            (
-                self.env._("Redeemed, and the payment was reset to draft"),
-                [-figure for figure in draft],
-                'account.payment',
-                [('payment_method_id.code', '=', 'refill_card'), ('state', '=', 'draft')],
-            ),
-            (
+        ]
+
+    def _compare(self, ledger, kind, movements):
+        """Return by how much the ledger says more than the movements that it books.
+
+        :rtype: tuple[float, float]
+        """
+        booked, moved = ledger.get(kind, (0, 0)), self._add_up(movements)
+        return tuple(map(operator.sub, booked, moved))
+
+    def _get_reasons_of_entries(self, ledger):
+        """Return the reasons that stand in the ledger alone."""
+        lines = self.env['account.move.line']
+        company = self.company_id
+        account = self._get_account_domain(company._get_refill_card_liability_accounts())
+        by_hand = [
+            *account,
+            ('refill_card_role', '=', False),
+            ('refill_card_series_id', '=', False),
+            ('journal_id.books_refill_cards', '=', False),
+            ('move_id', 'not any', [('line_ids.refill_card_role', '!=', False)]),
+        ]
+        day = fields.Date.to_string(lines._get_first_refill_card_sale(company))
+        reasons = {
+            'estimate': (
                 self.env._("Recognised by estimate, of cards expected to stay unused"),
-                ledger.get('estimate', nothing),
-                'account.move.line',
                 [*account, ('refill_card_role', '=', 'estimate')],
             ),
-            (
+            'down_payment': (
                 self.env._("Down payments of sales orders"),
-                ledger.get('down_payment', nothing),
-                'account.move.line',
                 [*by_hand, ('is_downpayment', '=', True)],
             ),
-            (
+            'before': (
                 self.env._("Entries from before cards were sold by invoices"),
-                ledger.get('before', nothing),
-                'account.move.line',
-                [*by_hand, ('date', '<', first_sale)],
+                [*by_hand, ('date', '<', day)],
             ),
-            (
+            'by_hand': (
                 self.env._("Entries by hand"),
-                ledger.get('by_hand', nothing),
-                'account.move.line',
-                [*by_hand, *([('date', '>=', first_sale)] if first_sale else [])],
+                [*by_hand, *([('date', '>=', day)] if day else [])],
             ),
+        }
+        return [
+            (name, ledger[kind], lines._name, domain)
+            for kind, (name, domain) in reasons.items()
+            if kind in ledger
         ]
 
     def _get_supplied_later(self):

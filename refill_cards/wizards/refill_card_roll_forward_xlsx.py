@@ -5,6 +5,7 @@ import xlsxwriter
 from odoo import fields, models
 from xlsxwriter.utility import xl_col_to_name, xl_rowcol_to_cell
 
+from ..table import name_sheet
 from .refill_card_roll_forward_figures import NUMBERS
 from .refill_card_roll_forward_line import MEASURES
 
@@ -77,7 +78,7 @@ class RefillCardRollForward(models.TransientModel):
         return file.getvalue()
 
     def _add_sheet(self, book, title):
-        sheet = book.add_worksheet(title[:31])
+        sheet = book.add_worksheet(name_sheet(title))
         big = book.add_format({'bold': True, 'font_size': 14})
         sheet.write_string(0, 0, self.env._("Owed for Refill Cards"), big)
         sheet.write_string(1, 0, f'{self.company_id.name}, {self._get_period()}')
