@@ -481,20 +481,6 @@ class TestBroughtBack(ReleaseCommon):
         self._change(self.cards[0].with_user(manager), 'extend', valid_till=Date.today())
         self._assert_brought_back()
 
-    def test_an_opening_balance_that_is_taken_back_brings_its_cards_back(self):
-        series = self._generate(2, valid_till=self.today + timedelta(days=60))
-        windows = self.env['refill.card.opening'].with_user(self.accountant)
-        window = windows.create({'account_id': self.income.id, 'date': self.today})
-        window.line_ids.filtered(lambda line: line.series_id == series).sold_count = 2
-        opening = self.env['account.move'].browse(window.action_state()['res_id'])
-        with self._on(100):
-            self._expire()
-            self._release()
-            self._assert_owed(0)
-            opening.button_draft()
-            self.assertFalse(any(series.sudo().card_ids.mapped('terms')))
-        self._assert_owed(0)
-
     def test_a_series_that_is_extended_is_owed_again(self):
         move = self._release()
         self.cards.series_id.write({'valid_till': Date.today()})

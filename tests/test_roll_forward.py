@@ -359,12 +359,13 @@ class TestRollForward(RollForwardCommon):
     def test_what_is_to_be_settled_is_told_by_debtor_and_age(self):
         cards = self._generate(3).card_ids
         cards._consign(self.buyer)
-        for card, days in zip(cards, (0, 40, 200), strict=True):
+        for card, days in zip(cards, (30, 60, 91), strict=True):
             payment = self._redeem(card).with_user(self.accountant)
             payment.action_draft()
             payment.date = date_utils.subtract(self.today, days=days)
             payment.action_post()
-        report = self._report()
+        first = date_utils.subtract(self.today, days=60)
+        report = self._report(first)
         [debtor] = report.debtor_ids
         self.assertEqual(debtor.partner_id, self.buyer)
         ages = [debtor[name] for name in ('recent', 'month', 'quarter', 'older')]
@@ -374,9 +375,9 @@ class TestRollForward(RollForwardCommon):
         lines = self.env['account.move.line'].search(action['domain'])
         self.assertEqual(sum(lines.mapped('balance')), 75)
         moves = self.env['account.move'].with_user(self.accountant)
-        day = date_utils.subtract(self.today, days=30)
+        day = date_utils.subtract(self.today, days=60)
         moves._settle_refill_cards(self.company, day, self.buyer).action_post()
-        [debtor] = self._report().debtor_ids
+        [debtor] = self._report(first).debtor_ids
         # The oldest is paid first.
         ages = [debtor[name] for name in ('recent', 'month', 'quarter', 'older')]
         self.assertEqual(ages, [25, 0, 0, 0])

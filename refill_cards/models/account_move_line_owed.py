@@ -114,8 +114,8 @@ class AccountMoveLine(models.Model):
         debits = [
             SQL(
                 "COALESCE(SUM(line.balance) FILTER (WHERE line.balance > 0 AND %s AND %s), 0)",
-                SQL("TRUE") if oldest is None else SQL("line.date > %s::date - %s", last, oldest),
-                SQL("TRUE") if newest is None else SQL("line.date <= %s::date - %s", last, newest),
+                SQL("TRUE") if oldest is None else SQL("line.date >= %s::date - %s", last, oldest),
+                SQL("TRUE") if newest is None else SQL("line.date < %s::date - %s", last, newest),
             )
             for oldest, newest in steps
         ]

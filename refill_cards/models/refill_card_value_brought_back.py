@@ -28,11 +28,6 @@ class RefillCard(models.Model):
         return super()._return(domain, *args, **kwargs)
 
     @api.model
-    def _unsell_before(self, lines, move):
-        self._bring_back(Domain('invoice_line_id', 'in', lines.ids))
-        return super()._unsell_before(lines, move)
-
-    @api.model
     def _bring_back(self, domain):
         """Let drafts that release cards give these up, and take back what others released.
 
