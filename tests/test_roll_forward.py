@@ -204,14 +204,31 @@ class TestRollForward(RollForwardCommon):
             lines = self.env[action['res_model']].search(action['domain'])
             self.assertEqual(-sum(lines.mapped('balance')), reason.end)
 
-    def _book_by_hand(self, day, amount):
-        entry = self.env['account.move'].create(
+    def test_what_another_company_books_on_the_same_accounts_is_not_told(self):
+        accounts = self.liability + self.company.refill_card_settlement_account_id
+        for account, code in zip(accounts, ('X1', 'X2'), strict=True):
+            mapping = {'company_id': self.other_company.id, 'code': code}
+            account.sudo().write(
+                {
+                    'company_ids': [Command.link(self.other_company.id)],
+                    'code_mapping_ids': [Command.create(mapping)],
+                }
+            )
+        self._book_by_hand(self.today, 7, accounts, self.other_company)
+        report = self._report()
+        self.assertEqual(self._get_ends(report), [0, 0, 0])
+        self.assertFalse(report.debtor_ids)
+
+    def _book_by_hand(self, day, amount, accounts=None, company=None):
+        credited, debited = accounts or self.liability + self.discount
+        entries = self.env['account.move'].with_company(company or self.company)
+        entry = entries.create(
             {
                 'move_type': 'entry',
                 'date': day,
                 'line_ids': [
-                    Command.create({'account_id': self.liability.id, 'credit': amount}),
-                    Command.create({'account_id': self.discount.id, 'debit': amount}),
+                    Command.create({'account_id': credited.id, 'credit': amount}),
+                    Command.create({'account_id': debited.id, 'debit': amount}),
                 ],
             }
         )
@@ -252,7 +269,9 @@ class TestRollForward(RollForwardCommon):
         self.env.ref('refill_cards.ir_cron_supply').method_direct_trigger()
         self.assertFalse(self._get_reasons(self._report()))
         # As it was then.
-        self.assertEqual(self._get_reasons(self._report(self.first, self.last)), {name: (0, 50)})
+        for first in (self.first, self.earlier):
+            report = self._report(first, self.last)
+            self.assertEqual(self._get_reasons(report), {name: (0, 50)})
 
     def test_cards_that_were_owed_are_told_after_a_credit_note(self):
         self._stock(1)
