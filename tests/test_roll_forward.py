@@ -393,6 +393,12 @@ class TestRollForward(RollForwardCommon):
         action = debtor.action_open()
         lines = self.env['account.move.line'].search(action['domain'])
         self.assertEqual(sum(lines.mapped('balance')), 75)
+        workbook = openpyxl.load_workbook(io.BytesIO(base64.b64decode(report.xlsx)))
+        rows = [[cell.value for cell in row] for row in workbook['To be settled'].iter_rows()]
+        owed, total = rows[-2:]
+        self.assertEqual(owed[:3] + owed[7:], ["Buyer", 25, 50, 25, 25, 0, 25])
+        self.assertEqual(total[:2], ["Total", '=SUM(B6:B6)'])
+        self.assertEqual(owed[6], '=SUM(B6:F6)')
         moves = self.env['account.move'].with_user(self.accountant)
         day = date_utils.subtract(self.today, days=60)
         moves._settle_refill_cards(self.company, day, self.buyer).action_post()
