@@ -204,6 +204,21 @@ class TestRollForward(RollForwardCommon):
             lines = self.env[action['res_model']].search(action['domain'])
             self.assertEqual(-sum(lines.mapped('balance')), reason.end)
 
+    def test_an_opening_balance_takes_over_what_was_booked_by_hand(self):
+        series = self._generate(3)
+        self._book_by_hand(self.earlier, 60)
+        window = self.env['refill.card.opening'].with_user(self.accountant)
+        window = window.create({'account_id': self.liability.id, 'date': self.today})
+        window.line_ids.filtered(lambda line: line.series_id == series).sold_count = 2
+        window.action_state()
+        report = self._report(self.today, self.today)
+        name = "Entries from before cards were sold by invoices"
+        self.assertEqual(self._get_reasons(report), {name: (60, 10)})
+        [reason] = report.reason_ids.filtered(lambda reason: reason.name == name)
+        lines = self.env['account.move.line'].search(reason.action_open()['domain'])
+        self.assertEqual(-sum(lines.mapped('balance')), 10)
+        self.assertEqual(self._get_ends(report), [50, 60, 0])
+
     def test_what_another_company_books_on_the_same_accounts_is_not_told(self):
         accounts = self.liability + self.company.refill_card_settlement_account_id
         for account, code in zip(accounts, ('X1', 'X2'), strict=True):

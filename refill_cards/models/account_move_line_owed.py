@@ -75,7 +75,12 @@ class AccountMoveLine(models.Model):
                          FROM account_move move WHERE move.id = line.move_id)
                  WHEN line.refill_card_series_id IS NOT NULL THEN 'series'
                  WHEN %(is_down_payment)s THEN 'down_payment'
-                 WHEN line.date < %(first_sale)s THEN 'before' ELSE 'by_hand' END
+                 WHEN line.date < %(first_sale)s
+                      -- An opening balance that takes such entries over.
+                      OR EXISTS (SELECT FROM account_move_line other
+                                  WHERE other.move_id = line.move_id
+                                    AND other.refill_card_role = 'opening')
+                 THEN 'before' ELSE 'by_hand' END
             """,
             is_down_payment=is_down_payment,
             first_sale=self._get_first_refill_card_sale(company),

@@ -258,13 +258,15 @@ class RefillCardRollForward(models.TransientModel):
         lines = self.env['account.move.line']
         company = self.company_id
         account = self._get_account_domain(company._get_refill_card_liability_accounts())
-        by_hand = [
+        not_ours = [
             *account,
             ('refill_card_role', '=', False),
             ('refill_card_series_id', '=', False),
             ('journal_id.books_refill_cards', '=', False),
-            ('move_id', 'not any', [('line_ids.refill_card_role', '!=', False)]),
         ]
+        alone = ('move_id', 'not any', [('line_ids.refill_card_role', '!=', False)])
+        by_hand = [*not_ours, alone]
+        taken_over = ('move_id', 'any', [('line_ids.refill_card_role', '=', 'opening')])
         day = fields.Date.to_string(lines._get_first_refill_card_sale(company))
         reasons = {
             'estimate': (
@@ -277,7 +279,7 @@ class RefillCardRollForward(models.TransientModel):
             ),
             'before': (
                 self.env._("Entries from before cards were sold by invoices"),
-                [*by_hand, ('date', '<', day)],
+                [*not_ours, '|', taken_over, '&', alone, ('date', '<', day)],
             ),
             'by_hand': (
                 self.env._("Entries by hand"),
