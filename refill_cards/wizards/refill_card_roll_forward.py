@@ -190,11 +190,13 @@ class RefillCardRollForward(models.TransientModel):
             'domain': domain,
         }
 
-    def _get_items_action(self, name, domain):
+    def _prepare_action(self, name, model, domain):
+        if model == 'refill.card.event':
+            return self._get_events_action(name, domain)
         return {
             'type': 'ir.actions.act_window',
             'name': name,
-            'res_model': 'account.move.line',
+            'res_model': model,
             'view_mode': 'list,form',
             'domain': domain,
         }

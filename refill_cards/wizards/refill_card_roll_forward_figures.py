@@ -64,11 +64,19 @@ class RefillCardRollForward(models.TransientModel):
         sign, price = SIGNS[movements.movement], movements.series.price
         if measure == 'count':
             figures = movements.counts
-        elif measure == 'amount' or movements.series.currency_id == self.currency_id:
+        elif measure == 'amount':
             figures = [count * price for count in movements.counts]
         else:
-            figures = movements.balances
+            pairs = zip(movements.counts, movements.balances, strict=True)
+            figures = [self._get_value(movements.series, *pair) for pair in pairs]
         return tuple(sign * figure for figure in figures)
+
+    def _get_value(self, series, count, balance):
+        """Return what cards of a series are worth in the company's currency.
+
+        :param float balance: what the audit log tells, where they are in another currency.
+        """
+        return count * series.price if series.currency_id == self.currency_id else balance
 
     def _roll_forward(self, movements, measure):
         """Return the figures of a line.
@@ -300,10 +308,7 @@ class RefillCardRollForward(models.TransientModel):
         figures = []
         for day in (self.date_from - relativedelta(days=1), self.date_to):
             supplied = self.env['refill.card.event']._sum_supplied_later(self.company_id, day)
-            value = sum(
-                count * series.price if series.currency_id == self.currency_id else balance
-                for series, count, balance in supplied
-            )
+            value = sum(self._get_value(*each) for each in supplied)
             owing = self.env['account.move.line'].search(
                 [
                     ('refill_cards_owed', '>', 0),
@@ -339,10 +344,7 @@ class RefillCardRollForward(models.TransientModel):
             ['series_id'],
             ['__count', 'balance:sum'],
         )
-        return credited - sum(
-            count * series.price if series.currency_id == self.currency_id else balance
-            for series, count, balance in returned
-        )
+        return credited - sum(self._get_value(*each) for each in returned)
 
     # -------------------------------------------------------------------------
     # TO BE SETTLED

@@ -62,7 +62,7 @@ class RefillCardRollForwardLine(models.TransientModel):
             ('accounting_date', '<=', window.date_to),
             ('series_id', '=', self.series_id.id),
         ]
-        return window._get_events_action(self.series_id.name, domain)
+        return window._prepare_action(self.series_id.name, 'refill.card.event', domain)
 
 
 class RefillCardRollForwardReason(models.TransientModel):
@@ -93,15 +93,7 @@ class RefillCardRollForwardReason(models.TransientModel):
         """
         self.ensure_one()
         self.check_access('read')
-        if self.model == 'refill.card.event':
-            return self.roll_forward_id._get_events_action(self.name, self.domain)
-        return {
-            'type': 'ir.actions.act_window',
-            'name': self.name,
-            'res_model': self.model,
-            'view_mode': 'list,form',
-            'domain': self.domain,
-        }
+        return self.roll_forward_id._prepare_action(self.name, self.model, self.domain)
 
 
 class RefillCardRollForwardDebtor(models.TransientModel):
@@ -144,4 +136,4 @@ class RefillCardRollForwardDebtor(models.TransientModel):
             ('refill_card_debtor_id', '=', False),
             ('partner_id.commercial_partner_id', '=', debtor.id),
         ]
-        return window._get_items_action(debtor.display_name, domain)
+        return window._prepare_action(debtor.display_name, 'account.move.line', domain)
