@@ -62,6 +62,7 @@ from . import (
     test_redeem,
     test_redeem_tour,
     test_release,
+    test_replica,
     test_report,
     test_rights,
     test_roll_forward,

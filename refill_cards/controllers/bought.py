@@ -24,6 +24,7 @@ class RefillCardBoughtPortal(RefillCardPortal):
         auth='user',
         methods=['GET'],
         website=True,
+        readonly=True,
     )
     def portal_my_refill_cards(self, page=1, invoice_id='', **kwargs):
         """List the cards that the customer bought, without their codes.

@@ -24,6 +24,7 @@ class RefillCardPaymentsPortal(RefillCardPortal):
         auth='user',
         methods=['GET'],
         website=True,
+        readonly=True,
     )
     def portal_my_payments(self, page=1, sortby=None, filterby=None, search='', **kwargs):
         """List what the customer has paid.

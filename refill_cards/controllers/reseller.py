@@ -96,7 +96,7 @@ class RefillCardResellerPortal(RefillCardPortal):
             raise request.not_found()
         return self._tell(lambda: card_sudo._undo_activation_by_reseller(reseller))
 
-    @route(f'{PAGE}/day', type='http', auth='user', methods=['GET'], website=True)
+    @route(f'{PAGE}/day', type='http', auth='user', methods=['GET'], website=True, readonly=True)
     def portal_my_refill_reseller_day(self, day='', **kwargs):
         """Show what was activated on a day, to be printed.
 
@@ -129,7 +129,12 @@ class RefillCardResellerPortal(RefillCardPortal):
         return request.render('refill_cards.portal_my_refill_reseller_day', values)
 
     @route(
-        f'{PAGE}/statement/<int:file_id>', type='http', auth='user', methods=['GET'], website=True
+        f'{PAGE}/statement/<int:file_id>',
+        type='http',
+        auth='user',
+        methods=['GET'],
+        website=True,
+        readonly=True,
     )
     def portal_my_refill_reseller_statement(self, file_id, **kwargs):
         """Send the statement of an open settlement, as XLSX or PDF.
