@@ -12,6 +12,7 @@ REASONS = [
     ('company', "Not accepted here"),
     ('locked_out', "Locked out"),
     ('busy', "Being redeemed"),
+    ('reference', "Reference used before"),
 ]
 
 # What a stranger may learn: that a card is used, and nothing about by whom.
@@ -44,6 +45,13 @@ SENTENCES = {
     ),
     'busy': lambda env: env._(
         "This card is just being redeemed. Please look at the balance first."
+    ),
+    'call_busy': lambda env: env._(
+        "The same call is still under way. Please repeat it in a moment."
+    ),
+    'reference': lambda env: env._(
+        "This reference was used for another call. Please make a new one for each call, and repeat"
+        " a call with all it had before."
     ),
 }
 

@@ -77,6 +77,7 @@ class DoorsCase(RefillCardCommon):
         self.invoice.action_post()
         cards = self.env['refill.card'].with_user(self.clerk)
         self._assert_refused('typo', cards.redeem_code, 'x', self.stranger.id)
+        self._answer_call()
         layout = self.env['refill.card.layout'].search([], limit=1)
         layout = layout.copy({'company_id': self.company.id})
         card._send(self.stranger, layout.copy())
@@ -94,6 +95,7 @@ class DoorsCase(RefillCardCommon):
             self.used.sudo().event_ids[:1],
             self.env['refill.card.attempt'].search([], limit=1),
             self.env['refill.card.lockout'].search([], limit=1),
+            self.env['refill.card.call'].sudo().search([], limit=1),
             card.sudo().sending_id,
             delivery,
             delivery.line_ids,
@@ -103,6 +105,10 @@ class DoorsCase(RefillCardCommon):
         )
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
+
+    def _answer_call(self):
+        calls = self.env['refill.card.call'].with_user(self.clerk)
+        calls._answer('x', 'redeem_code', [], lambda: {})
 
     def _make_draft(self, card):
         """Return the draft of an invoice that sells a card."""
@@ -173,6 +179,7 @@ class TestModels(DoorsCase):
             {'manager': 'srwucl', 'their manager': 'cl'},
         ),
         'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
+        'refill.card.call': ({'reference': 'x'}, {}),
         'refill.card.delivery': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.delivery.line': ({'first_serial': 'x'}, {'manager': 'sr'}),
         'refill.card.unused.value': ({'price': 1}, {'manager': 'sr'}),

@@ -1,3 +1,5 @@
+import hmac
+import json
 import logging
 import os
 from contextlib import suppress
@@ -86,6 +88,16 @@ class RefillCardKey(models.AbstractModel):
         except codes.WrongKey:
             _logger.warning("The key does not open the code of refill card %s", card_sudo.name)
             return None
+
+    @api.model
+    def _digest(self, value):
+        """Return a digest from which a code could not be guessed: only with the key is it made.
+
+        :param value: what JSON can hold; anything else in it counts as its text.
+        :rtype: str
+        """
+        text = json.dumps(value, sort_keys=True, default=str)
+        return hmac.new(self._get_key().encode(), text.encode(), 'sha256').hexdigest()
 
     @api.model
     def _get_server_key(self):

@@ -1,0 +1,123 @@
+import logging
+from unittest.mock import patch
+
+from odoo.api import SUPERUSER_ID
+from odoo.service.model import execute_cr
+from odoo.tests import tagged
+from odoo.tools import SQL
+from psycopg2 import OperationalError
+
+from ..refill_cards.refusals import RefillCardRefused
+from .concurrency import ConcurrencyCase
+
+
+@tagged('post_install', '-at_install')
+class TestConcurrencyCalls(ConcurrencyCase):
+    """The same call again: while it is under way, after it, and after it failed."""
+
+    def _delete_cards(self, env):
+        super()._delete_cards(env)
+        env['refill.card.call'].search([]).unlink()
+
+    def _call(self, code, reference):
+        """Redeem as the API does; return the answer, or the reason of the refusal."""
+        kwargs = {'reference': reference}
+        with self._transaction() as env:
+            args = (code, self.customer_id)
+            try:
+                return execute_cr(env.cr, env.uid, 'refill.card', 'redeem_code', args, kwargs)
+            except RefillCardRefused as refused:
+                return refused.reason
+
+    def _begin(self, env, code, reference):
+        """Redeem in a transaction that the test ends."""
+        answer = env['refill.card'].redeem_code(code, self.customer_id, reference=reference)
+        env.flush_all()
+        return answer
+
+    def test_a_call_that_is_under_way_is_busy_and_then_answered(self):
+        code = self._generate_code()
+        with self._transaction() as first:
+            answer = self._begin(first, code, 'a')
+            self.assertEqual(self._call(code, 'a'), 'busy')
+            first.cr.commit()
+        self.assertEqual(self._call(code, 'a'), answer)
+        self._assert_redeemed_once(code)
+        self._assert_attempts()
+
+    def test_a_call_that_failed_is_done_by_its_repetition(self):
+        code = self._generate_code()
+        with self._transaction() as first:
+            self._begin(first, code, 'a')
+            first.cr.rollback()
+        self.assertEqual(self._call(code, 'a')['amount'], 25)
+        self._assert_redeemed_once(code)
+
+    def test_a_crash_after_the_answer_leaves_neither(self):
+        code = self._generate_code()
+        with self.assertRaises(OperationalError), self._transaction() as lost:
+            self._begin(lost, code, 'a')
+            [[pid]] = lost.execute_query(SQL("SELECT pg_backend_pid()"))
+            with self._committing() as env:
+                env.execute_query(SQL("SELECT pg_terminate_backend(%s, 10000)", pid))
+            lost.cr.commit()
+        self._assert_never_redeemed(code)
+        self.assertEqual(self._call(code, 'a')['amount'], 25)
+        self._assert_redeemed_once(code)
+
+    def test_an_answer_given_after_our_transaction_began_is_given_again(self):
+        code = self._generate_code()
+        with self._transaction() as late:
+            late.execute_query(SQL("SELECT 1"))  # from here on it sees no call
+            answer = self._call(code, 'a')
+            args, kwargs = (code, self.customer_id), {'reference': 'a'}
+            with self.assertLogs('odoo.service.model', logging.INFO) as logs:
+                again = execute_cr(late.cr, late.uid, 'refill.card', 'redeem_code', args, kwargs)
+        self.assertIn('SERIALIZATION_FAILURE', logs.output[0])
+        self.assertEqual(again, answer)
+        self._assert_redeemed_once(code)
+        self._assert_attempts()
+
+    def test_nothing_is_looked_up_for_a_call_that_was_answered_meanwhile(self):
+        code = self._generate_code()
+        with self._transaction() as late:
+            late.execute_query(SQL("SELECT 1"))
+            self._call(code, 'a')
+            args, kwargs = (code, self.customer_id), {'reference': 'a'}
+            cards = self.registry['refill.card']
+            with patch.object(cards, '_find_by_code', side_effect=ZeroDivisionError):
+                execute_cr(late.cr, late.uid, 'refill.card', 'redeem_code', args, kwargs)
+
+    def test_other_parameters_are_refused_once_the_first_call_is_answered(self):
+        _series_id, [one, other] = self._generate_cards(2)
+        with self._transaction() as first:
+            self._begin(first, one, 'a')
+            self.assertEqual(self._call(other, 'a'), 'busy')
+            first.cr.commit()
+        self.assertEqual(self._call(other, 'a'), 'reference')
+        self._assert_never_used(other)
+
+    def _assert_never_used(self, code):
+        with self._committing() as env:
+            self.assertEqual(env['refill.card'].search([('code', '=', code)]).state, 'active')
+
+    def test_another_user_with_the_same_reference_is_another_call(self):
+        code = self._generate_code()
+        with self._transaction() as first:
+            calls = first['refill.card.call'].with_user(SUPERUSER_ID)
+            calls._answer('a', 'redeem_code', [], lambda: {'serial': 'x'})
+            first.flush_all()
+            self.assertEqual(self._call(code, 'a')['amount'], 25)
+            first.cr.commit()
+        self._assert_redeemed_once(code)
+
+    def test_the_same_call_many_times_at_once_is_answered_the_same_or_busy(self):
+        code = self._generate_code()
+        results = self._at_once(lambda _n: self._call(code, 'a'), range(8))
+        answers = [result for result in results if isinstance(result, dict)]
+        self.assertTrue(answers)
+        self.assertEqual(answers, answers[:1] * len(answers))
+        self.assertLessEqual({r for r in results if isinstance(r, str)}, {'busy'})
+        self.assertEqual(self._call(code, 'a'), answers[0])
+        self._assert_redeemed_once(code)
+        self._assert_attempts()
