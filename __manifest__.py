@@ -33,6 +33,7 @@
         'refill_cards/data/account_payment_method_data.xml',
         'refill_cards/data/mail_template_data.xml',
         'refill_cards/data/refill_card_layout_data.xml',
+        'refill_cards/data/refill_card_validity_law_data.xml',
         # Windows, whose actions the views call.
         'refill_cards/wizards/refill_card_change_views.xml',
         'refill_cards/wizards/refill_card_choose_views.xml',
@@ -65,6 +66,7 @@
         'refill_cards/views/refill_card_event_views.xml',
         'refill_cards/views/refill_card_attempt_views.xml',
         'refill_cards/views/refill_card_lockout_views.xml',
+        'refill_cards/views/refill_card_validity_law_views.xml',
         'refill_cards/views/res_config_settings_views.xml',
         'refill_cards/views/res_partner_views.xml',
         'refill_cards/views/account_move_views.xml',

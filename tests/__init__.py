@@ -87,5 +87,6 @@ from . import (
     test_translations,
     test_undo,
     test_update,
+    test_validity_law,
     test_website,
 )

@@ -102,6 +102,7 @@ class DoorsCase(RefillCardCommon):
             layout,
             export,
             ranges.search([('export_id', '=', export.id)]),
+            self.env['refill.card.validity.law'].search([], limit=1),
         )
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
@@ -194,6 +195,16 @@ class TestModels(DoorsCase):
         'refill.card.report': ({'name': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.sending': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.series': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
+        # Laws are those of all companies; an import of one column lacks the others.
+        'refill.card.validity.law': (
+            {'law': 'x', 'source': 'x', 'days': 2, 'country_id': 1},
+            {
+                'clerk': 'sr',
+                'manager': 'srwuc',
+                'their clerk': 'sr',
+                'their manager': 'srwuc',
+            },
+        ),
     }
     # Everybody has their own alone.
     WINDOWS = {

@@ -112,6 +112,7 @@ from . import (
     refill_card_terms_activation,
     refill_card_typed,
     refill_card_unused_value,
+    refill_card_validity_law,
     refill_card_value,
     refill_card_value_brought_back,
     refill_card_value_released,

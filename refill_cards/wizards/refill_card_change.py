@@ -37,6 +37,7 @@ class RefillCardChange(models.TransientModel):
         " accepts cards of the issuer.",
     )
     last_days = fields.Char(compute='_compute_last_days')
+    law_warning = fields.Char(compute='_compute_law_warning')
 
     @api.depends('card_ids', 'series_ids', 'first_id', 'last_id', 'operation')
     def _compute_last_days(self):
@@ -46,6 +47,16 @@ class RefillCardChange(models.TransientModel):
             if window.operation == 'activate':
                 days = self.env['refill.card']._get_last_days(window._get_selection_domain())
             window.last_days = ', '.join(format_date(self.env, day) for day in days)
+
+    @api.depends('card_ids', 'series_ids', 'first_id', 'last_id', 'operation', 'valid_till')
+    def _compute_law_warning(self):
+        cards = self.env['refill.card']
+        for window in self:
+            day = {'activate': (), 'extend': (window.valid_till or None,)}.get(window.operation)
+            broken = []
+            if day is not None:
+                broken = cards._get_broken_laws(window._get_cards_domain(), *day)
+            window.law_warning = ' '.join(law._describe(company) for company, law in broken)
 
     def _check_complete(self):
         if self.operation == 'disable':

@@ -85,6 +85,7 @@ class RefillCardGenerate(models.TransientModel):
         help="The chance that somebody who keeps guessing finds any card within a year.",
     )
     guessable = fields.Boolean(compute='_compute_guessing')
+    law_warning = fields.Char(compute='_compute_law_warning')
 
     @api.depends('quantity', 'price')
     def _compute_total(self):
@@ -98,6 +99,15 @@ class RefillCardGenerate(models.TransientModel):
         for wizard in self:
             is_possible = 0 < wizard.validity_days <= MAX_YEARS * 365
             wizard.last_day = is_possible and today + timedelta(days=wizard.validity_days)
+
+    @api.depends('activation_required', 'validity_days', 'valid_till')
+    @api.depends_context('company')
+    def _compute_law_warning(self):
+        company = self.env.company
+        for wizard in self:
+            days = wizard.activation_required and wizard.validity_days
+            law = self.env['refill.card.series']._find_broken_law(company, wizard.valid_till, days)
+            wizard.law_warning = law._describe(company)
 
     @api.depends('company_ids')
     @api.depends_context('uid', 'company')
