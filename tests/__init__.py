@@ -20,6 +20,7 @@ from . import (
     test_concurrency_guessing,
     test_concurrency_opening,
     test_concurrency_paid,
+    test_concurrency_portal,
     test_concurrency_release,
     test_concurrency_sale,
     test_concurrency_sell,

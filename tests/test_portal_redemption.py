@@ -343,3 +343,77 @@ class TestPortalRedemption(PortalCommon):
         self._post(card.sudo().code)
         card.payment_id.action_cancel()
         self.assertURLEqual(self.url_open('/my/refill/done').url, '/my/refill')
+
+    # -------------------------------------------------------------------------
+    # A FORM SENT AGAIN
+    # -------------------------------------------------------------------------
+
+    def _open_reference(self):
+        page = html.fromstring(self.url_open('/my/refill').text)
+        [field] = page.xpath("//input[@name='reference']")
+        return field.get('value')
+
+    def test_each_form_has_a_reference_of_its_own(self):
+        first, second = self._open_reference(), self._open_reference()
+        self.assertGreater(len(first), 20)
+        self.assertNotEqual(first, second)
+        refused = self._post('x', reference=first)
+        [field] = html.fromstring(refused.text).xpath("//input[@name='reference']")
+        self.assertNotEqual(field.get('value'), first)
+
+    def test_a_form_sent_again_gets_the_same_page(self):
+        card, reference = self._generate_card(), self._open_reference()
+        for _again in range(3):
+            response = self._post(card.sudo().code, reference=reference)
+            self.assertURLEqual(response.url, '/my/refill/done')
+            self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+        self.assertEqual(self.env['account.payment'].search_count([('memo', '=', card.name)]), 1)
+        self.assertFalse(self.env['refill.card.attempt'].search([]))
+
+    def test_a_form_sent_again_leads_to_its_own_card_and_not_to_the_last_one(self):
+        first, second = self._generate(2).card_ids
+        reference = self._open_reference()
+        self._post(first.sudo().code, reference=reference)
+        self._post(second.sudo().code, reference=self._open_reference())
+        response = self._post(first.sudo().code, reference=reference)
+        self.assertIn(f"Payment {first.payment_id.name}", self._get_text(response))
+
+    def test_a_form_that_the_back_button_brings_takes_another_card(self):
+        cards, reference = self._generate(2).card_ids, self._open_reference()
+        for card in cards:
+            response = self._post(card.sudo().code, reference=reference)
+            self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+        self.assertEqual(cards.mapped('state'), ['used', 'used'])
+
+    def test_a_card_that_was_refused_is_judged_anew_when_its_form_is_sent_again(self):
+        card = self._generate_card(activation_required=True)
+        code, reference = card.sudo().code, self._open_reference()
+        for _again in range(2):
+            response = self._post(code, reference=reference)
+            self._assert_not_redeemed(response, "This card is not active yet.", code)
+        card.with_user(self.accountant)._activate()
+        response = self._post(code, reference=reference)
+        self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+
+    def test_a_form_of_somebody_else_is_another_one(self):
+        card, reference = self._generate_card(), self._open_reference()
+        self._post(card.sudo().code, reference=reference)
+        self._log_in(self._new_user('other_customer', 'base.group_portal'))
+        response = self._post(card.sudo().code, reference=reference)
+        self._assert_not_redeemed(response, "This card was already used.", card.sudo().code)
+
+    def test_any_reference_or_none_redeems_once(self):
+        for reference in ('', 'x' * 100_000, '\x00\x01', '"><script>', b'\xff\xfe'):
+            with self.subTest(reference=reference[:9]):
+                card = self._generate_card()
+                response = self._post(card.sudo().code, reference=reference)
+                self.assertEqual(self._get_alert(response), "Your card was redeemed.")
+                self.assertEqual(card.state, 'used')
+
+    def test_a_form_sent_again_keeps_no_code(self):
+        code = self._generate_card().sudo().code
+        self._post(code, reference=code)
+        self.env.flush_all()
+        self.cr.execute("SELECT c::text FROM refill_card_call c")
+        [[row]] = self.cr.fetchall()
+        self.assertNotIn(code, row)

@@ -1,5 +1,6 @@
 import json
 import logging
+import secrets
 
 from odoo.exceptions import UserError
 from odoo.http import request, route
@@ -9,6 +10,10 @@ from ..refusals import RefillCardRefused, describe
 from .portal import RefillCardPortal
 
 _logger = logging.getLogger(__name__)
+
+
+class CaptchaRefused(UserError):
+    """Who sends the form may be a robot."""
 
 
 class RefillCardRedemptionPortal(RefillCardPortal):
@@ -34,6 +39,8 @@ class RefillCardRedemptionPortal(RefillCardPortal):
     def portal_my_refill_redeem(self, **kwargs):
         """Redeem the card whose code was typed; a refusal is a sentence above the form.
 
+        A form that is sent again, as by a double click, gets the same page.
+
         :raise werkzeug.exceptions.NotFound: when no company has refill cards in its portal.
         """
         # From the body alone: a code must not travel in a URL.
@@ -44,14 +51,11 @@ class RefillCardRedemptionPortal(RefillCardPortal):
             sentence = request.env._("Please choose the company that the card is for.")
             return self._refuse_refill_card(typed, company, sentence)
         try:
-            # Not by the route's `captcha`, whose refusal would be a bare error page.
-            request.env['ir.http']._verify_request_recaptcha_token('refill_card')
-        except UserError as refused:
-            return self._refuse_refill_card(typed, company, str(refused))
-        try:
-            payment_sudo = self._redeem_refill_card(typed, companies)
+            payment_id = self._redeem_refill_card(typed, companies)
         except RefillCardRefused as refused:
             return self._refuse_refill_card(typed, company, str(refused), refused.reason)
+        except CaptchaRefused as refused:
+            return self._refuse_refill_card(typed, company, str(refused))
         except UserError:
             _logger.warning(
                 "A refill card was not redeemed in the portal: user %s, company %s",
@@ -65,7 +69,7 @@ class RefillCardRedemptionPortal(RefillCardPortal):
             )
             return self._refuse_refill_card(typed, company, sentence)
         # Another page, so that reloading it does not send the code again.
-        request.session['refill_card_payment_id'] = payment_sudo.id
+        request.session['refill_card_payment_id'] = payment_id
         return request.redirect('/my/refill/done')
 
     @route('/my/refill/done', type='http', auth='user', methods=['GET'], website=True)
@@ -135,6 +139,7 @@ class RefillCardRedemptionPortal(RefillCardPortal):
             refusal=refusal,
             reason=reason,
             is_staff=self._is_staff(),
+            reference=secrets.token_urlsafe(),
             formats=json.dumps(self._prepare_typo_formats()),
             serials=json.dumps(request.env['refill.card']._get_serial_shapes()),
             serial_sentence=describe(request.env, 'serial'),
@@ -172,16 +177,44 @@ class RefillCardRedemptionPortal(RefillCardPortal):
         return (chosen | tree).with_company(chosen or tree[0])
 
     def _redeem_refill_card(self, typed, companies):
-        """Redeem a card for the customer who is logged in, all of it or nothing.
+        """Redeem a card for the customer who is logged in, all of it or nothing, and once a form.
 
         :param str typed: the code as typed.
         :param res.company companies: of which the first that accepts the card books the payment.
-        :return: the posted payment, as superuser.
-        :rtype: account.payment
+        :return: the id of the posted payment.
+        :rtype: int
         :raise UserError: when the card is not redeemed.
         """
-        # sudo: customers have no right on cards; whoever has the code may redeem the card
-        cards_sudo = request.env['refill.card'].sudo()
-        return cards_sudo._redeem_code(
-            typed, request.env.user.partner_id, companies, channel='portal'
-        )
+
+        def redeem():
+            self._check_captcha()
+            # sudo: customers have no right on cards; whoever has the code may redeem the card
+            cards_sudo = request.env['refill.card'].sudo()
+            payment_sudo = cards_sudo._redeem_code(
+                typed, request.env.user.partner_id, companies, channel='portal'
+            )
+            return payment_sudo.id
+
+        calls, reference = request.env['refill.card.call'], self._get_reference(typed, companies)
+        return calls._answer(reference, 'portal', [], redeem, wait=True)
+
+    def _check_captcha(self):
+        """:raise CaptchaRefused: when there is a captcha, and it was not solved."""
+        try:
+            # Not by the route's `captcha`, whose refusal would be a bare error page. And not of a
+            # form that is sent again, with a token that was spent.
+            request.env['ir.http']._verify_request_recaptcha_token('refill_card')
+        except UserError as refused:
+            raise CaptchaRefused(str(refused)) from None
+
+    def _get_reference(self, typed, companies):
+        """Return by what a form that is sent again is known, None when the form does not tell.
+
+        The Back button brings a form as it was sent: with another card it is another one.
+
+        :rtype: str | None
+        """
+        form = request.httprequest.form.get('reference')
+        if not form:
+            return None
+        return request.env['refill.card.key']._digest([form, typed, companies.ids])
