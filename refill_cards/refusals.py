@@ -1,6 +1,11 @@
 """Why a card was not redeemed, in words for whoever tried."""
 
+from http import HTTPStatus
+
 from odoo.exceptions import UserError
+from odoo.tools.translate import LazyTranslate
+
+_lt = LazyTranslate(__name__)
 
 REASONS = [
     ('typo', "Typing error"),
@@ -55,6 +60,23 @@ SENTENCES = {
     ),
 }
 
+# Why nobody could be served. Without a database there is no environment to translate with.
+UNAVAILABLE = {
+    'unavailable': _lt(
+        "This cannot be done right now, because the database does not answer. Nothing was changed."
+        " Please try again in a minute."
+    ),
+    'uncertain': _lt(
+        "The connection to the database was lost at the last moment, so it is not certain whether"
+        " this was done. Please look before you try again. A call with a reference can be repeated"
+        " with the same one."
+    ),
+    'uncertain_page': _lt(
+        "The connection was lost at the last moment, so it is not certain whether this was done."
+        " Please look before you try again: a card that was redeemed is among your payments."
+    ),
+}
+
 
 class RefillCardRefused(UserError):
     """A card was not redeemed.
@@ -82,3 +104,32 @@ def describe(env, sentence, **values):
     :param str values: what the sentence names.
     """
     return SENTENCES[sentence](env, **values)
+
+
+class RefillCardUnavailable(UserError):
+    """The database was lost while a request was served.
+
+    :param str reason: ``unavailable`` when nothing was changed, ``uncertain`` when that is not
+        known; JSON-2 answers it in ``context``.
+    :param str lang: the code of the language of the sentence.
+    :param bool is_page: whether a customer reads it on a page.
+    """
+
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason, lang, *, is_page=False):
+        sentence = 'uncertain_page' if is_page and reason == 'uncertain' else reason
+        super().__init__(UNAVAILABLE[sentence]._translate(lang))
+        self.context = {'reason': reason}
+
+
+def as_known_to_odoo(error):
+    """Return an error as the one whose sentence Odoo's own pages show.
+
+    They know errors by the name of the class, and show a traceback for any other.
+
+    :rtype: odoo.exceptions.UserError
+    """
+    shown = UserError(*error.args).with_traceback(error.__traceback__)
+    shown.context = error.context
+    return shown

@@ -1,31 +1,42 @@
-import re
-
 from odoo import models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessDenied
 from odoo.http import request
 
-from ..refusals import RefillCardRefused
-
-PAGES = re.compile(r'/my/(refill|payments)(/|$)')
+from ..lost_database import LOST, PAGES, is_about_cards
+from ..refusals import RefillCardRefused, RefillCardUnavailable, as_known_to_odoo
 
 
 class IrHttp(models.AbstractModel):
     _inherit = 'ir.http'
 
     @classmethod
-    def _handle_error(cls, exception):
-        """Answer a refusal to Odoo's own pages as the error whose sentence they show.
+    def _authenticate(cls, endpoint):
+        """Tell a lost database from a user who is nobody: Odoo denies access to both."""
+        try:
+            super()._authenticate(endpoint)
+        except AccessDenied as denied:
+            if isinstance(denied.__context__, LOST) and is_about_cards(request):
+                raise denied.__context__ from None
+            raise
 
-        They know errors by the name of the class, and show a traceback for any other.
-        """
+    @classmethod
+    def _handle_error(cls, exception):
+        """Answer a refusal to Odoo's own pages as the error whose sentence they show."""
         if (
             isinstance(exception, RefillCardRefused)
             and request.dispatcher.routing_type == 'jsonrpc'
         ):
-            shown = UserError(*exception.args).with_traceback(exception.__traceback__)
-            shown.context = exception.context
-            exception = shown
+            exception = as_known_to_odoo(exception)
         return super()._handle_error(exception)
+
+    @classmethod
+    def _get_error_html(cls, env, code, values):
+        """Say in the portal's own look that the database was lost."""
+        if isinstance(values['exception'], RefillCardUnavailable):
+            values['html_data'] = {'lang': env.lang.replace('_', '-')}
+            template = 'refill_cards.portal_database_lost'
+            return code, env['ir.ui.view']._render_template(template, values)
+        return super()._get_error_html(env, code, values)
 
     @classmethod
     def _post_dispatch(cls, response):
