@@ -1,4 +1,8 @@
-"""Redeeming a card, all of it, against creating and posting Odoo's bare payment."""
+"""Redeeming a card, all of it, against creating and posting Odoo's bare payment.
+
+What ``account_move_redeemed`` saves is saved for the entries of cards only; bare payments would
+gain by it, too.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,10 +30,12 @@ def beside_bare_payment(database: Database) -> list[Row]:
         times=ROUNDS,
         warm_up=WARM_UP,
     )
-    work = "redeem a card, beside creating and posting Odoo's bare payment"
+    work = (
+        "redeem a card (work is saved for cards' entries only), beside Odoo's bare payment, posted"
+    )
     return [
-        at_most(work, seconds(ours), seconds(bare), limit=1.0, unit='s'),
-        at_most(work, queries(ours), queries(bare), limit=1.0, unit='queries'),
+        at_most(work, seconds(ours), seconds(bare), limit=0.85, unit='s'),
+        at_most(work, queries(ours), queries(bare), limit=0.9, unit='queries'),
     ]
 
 

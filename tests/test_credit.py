@@ -180,6 +180,33 @@ class TestCredit(RefillCardCommon):
     # TAKING IT BACK
     # -------------------------------------------------------------------------
 
+    def test_invoices_of_payments_are_found_whatever_a_client_sends(self):
+        invoice = self._confirm(25)
+        payment = self._redeem(self._generate_card())
+        for context in ({}, {'refill_card_use': [1, 2, 3]}, {'refill_card_use': True}):
+            with self.subTest(context=context):
+                moves = self.env['account.move'].with_context(**context)
+                payments = self.env['account.payment'].with_context(**context)
+                self.assertEqual(
+                    moves.search([('reconciled_payment_ids', 'in', payment.ids)]), invoice
+                )
+                self.assertEqual(
+                    payments.search([('reconciled_invoice_ids', 'in', invoice.ids)]), payment
+                )
+
+    def test_a_redemption_looks_for_no_invoices_of_a_payment_that_has_settled_none(self):
+        payments = self.env.registry['account.payment']
+        name = '_compute_stat_buttons_from_reconciliation'
+        card = self._generate_card()
+        with patch.object(
+            payments, name, autospec=True, side_effect=getattr(payments, name)
+        ) as look:
+            self._redeem(card)
+            self.env.flush_all()
+            self.assertFalse(look.called)
+            self._confirm(25)  # which the credit pays
+            self.assertTrue(look.called)
+
     def test_undoing_the_redemption_opens_the_invoice_again(self):
         card = self._generate_card()
         self._redeem(card)

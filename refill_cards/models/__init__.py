@@ -17,6 +17,7 @@ from . import (
     account_move_line_sold_before,
     account_move_line_value_released,
     account_move_netting,
+    account_move_redeemed,
     account_move_reversal,
     account_move_sale,
     account_move_sale_paid,

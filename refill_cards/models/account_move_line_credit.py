@@ -46,11 +46,14 @@ class AccountMoveLine(models.Model):
 
         :rtype: odoo.fields.Domain
         """
-        method = self.env.ref('refill_cards.account_payment_method_refill_card')
+        # The id alone: `env.ref` would look whether the record is still there, each time.
+        method_id = self.env['ir.model.data']._xmlid_to_res_id(
+            'refill_cards.account_payment_method_refill_card', raise_if_not_found=True
+        )
         return Domain(
             [
                 ('parent_state', '=', 'posted'),
-                ('payment_id.payment_method_id', '=', method.id),
+                ('payment_id.payment_method_id', '=', method_id),
                 ('account_id.account_type', '=', 'asset_receivable'),
                 ('reconciled', '=', False),
                 ('balance', '<', 0),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from odoo import api, models
 from odoo.exceptions import RedirectWarning, UserError
+from odoo.fields import Domain
 from psycopg2 import OperationalError
 
 _logger = logging.getLogger(__name__)
@@ -156,7 +157,12 @@ class AccountMoveLine(models.Model):
 
         :param res.partner partners: commercial partners.
         """
-        if found := self._find_refill_card_credits(partners):
+        theirs = Domain('partner_id', 'in', partners.ids)
+        # In one query, as mostly there is only one of both, before or after it was looked at.
+        debts = self._search(self._get_refill_card_debts_domain() & theirs)
+        owing = debts.select(self._field_to_sql(self._table, 'partner_id', debts))
+        domain = self._get_refill_card_credits_domain() & theirs
+        if found := self.search(domain & Domain('partner_id', 'in', owing), order='date, id'):
             self._use_refill_card_credit(found, self._find_refill_card_debts(found.partner_id))
 
     @api.model

@@ -46,15 +46,15 @@ class AccountPartialReconcile(models.Model):
         lines = entries.line_ids
         partials = self | lines.matched_debit_ids | lines.matched_credit_ids
         res = super(AccountPartialReconcile, partials).unlink()
-        posted = entries.filtered(lambda move: move.state == 'posted')
-        posted._reverse_moves(
-            [
-                {
-                    'date': move._get_accounting_date(move.date, move._affect_tax_report()),
-                    'ref': self.env._("Reversal of: %(entry)s", entry=move.name),
-                }
-                for move in posted
-            ],
-            cancel=True,
-        )
+        if posted := entries.filtered(lambda move: move.state == 'posted'):
+            posted._reverse_moves(
+                [
+                    {
+                        'date': move._get_accounting_date(move.date, move._affect_tax_report()),
+                        'ref': self.env._("Reversal of: %(entry)s", entry=move.name),
+                    }
+                    for move in posted
+                ],
+                cancel=True,
+            )
         return res

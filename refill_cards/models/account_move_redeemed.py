@@ -1,0 +1,36 @@
+from odoo import models
+
+from .account_payment_use import Use
+
+# While a card is redeemed, Odoo asks at nearly each step which invoices the new payment has paid,
+# and which payments have paid its new entry, with SQL before which all is written. As long as
+# nothing was reconciled the answer is known. Limited to redemptions (no client can send a `Use`):
+# other payments are not the business of this addon.
+
+
+class AccountMove(models.Model):
+    _inherit = 'account.move'
+
+    def _search_reconciled_payment_ids(self, operator, value):
+        """Find no invoices of payments that have settled nothing yet."""
+        if operator in ('in', '=') and Use.get(self.env):
+            payments = self.env['account.payment'].browse(value)
+            if not payments.invoice_ids and payments.move_id._has_settled_nothing():
+                return [('id', 'in', [])]
+        return super()._search_reconciled_payment_ids(operator, value)
+
+    def _has_settled_nothing(self):
+        lines = self.line_ids
+        return not (lines.matched_debit_ids or lines.matched_credit_ids)
+
+
+class AccountPayment(models.Model):
+    _inherit = 'account.payment'
+
+    def _search_reconciled_invoice_ids(self, operator, value):
+        """Find no payments of entries that have settled nothing yet."""
+        if operator in ('in', '=') and Use.get(self.env):
+            entries = self.env['account.move'].browse(value)
+            if not entries.matched_payment_ids and entries._has_settled_nothing():
+                return [('id', 'in', [])]
+        return super()._search_reconciled_invoice_ids(operator, value)
