@@ -45,6 +45,7 @@ from . import (
     test_life,
     test_life_machine,
     test_life_tour,
+    test_lists,
     test_lost_database,
     test_low_stock,
     test_money_machine,

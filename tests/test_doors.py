@@ -238,6 +238,7 @@ class TestModels(DoorsCase):
         'refill.card.invoice.mixin',
         'refill.card.key',
         'refill.card.layout.mixin',
+        'refill.card.lists.mixin',
         'refill.card.operation.mixin',
         'refill.card.selection.mixin',
         'refill.card.window',

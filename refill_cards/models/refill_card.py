@@ -27,7 +27,6 @@ DISABLE_REASONS = [
 class RefillCard(models.Model):
     _name = 'refill.card'
     _description = "Refill Card"
-    _order = 'id'
 
     series_id = fields.Many2one(
         comodel_name='refill.card.series', required=True, readonly=True, ondelete='cascade'
@@ -49,7 +48,7 @@ class RefillCard(models.Model):
     used_on = fields.Datetime(string="Used on", readonly=True)
     used_by_id = VisibleMany2one(comodel_name='res.users', string="Used by", readonly=True)
     used_company_id = VisibleMany2one(
-        comodel_name='res.company', string="Redeemed in", readonly=True, index='btree_not_null'
+        comodel_name='res.company', string="Redeemed in", readonly=True
     )
     payment_id = VisibleMany2one(
         comodel_name='account.payment', readonly=True, index='btree_not_null', ondelete='restrict'
@@ -81,7 +80,11 @@ class RefillCard(models.Model):
 
     _name_unique = models.UniqueIndex('(name)', "Two cards cannot have the same serial number.")
     _code_unique = models.UniqueIndex('(code_sealed)', "Two cards cannot have the same code.")
-    _series_state_idx = models.Index('(series_id, state)')
+    _series_idx = models.Index('(series_id, id)')
+    _series_state_idx = models.Index('(series_id, state, id)')
+    _used_company_idx = models.Index(
+        '(used_company_id, series_id) WHERE used_company_id IS NOT NULL'
+    )
     _expiring_idx = models.Index(
         "(valid_till, series_id, state) WHERE state IN ('active', 'inactive')"
     )
@@ -179,12 +182,13 @@ class RefillCard(models.Model):
 
         :param odoo.fields.Domain domain: which ones, of those that the user sees; None for the
             cards of this recordset.
-        :param int limit: so many at the most, and none that another transaction holds.
+        :param int limit: so many at the most, those first that end first, and none that another
+            transaction holds.
         :rtype: SQL
         """
         if domain is None:
             return SQL("id = ANY(%s)", list(self.ids))
-        query = self._search(domain, limit=limit)
+        query = self._search(domain, limit=limit, order=limit and 'valid_till')
         if limit:
             # Chosen once: PostgreSQL may look for the rows of IN again and again.
             return SQL("id = ANY(ARRAY(%s FOR NO KEY UPDATE SKIP LOCKED))", query.select())

@@ -13,10 +13,9 @@ class RefillCardReport(models.Model):
     """Each card with what it counts for, in number and in money, for pivots and graphs."""
 
     _name = 'refill.card.report'
-    _inherit = 'refill.card.amounts.mixin'
+    _inherit = ['refill.card.amounts.mixin', 'refill.card.lists.mixin']
     _description = "Refill Cards Analysis"
     _auto = False
-    _order = 'id'
     _depends = {
         'refill.card': [
             'name',

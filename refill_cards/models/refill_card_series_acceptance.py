@@ -127,12 +127,20 @@ class RefillCardSeries(models.Model):
             value = self.env['res.company'].search(value).ids
         elif operator != 'in':
             return NotImplemented
-        accepted = SQL(
+        return Domain('id', 'in', self._get_accepted([id_ for id_ in value if id_]))
+
+    @api.model
+    def _get_accepted(self, company_ids):
+        """Return the query of the ids of the series that one of these companies accepts.
+
+        :param list[int] company_ids: the ids of the companies.
+        :rtype: SQL
+        """
+        return SQL(
             "(SELECT series.id FROM %s WHERE company.id = ANY(%s))",
             self._join_accepting_companies(),
-            [company_id for company_id in value if company_id],
+            company_ids,
         )
-        return Domain('id', 'in', accepted)
 
     @api.depends('accepting_company_ids')
     def _compute_accepted_by(self):

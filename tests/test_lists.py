@@ -1,0 +1,151 @@
+from odoo.exceptions import AccessError
+from odoo.fields import Command, Domain
+from odoo.tests import tagged
+
+from .common import RefillCardCommon
+
+
+@tagged('post_install', '-at_install')
+class TestIndexes(RefillCardCommon):
+    def test_an_update_leaves_no_index_without_a_use(self):
+        self.cr.execute(
+            "CREATE INDEX refill_card__used_company_id_index ON refill_card (used_company_id)"
+        )
+        self._migrate('19.0.1.5.0', 'pre-lists')
+        self.cr.execute(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'refill_card'"
+            " AND indexdef LIKE '%(used_company_id%'"
+        )
+        self.assertEqual(self.cr.fetchall(), [('refill_card_used_company_idx',)])
+
+
+@tagged('post_install', '-at_install')
+class TestLists(RefillCardCommon):
+    """Each role sees the same cards by the rule that an index answers as by the rule in words."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.third = cls.env['res.company'].create({'name': "Third"})
+        cls.three = cls.company + cls.other_company + cls.third
+        clerks, managers = 'refill_cards.group_refill_card_user', 'account.group_account_manager'
+        roles = (
+            ('clerk', clerks, cls.other_company),
+            ('clerk', clerks, cls.third),
+            ('manager', managers, cls.other_company),
+            ('manager', managers, cls.third),
+            ('manager', managers, cls.three),
+        )
+        cls.users = [cls.accountant, cls.clerk, cls.env.ref('base.user_admin')] + [
+            cls._new_user(
+                f'{role}_{"_".join(map(str, companies.ids))}',
+                groups,
+                company_id=companies[0].id,
+                company_ids=[Command.set(companies.ids)],
+            )
+            for role, groups, companies in roles
+        ]
+        cls.daughter_clerk, _clerk, cls.daughter_manager, cls.third_manager, cls.over_all = (
+            cls.users[3:]
+        )
+        anyone = {'company_ids': [Command.clear()]}
+        cls.own = cls._generate()
+        cls.shared = cls._generate(user=cls.over_all, **anyone)
+        cls.daughters = cls._generate(company_ids=[Command.set(cls.other_company.ids)])
+        cls.thirds = cls._generate(user=cls.third_manager, **anyone)
+        cls.left = cls._generate(**anyone)
+        cls.all_series = cls.own + cls.shared + cls.daughters + cls.thirds + cls.left
+        for series in cls.shared + cls.daughters + cls.left:
+            cls._use(series.card_ids[0], cls.daughter_clerk)
+        for series in cls.own + cls.shared + cls.left:
+            cls._use(series.card_ids[1], cls.clerk)
+        cls.left.company_ids = cls.company
+
+    @classmethod
+    def _use(cls, card, user):
+        cards = cls.env['refill.card'].with_user(user)
+        cards.redeem_code(card.sudo().code, cls.customer.id)
+
+    def _get_seen_in_words(self, cards):
+        """Return the cards that the user of a model sees, as the rules of before told."""
+        companies = cards.env.companies.ids
+        seen = Domain('used_company_id', 'in', companies) | (
+            Domain('used_company_id', '=', False)
+            & Domain('series_id.accepting_company_ids', 'in', companies)
+        )
+        if cards.env.user.has_group('refill_cards.group_refill_card_manager'):
+            seen |= Domain('series_id.company_id', 'in', companies)
+        # sudo: without the rules of now
+        return cards.sudo().search(seen & Domain('series_id', 'in', self.all_series.ids))
+
+    def _assert_same_cards(self):
+        of_series = Domain('series_id', 'in', self.all_series.ids)
+        for user in self.users:
+            choices = [user.company_ids, *user.company_ids] if len(user.company_ids) > 1 else [None]
+            for companies in choices:
+                ticked = {'allowed_company_ids': companies.ids} if companies else {}
+                env = self.env(user=user, context={**self.env.context, **ticked})
+                expected = self._get_seen_in_words(env['refill.card']).ids
+                with self.subTest(user=user.login, ticked=companies):
+                    every = self.all_series.sudo().card_ids.with_env(env)
+                    self.assertEqual(set(every._filtered_access('read').ids), set(expected))
+                    for model in ('refill.card', 'refill.card.report'):
+                        rows = env[model]
+                        self.assertEqual(rows.search(of_series).ids, expected)
+                        self.assertEqual(rows.search_count(of_series), len(expected))
+                        [(count,)] = rows._read_group(of_series, [], ['__count'])
+                        self.assertEqual(count, len(expected))
+
+    def test_each_role_sees_the_same_cards_as_by_the_rule_in_words(self):
+        self._assert_same_cards()
+        seen = [len(self._get_seen_in_words(self.own.card_ids.with_user(u))) for u in self.users]
+        self.assertGreater(len(set(seen)), 4, "the roles must differ for this to say something")
+
+    def test_who_sees_a_card_follows_the_companies_at_once(self):
+        self._assert_same_cards()
+        everything = self.env['refill.card'].sudo().search([])
+        everything.mapped('series_id.accepting_company_ids')  # the cache knows what was
+        for change in (
+            lambda: self.own.write({'company_ids': [Command.clear()]}),
+            lambda: self.shared.write({'company_ids': [Command.set(self.company.ids)]}),
+            lambda: self.third.write({'refill_card_accept_all': True}),
+            lambda: self.other_company.write({'refill_card_issuer_ids': self.third.ids}),
+            lambda: self.third.write({'refill_card_accept_all': False}),
+            lambda: self._use(self.own.card_ids[2], self.daughter_clerk),
+            lambda: self.own.write({'company_ids': [Command.set(self.company.ids)]}),
+        ):
+            change()
+            self._assert_same_cards()
+
+    def test_nobody_changes_a_card_that_another_company_issued(self):
+        for user in self.users:
+            env = self.env(user=user)
+            for card in self.all_series.sudo().card_ids:
+                issued = card.series_id.company_id in user.company_ids
+                manages = user.has_group('refill_cards.group_refill_card_manager')
+                for operation in ('write', 'unlink'):
+                    self.assertEqual(card.with_env(env).has_access(operation), issued and manages)
+
+    def test_what_the_rule_stands_on_tells_nobody_anything(self):
+        for user in self.users:
+            cards = self.env['refill.card'].with_user(user)
+            self.assertFalse(cards.search([('is_seen', '=', False)]))
+            self.assertNotIn('is_seen', cards.fields_get())
+            with self.assertRaises(AccessError):
+                cards.search([], limit=1).read(['is_seen'])
+
+    def test_a_condition_on_series_shows_no_more_than_its_series_do(self):
+        cards = self.env['refill.card'].with_user(self.daughter_clerk)
+        hidden = self.left.card_ids[0].with_user(self.daughter_clerk)
+        self.assertTrue(hidden.has_access('read'), "it was used here")
+        self.assertFalse(self.left.with_user(self.daughter_clerk).has_access('read'))
+        self.assertNotIn(hidden, cards.search([('series_id.name', '=', self.left.name)]))
+        self.assertIn(hidden, cards.search([('series_id', '=', self.left.id)]))
+        self.assertIn(hidden, cards.search(['!', ('series_id.name', '=', self.left.name)]))
+
+    def test_lists_are_in_the_order_of_series_and_serial_numbers(self):
+        cards = self.all_series.sudo().card_ids
+        cards = self.env['refill.card'].search([('id', 'in', cards.ids)])
+        self.assertEqual(cards, cards.sorted(lambda card: (card.series_id.id, card.number)))
+        pages = [cards.search([('id', 'in', cards.ids)], offset=at, limit=4) for at in (0, 4, 8)]
+        self.assertEqual(cards.browse().concat(*pages), cards[:12])
