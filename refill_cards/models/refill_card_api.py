@@ -1,5 +1,6 @@
-from odoo import api, models
-from odoo.exceptions import AccessError, UserError
+from odoo import api, fields, models
+
+from ..refusals import RefillCardRefused
 
 
 class RefillCard(models.Model):
@@ -43,64 +44,55 @@ class RefillCard(models.Model):
         payment = self._redeem_code(code, partner, company, channel='api', caller=caller)
         return payment._prepare_refill_card_result()
 
-    # -------------------------------------------------------------------------
-    # WHAT CAME
-    # -------------------------------------------------------------------------
-
     @api.model
-    def _check_may_redeem(self):
-        """:raise AccessError: when the user may not redeem cards for customers."""
-        if not self.env.user.has_group('refill_cards.group_refill_card_user'):
-            raise AccessError(self.env._("You may not redeem refill cards for customers."))
+    def check_code(self, code, caller=None, partner_id=None, company_id=None):
+        """Tell what the card with this code is worth, and whether it can be redeemed; a guess
+        counts here as in ``redeem_code``.
 
-    @api.model
-    def _read_partner(self, partner_id):
-        """Return the customer that a caller names, the user's own contact when left out.
-
-        :raise UserError: when it is no id.
-        :raise AccessError: when the user may not see that contact.
+        :param str code: as typed, see ``redeem_code``.
+        :param str caller: whom a gateway with many callers asks for, see ``redeem_code``.
+        :param int partner_id: the customer (res.partner) for whom it would be redeemed; wrong codes
+            count for them, too.
+        :param int company_id: the company in which it would be redeemed; the user's current one
+            when left out.
+        :return: ``redeemable``, a bool; when it is not, the ``reason`` and a sentence in
+            ``message``; ``serial``, ``amount`` (the face value), ``currency`` (ISO 4217) and
+            ``valid_till`` (the last day, YYYY-MM-DD, null without one). All of the card is null
+            where the user may not see it, such as one that was used in another company.
+        :rtype: dict
+        :raise RefillCardRefused: when there is no such card, or too many codes were wrong;
+            ``reason`` is ``typo``, ``unknown`` or ``locked_out``.
+        :raise AccessError: when the user may not redeem cards, or not in that company.
         """
-        partner = self.env.user.partner_id
-        if partner_id is None:
-            return partner
-        # Read with the user's own contact, whose time zone is needed later.
-        ids = [self._read_id(partner_id), partner.id]
-        partner = self.env['res.partner'].browse(ids[0]).with_prefetch(ids)
-        partner._check_refill_card_customer()
-        return partner
+        self._check_may_redeem()
+        partner = self.env['res.partner']
+        if partner_id is not None:
+            partner = self._read_partner(partner_id)
+        company, caller = self._read_company(company_id), self._read_caller(caller)
+        refused = None
+        try:
+            with self._recording_refusals(partner, company, channel='api'):
+                card = self.with_company(company)._find_by_code(code, partner, caller)
+                card_sudo, partner_sudo, company_sudo = card._enter(partner, company)
+                card_sudo._check_redeemable(partner_sudo, company_sudo)
+        except RefillCardRefused as error:
+            if not error.card_id:
+                raise
+            refused = error
+        return {
+            'redeemable': not refused,
+            'reason': refused and refused.reason,
+            'message': refused and str(refused),
+            **self.with_company(company)._describe_worth(refused.card_id if refused else card.id),
+        }
 
     @api.model
-    def _read_company(self, company_id):
-        """Return the company that a caller names, the user's current one when left out.
-
-        :raise UserError: when it is no id.
-        :raise AccessError: when the user does not work there.
-        """
-        if company_id is None:
-            return self.env.company
-        company = self.env['res.company'].browse(self._read_id(company_id))
-        if company not in self.env.user.company_ids:
-            raise AccessError(self.env._("You may not redeem refill cards in this company."))
-        return company
-
-    @api.model
-    def _read_id(self, value):
-        """Return an id that came over the API.
-
-        :raise UserError: when it is not a number.
-        """
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31:
-            return value
-        raise UserError(self.env._("Customer and company are given by their numeric ids."))
-
-    @api.model
-    def _read_caller(self, caller):
-        """Return for whom a gateway asks.
-
-        :raise UserError: when that is no short text.
-        """
-        if caller is None:
-            return None
-        if isinstance(caller, str) and caller.isprintable() and 0 < len(caller.strip()) <= 100:
-            return caller.strip()
-        raise UserError(self.env._("The caller is given as text of up to 100 characters."))
+    def _describe_worth(self, card_id):
+        """Return what a caller is told of a card, nothing of one that the user may not see."""
+        card = self.search([('id', '=', card_id)])
+        return {
+            'serial': card.name or None,
+            'amount': card.price if card else None,
+            'currency': card.currency_id.name or None,
+            'valid_till': fields.Date.to_string(card.valid_till) or None,
+        }

@@ -115,7 +115,7 @@ class RefillCard(models.Model):
             'inactive', domain=domain, valid_till=day, reference=reference, channel=channel
         )
 
-    def _disable(self, reason, details=None, domain=None, reference=None):
+    def _disable(self, reason, details=None, domain=None, reference=None, channel='backend'):
         """Disable cards: lost ones, stolen ones, or what is left of a series that is cancelled.
 
         :param str reason: a key of ``DISABLE_REASONS``.
@@ -131,6 +131,7 @@ class RefillCard(models.Model):
             domain=domain,
             note=note,
             reference=reference,
+            channel=channel,
             disable_reason=reason,
         )
 

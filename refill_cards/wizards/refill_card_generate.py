@@ -168,9 +168,13 @@ class RefillCardGenerate(models.TransientModel):
 
     def action_generate(self):
         """Generate the series and open the table of its cards."""
+        return self._generate().action_open_cards()
+
+    def _generate(self):
+        """Generate the series and return it."""
         self.ensure_one()
         self.check_access('write')
         # sudo: no one creates a series or a card any other way
         series = self.env['refill.card.series'].sudo().create(self._prepare_series_values())
         series._generate()
-        return series.sudo(False).action_open_cards()
+        return series.sudo(False)
