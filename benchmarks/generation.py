@@ -90,29 +90,39 @@ def _insert_bare(database: Database) -> Measurement:
 
 
 def _prepare_insert(env: api.Environment) -> Callable[[], Any]:
-    """Make values like the last generated card's, and the statement that inserts them."""
+    """Make values like the last generated card's, and the statements that insert them."""
     series = create_series(env, CARDS)
     series.state = 'ready'  # the background job leaves it alone
     sealer = env['refill.card.key']._get_generating_sealer()
     env.flush_all()
     [card] = env.execute_query_dict(SQL("SELECT * FROM refill_card ORDER BY id DESC LIMIT 1"))
     constants = {name: value for name, value in card.items() if value is not None}
-    for name in ('id', 'number', 'name', 'code_sealed'):
+    for name in ('id', 'number', 'name'):
         del constants[name]
     constants['series_id'] = series.id
+    drawn = SQL("SELECT nextval('refill_card_id_seq') FROM generate_series(1, %s)", CARDS)
+    ids = [id_ for [id_] in env.execute_query(drawn)]
     numbers = list(range(1, CARDS + 1))
     names = [f'{series.name}-{number:06}' for number in numbers]
     sealed = [sealer.seal(body) for body in series._get_format().generate(CARDS)]
     statement = SQL(
         """
-        INSERT INTO refill_card (number, name, code_sealed, %s)
-        SELECT number, name, sealed, %s FROM unnest(%s, %s, %s) AS card (number, name, sealed)
+        INSERT INTO refill_card (id, number, name, %s)
+        SELECT id, number, name, %s FROM unnest(%s, %s, %s) AS card (id, number, name)
         """,
         SQL(', ').join(map(SQL.identifier, constants)),
         SQL(', ').join(SQL("%s", value) for value in constants.values()),
-        *(numbers, names, sealed),
+        *(ids, numbers, names),
     )
-    return lambda: env.cr.execute(statement)
+    codes = SQL(
+        "INSERT INTO refill_card_code (id, sealed) SELECT * FROM unnest(%s, %s)", ids, sealed
+    )
+
+    def insert() -> None:
+        env.cr.execute(codes)
+        env.cr.execute(statement)
+
+    return insert
 
 
 def _generate_coupons(database: Database) -> Measurement:

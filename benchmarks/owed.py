@@ -74,12 +74,15 @@ def _fill(env: api.Environment) -> None:
         env.cr.execute(
             SQL(
                 """
-                INSERT INTO refill_card (series_id, number, name, code_sealed, state, terms,
-                                         handed_out_on, valid_till)
-                SELECT %(series)s, number, %(name)s || '-' || number,
-                       md5(%(name)s || number), 'active', 'sold',
-                       %(today)s::date - number %% 300, %(today)s::date + number %% 900
-                  FROM generate_series(1, %(quantity)s) AS number
+                WITH card AS (
+                    INSERT INTO refill_card (series_id, number, name, state, terms,
+                                             handed_out_on, valid_till)
+                    SELECT %(series)s, number, %(name)s || '-' || number, 'active', 'sold',
+                           %(today)s::date - number %% 300, %(today)s::date + number %% 900
+                      FROM generate_series(1, %(quantity)s) AS number
+                 RETURNING id, name
+                )
+                INSERT INTO refill_card_code (id, sealed) SELECT id, md5(name) FROM card
                 """,
                 series=series.id,
                 name=series.name,

@@ -81,6 +81,7 @@ from . import (
     test_sale_sending,
     test_screens,
     test_screens_tour,
+    test_sealed,
     test_sell,
     test_sell_tour,
     test_send,

@@ -153,7 +153,6 @@ class TestApiKey(IdentityCommon):
         redeem = redeem.create({'card_id': card.id})
         for user in (self.accountant, self.admin):
             for model, method, body in (
-                (card._name, 'read', {'ids': card.ids, 'fields': ['code', 'code_sealed']}),
                 (card._name, 'read', {'ids': card.ids, 'fields': ['code']}),
                 (card._name, 'web_read', {'ids': card.ids, 'specification': spec}),
                 (card._name, 'web_search_read', {'domain': [], 'specification': spec}),

@@ -57,15 +57,6 @@ class TestRights(RefillCardCommon):
             masked.read(['code'])[0]['code'], masked.code, "over RPC nothing else is read"
         )
 
-    def test_no_one_reads_the_sealed_code(self):
-        for user in (self.clerk, self.accountant, self.env.ref('base.user_admin')):
-            card = self.card.with_user(user)
-            with self.subTest(user=user.login):
-                with self.assertRaises(AccessError):
-                    card.read(['code_sealed'])
-                with self.assertRaises(AccessError):
-                    card.search([('code_sealed', '=', 'x')])
-
     def test_a_clerk_changes_nothing_by_rpc(self):
         card = self.card.with_user(self.clerk)
         series = card.series_id
@@ -113,7 +104,6 @@ class TestRights(RefillCardCommon):
             {'payment_id': False},
             {'number': 7},
             {'name': 'x'},
-            {'code_sealed': 'x'},
             {'used_on': '2026-01-01'},
             {'series_id': self.elsewhere.series_id.id},
             {'event_ids': [Command.clear()]},

@@ -54,6 +54,26 @@ class TestNames(RefillCardCommon):
 
 
 @tagged('post_install', '-at_install')
+class TestCodes(RefillCardCommon):
+    def test_codes_move_into_a_table_of_their_own(self):
+        cards = self._generate(3).card_ids
+        found = dict(zip(cards, cards.sudo().mapped('code'), strict=True))
+        self.cr.execute(
+            '''
+            ALTER TABLE refill_card ADD COLUMN code_sealed VARCHAR;
+            UPDATE refill_card card SET code_sealed = sealed
+              FROM refill_card_code code WHERE code.id = card.id;
+            DROP TABLE refill_card_code;
+            '''
+        )
+        for _again in range(2):
+            self._migrate('19.0.1.5.0', 'pre-codes')
+            self.assertFalse(column_exists(self.cr, 'refill_card', 'code_sealed'))
+            for card, code in found.items():
+                self.assertEqual(card.sudo().code, code)
+
+
+@tagged('post_install', '-at_install')
 class TestWords(RefillCardCommon):
     """What the addon wrote into the database, and says otherwise now."""
 

@@ -56,6 +56,7 @@ from . import (
     refill_card_attempt,
     refill_card_bought,
     refill_card_call,
+    refill_card_code,
     refill_card_companies_mixin,
     refill_card_dashboard,
     refill_card_deletion,

@@ -33,7 +33,6 @@ class RefillCard(models.Model):
     )
     number = fields.Integer(required=True, readonly=True, aggregator=None)
     name = fields.Char(string="Serial Number", required=True, readonly=True)
-    code_sealed = fields.Char(required=True, readonly=True, groups=fields.NO_ACCESS)
     code = fields.Char(compute='_compute_code')
     key_problem = fields.Char(compute='_compute_key_problem')
     state = fields.Selection(selection=STATES, string="Status", required=True, readonly=True)
@@ -79,7 +78,6 @@ class RefillCard(models.Model):
     )
 
     _name_unique = models.UniqueIndex('(name)', "Two cards cannot have the same serial number.")
-    _code_unique = models.UniqueIndex('(code_sealed)', "Two cards cannot have the same code.")
     _series_idx = models.Index('(series_id, id)')
     _series_state_idx = models.Index('(series_id, state, id)')
     _used_company_idx = models.Index(
@@ -109,22 +107,24 @@ class RefillCard(models.Model):
     # CODES
     # -------------------------------------------------------------------------
 
-    @api.depends('code_sealed', 'series_id.prefix')
+    @api.depends('series_id.prefix')
     @api.depends_context('uid')
     def _compute_code(self):
         """Mask the codes for everybody but the superuser: who looks at one is written down."""
         key = self.env['refill.card.key']
         sealer = key._get_display_sealer()
-        # sudo: no one reads the sealed code
-        for card, card_sudo in zip(self, self.sudo(), strict=True):
-            if not card_sudo.code_sealed:
+        sealed = self.env['refill.card.code']._get_sealed(self)
+        for card in self:
+            if card._origin.id not in sealed:
                 card.code = False
                 continue
-            fmt = card_sudo.series_id._get_format()
+            # sudo: the prefix and the alphabet, whoever looks
+            fmt = card.sudo().series_id._get_format()
             if self.env.su:
-                card.code = fmt.display(sealer.open(card_sudo.code_sealed))
+                card.code = fmt.display(sealer.open(sealed[card._origin.id]))
             else:
-                card.code = fmt.mask(key._open(sealer, card_sudo) or fmt.nothing())
+                body = key._open(sealer, sealed[card._origin.id], card.name)
+                card.code = fmt.mask(body or fmt.nothing())
 
     def _compute_key_problem(self):
         self.key_problem = self.env['refill.card.key']._get_problem()
@@ -158,14 +158,18 @@ class RefillCard(models.Model):
         # sudo: no one reads sealed codes; who may see those of a series may see all of them
         cards_sudo = self.sudo()
         sealer = self.env['refill.card.key']._get_sealer()
-        columns = ('id', 'code_sealed', *columns)
-        self.flush_model(columns[1:])
+        self.flush_model(columns)
         last = 0
         while True:
             after = domain & Domain('id', '>', last)
             query = cards_sudo._search(after, order='id', limit=size)
+            code = query.join(query.table, 'id', 'refill_card_code', 'id', 'code')
             rows = self.env.execute_query(
-                query.select(*(SQL.identifier(query.table, column) for column in columns))
+                query.select(
+                    SQL.identifier(query.table, 'id'),
+                    SQL.identifier(code, 'sealed'),
+                    *(SQL.identifier(query.table, column) for column in columns),
+                )
             )
             if not rows:
                 return

@@ -78,15 +78,17 @@ class RefillCardKey(models.AbstractModel):
         return False
 
     @api.model
-    def _open(self, sealer, card_sudo):
+    def _open(self, sealer, sealed, serial):
         """Return the body of a card's code, None when it cannot be opened.
 
         :param codes.Sealer | None sealer: None without the key.
+        :param str sealed: the sealed code.
+        :param str serial: the card's serial number, for the log.
         """
         try:
-            return sealer and sealer.open(card_sudo.code_sealed)
+            return sealer and sealer.open(sealed)
         except codes.WrongKey:
-            _logger.warning("The key does not open the code of refill card %s", card_sudo.name)
+            _logger.warning("The key does not open the code of refill card %s", serial)
             return None
 
     @api.model

@@ -41,8 +41,8 @@ class RefillCard(models.Model):
             if not sealed:
                 raise self._refuse_typo(code)
             # sudo: whoever has the code may redeem the card without any right to look at cards
-            sealed_domain = Domain('code_sealed', 'in', sealed)
-            card = self.sudo().search_fetch(sealed_domain & domain, limit=1)
+            has_code = self.env['refill.card.code']._get_domain(sealed)
+            card = self.sudo().search_fetch(has_code & domain, limit=1)
             if not card:
                 raise self._refusal('unknown')
             return card

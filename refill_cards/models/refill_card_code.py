@@ -1,0 +1,92 @@
+from odoo import api, fields, models
+from odoo.exceptions import AccessError
+from odoo.fields import Domain
+from odoo.tools import SQL
+
+
+class RefillCardCode(models.Model):
+    """The sealed codes, away from the cards: written once with the card, and never again.
+
+    A code has the id of its card. No user has any right here: cards are found by their codes, and
+    codes are opened, in SQL only.
+    """
+
+    _name = 'refill.card.code'
+    _description = "Sealed Code of a Refill Card"
+    _log_access = False
+
+    sealed = fields.Char(required=True, readonly=True, groups=fields.NO_ACCESS)
+
+    _sealed_unique = models.UniqueIndex('(sealed)', "Two cards cannot have the same code.")
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """:raise AccessError: always; a code is drawn with its card."""
+        self._refuse()
+
+    def write(self, vals):
+        """:raise AccessError: always."""
+        self._refuse()
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_never(self):
+        self._refuse()
+
+    def _refuse(self):
+        raise AccessError(self.env._("Codes of refill cards come and go with their cards only."))
+
+    @api.model
+    def _get_sealed(self, cards):
+        """Return the sealed codes of cards by their ids; who asks checks the right to see them.
+
+        :param refill.card cards: the cards.
+        :rtype: dict[int, str]
+        """
+        ids = list(cards._origin.ids)
+        query = SQL("SELECT id, sealed FROM refill_card_code WHERE id = ANY(%s)", ids)
+        return dict(self.env.execute_query(query))
+
+    @api.model
+    def _get_domain(self, sealed):
+        """Return the domain of the cards that have one of these sealed codes.
+
+        :param list[str] sealed: the codes.
+        :rtype: odoo.fields.Domain
+        """
+
+        def has_code(_model, alias, _query):
+            return SQL(
+                "%s IN (SELECT id FROM refill_card_code WHERE sealed = ANY(%s))",
+                SQL.identifier(alias, 'id'),
+                sealed,
+            )
+
+        return Domain.custom(to_sql=has_code)
+
+
+class RefillCard(models.Model):
+    _inherit = 'refill.card'
+
+    def init(self):
+        """Have PostgreSQL delete the codes of cards with these, by whatever way they go.
+
+        A foreign key would look every new code's card up: generating would take half as long again.
+        The statement is planned anew each time: for one card or for a million.
+        """
+        super().init()
+        self.env.cr.execute(
+            SQL(
+                """
+                CREATE OR REPLACE FUNCTION refill_card_deleted() RETURNS trigger
+                LANGUAGE plpgsql AS $$
+                BEGIN
+                    EXECUTE 'DELETE FROM refill_card_code WHERE id IN (SELECT id FROM deleted)';
+                    RETURN NULL;
+                END $$;
+                DROP TRIGGER IF EXISTS refill_card_deleted ON refill_card;
+                CREATE TRIGGER refill_card_deleted
+                 AFTER DELETE ON refill_card REFERENCING OLD TABLE AS deleted
+                   FOR EACH STATEMENT EXECUTE FUNCTION refill_card_deleted()
+                """
+            )
+        )
