@@ -2,7 +2,7 @@ import logging
 from unittest.mock import patch
 
 from odoo.api import SUPERUSER_ID
-from odoo.service.model import execute_cr
+from odoo.service.model import execute_cr, retrying
 from odoo.tests import tagged
 from odoo.tools import SQL
 from psycopg2 import OperationalError
@@ -44,6 +44,33 @@ class TestConcurrencyCalls(ConcurrencyCase):
         self.assertEqual(self._call(code, 'a'), answer)
         self._assert_redeemed_once(code)
         self._assert_attempts()
+
+    def _wait(self, function, reference='a'):
+        """Answer as the portal does, which waits for the same call."""
+        with self._transaction() as env:
+            calls = env['refill.card.call']
+            return retrying(lambda: calls._answer(reference, 'x', [], function, wait=True), env)
+
+    def test_who_waits_gets_the_answer_without_starting_again(self):
+        with self._transaction() as first:
+            first['refill.card.call']._answer('a', 'x', [], lambda: {'n': 1})
+            first.flush_all()
+            with self._in_background(self._wait, lambda: {'n': 2}) as second:
+                self._wait_until_blocked_by(first, second)
+                self.assertFalse(second.done(), "did not wait")
+                with self.assertNoLogs('odoo.service.model', logging.INFO):
+                    first.cr.commit()
+                    self.assertEqual(second.result(), {'n': 1})
+
+    def test_who_waits_for_what_fails_does_it(self):
+        with self._transaction() as first:
+            first['refill.card.call']._answer('a', 'x', [], lambda: {'n': 1})
+            first.flush_all()
+            with self._in_background(self._wait, lambda: {'n': 2}) as second:
+                self._wait_until_blocked_by(first, second)
+                first.cr.rollback()
+        self.assertEqual(second.result(), {'n': 2})
+        self.assertEqual(self._wait(lambda: {'n': 3}), {'n': 2})
 
     def test_a_call_that_failed_is_done_by_its_repetition(self):
         code = self._generate_code()

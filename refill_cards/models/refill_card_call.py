@@ -51,8 +51,11 @@ class RefillCardCall(models.Model):
         self._check_reference(reference)
         digest = self.env['refill.card.key']._digest
         named, told = digest([self.env.uid, reference]), digest([method, arguments])
-        if not (call_id := self._begin(named, told, wait)):
-            return self._repeat(named, told)
+        while not (call_id := self._begin(named, told)):
+            if found := self._find(named) or wait and self._wait_for(named):
+                return self._repeat(told, *found)
+            if not wait:
+                raise RefillCardRefused(describe(self.env, 'call_busy'), 'busy')
         try:
             answer = function()
         except UserError:
@@ -75,43 +78,63 @@ class RefillCardCall(models.Model):
             )
 
     @api.model
-    def _begin(self, reference, arguments, wait):
+    def _begin(self, reference, arguments):
         """Return the id of the new call, None when there is one already, or it is under way.
 
         Our transaction does not see what was committed since it began. Inserting finds it all the
         same: PostgreSQL then fails to serialize, and Odoo repeats the request, which sees it. So
         nothing is done twice, and the ORM has no such statement.
         """
-        key = f'refill.card.call-{reference}'
-        free = SQL("pg_try_advisory_xact_lock(hashtextextended(%s, 0))", key)
         query = SQL(
             """
             INSERT INTO refill_card_call (user_id, reference, arguments, date)
-            SELECT %s, %s, %s, %s WHERE %s
+            SELECT %s, %s, %s, %s WHERE pg_try_advisory_xact_lock(%s)
                 ON CONFLICT (user_id, reference) DO NOTHING
          RETURNING id
             """,
             *(self.env.uid, reference, arguments, fields.Datetime.now()),
-            SQL("TRUE") if wait else free,
+            self._get_lock(reference),
         )
         self.env.cr.execute(query, log_exceptions=False)
         row = self.env.cr.fetchone()
         return row and row[0]
 
     @api.model
-    def _repeat(self, reference, arguments):
-        """Return the answer to a call that was there before.
+    def _get_lock(self, reference):
+        """Return the number of the lock that whoever answers the call holds."""
+        return SQL("hashtextextended(%s, 0)", f'{self._name}-{reference}')
 
-        :raise RefillCardRefused: as :meth:`_answer`.
+    @api.model
+    def _find(self, reference):
+        """Return with what the call came and what was answered, None as long as nothing was.
+
+        :rtype: tuple[str, object] | None
         """
         domain = [('user_id', '=', self.env.uid), ('reference', '=', reference)]
         # sudo: nobody has access
         call_sudo = self.sudo().search_fetch(domain, ['arguments', 'answer'])
-        if not call_sudo:
-            raise RefillCardRefused(describe(self.env, 'call_busy'), 'busy')
-        if call_sudo.arguments != arguments:
+        return (call_sudo.arguments, call_sudo.answer) if call_sudo else None
+
+    @api.model
+    def _wait_for(self, reference):
+        """Wait for whoever answers the call, and return what :meth:`_find` does then.
+
+        In a transaction of its own, because ours does not see what is committed meanwhile.
+        """
+        with self.env.registry.cursor() as cr:
+            cr.execute(SQL("SELECT pg_advisory_xact_lock(%s)", self._get_lock(reference)))
+            cr.commit()
+            return self.with_env(self.env(cr=cr))._find(reference)
+
+    @api.model
+    def _repeat(self, arguments, first_arguments, answer):
+        """Return the answer to a call that was there before.
+
+        :raise RefillCardRefused: when it came with something else (``reference``).
+        """
+        if arguments != first_arguments:
             raise RefillCardRefused(describe(self.env, 'reference'), 'reference')
-        return call_sudo.answer
+        return answer
 
     @api.autovacuum
     def _gc_calls(self):
