@@ -91,6 +91,7 @@ from . import (
     test_sheet,
     test_statement,
     test_storable,
+    test_tally,
     test_terms,
     test_translations,
     test_undo,

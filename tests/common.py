@@ -9,6 +9,7 @@ from odoo.addons.account.tests.common import AccountTestInvoicingCommon
 from odoo.fields import Command, Domain
 from odoo.modules.migration import load_script
 from odoo.tests import new_test_user
+from odoo.tools import SQL
 from odoo.tools.misc import file_path
 
 from ..refill_cards.refusals import RefillCardRefused
@@ -27,6 +28,28 @@ def scan(content):
                 page.render(scale=3).to_pil(), formats=zxingcpp.BarcodeFormat.QRCode
             )
         ]
+
+
+def compare_tally(env):
+    """Return what the tally of cards says, and what a recount does, leaving out what is 0."""
+    env.flush_all()
+    tally, cards = (
+        env.execute_query(
+            SQL(
+                "SELECT series_id, state, %(company)s, %(count)s FROM %(table)s"
+                " GROUP BY series_id, state, %(company)s HAVING %(count)s <> 0"
+                " ORDER BY series_id, state, %(company)s",
+                company=SQL(company),
+                count=SQL(count),
+                table=SQL(table),
+            )
+        )
+        for table, company, count in (
+            ('refill_card_tally', 'company_id', 'sum(count)'),
+            ('refill_card', 'used_company_id', 'count(*)'),
+        )
+    )
+    return tally, cards
 
 
 class RefillCardCommon(AccountTestInvoicingCommon):
@@ -119,6 +142,10 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         cards = self.env['refill.card'].with_user(user or self.clerk)
         result = cards.redeem_code(code, (partner or self.customer).id)
         return self.env['account.payment'].browse(result['payment_id'])
+
+    def _assert_tally_is_right(self):
+        tally, recount = compare_tally(self.env)
+        self.assertEqual(tally, recount)
 
     def _migrate(self, version, script):
         """Run a script of a migration, such as ``post-words``, as if it came from long before."""

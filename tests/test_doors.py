@@ -97,6 +97,7 @@ class DoorsCase(RefillCardCommon):
             self.env['refill.card.attempt'].search([], limit=1),
             self.env['refill.card.lockout'].search([], limit=1),
             self.env['refill.card.call'].sudo().search([], limit=1),
+            self.env['refill.card.tally'].sudo().search([], limit=1),
             card.sudo().sending_id,
             delivery,
             delivery.line_ids,
@@ -197,6 +198,7 @@ class TestModels(DoorsCase):
         'refill.card.report': ({'name': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.sending': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.series': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
+        'refill.card.tally': ({'state': 'x'}, {}),
         # Laws are those of all companies; an import of one column lacks the others.
         'refill.card.validity.law': (
             {'law': 'x', 'source': 'x', 'days': 2, 'country_id': 1},
@@ -243,6 +245,7 @@ class TestModels(DoorsCase):
         'refill.card.lists.mixin',
         'refill.card.operation.mixin',
         'refill.card.selection.mixin',
+        'refill.card.tallied.mixin',
         'refill.card.window',
     }
 

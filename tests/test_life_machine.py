@@ -278,6 +278,10 @@ class LifeOfCards(RuleBasedStateMachine):
     # -------------------------------------------------------------------------
 
     @invariant()
+    def the_tally_is_what_a_recount_finds(self):
+        self.case._assert_tally_is_right()
+
+    @invariant()
     def payments_are_the_used_cards(self):
         cards = self.cards.exists()
         used = cards.filtered(lambda card: card.state == 'used')

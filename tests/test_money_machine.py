@@ -216,6 +216,10 @@ class MoneyOfCards(RuleBasedStateMachine):
         return self.env['account.move.line'].search(domain)
 
     @invariant()
+    def the_tally_is_what_a_recount_finds(self):
+        self.case._assert_tally_is_right()
+
+    @invariant()
     def liability_is_what_was_sold_and_not_used(self):
         for company in self.companies:
             liability = company._get_refill_card_method_line().payment_account_id

@@ -2,6 +2,7 @@ import re
 
 from odoo.addons.refill_cards.refill_cards.models.res_company_accounts import ACCOUNT_TYPES
 from odoo.tests import tagged
+from odoo.tools import SQL
 from odoo.tools.sql import column_exists, index_exists, rename_column
 
 from .common import RefillCardCommon
@@ -118,3 +119,16 @@ class TestWords(RefillCardCommon):
         self._migrate('19.0.1.3.0', 'post-frozen')
         self.assertTrue(handed_out.is_frozen)
         self.assertFalse(free.is_frozen)
+
+
+@tagged('post_install', '-at_install')
+class TestTally(RefillCardCommon):
+    def test_the_tally_begins_with_a_recount(self):
+        series = self._generate(2)
+        series.card_ids[0].sudo()._change_state('disabled')
+        self.env.flush_all()
+        for change in ("DELETE FROM refill_card_tally", "UPDATE refill_card_tally SET count = 9"):
+            self.env.cr.execute(SQL(change))
+            self._migrate('19.0.1.5.0', 'post-tally')
+            self._assert_tally_is_right()
+        self.assertEqual((series.active_count, series.disabled_count), (1, 1))

@@ -3,6 +3,7 @@ from odoo.fields import Domain
 from odoo.tools import SQL
 
 from .refill_card import STATES
+from .refill_card_tallied_mixin import Counted
 
 
 class RefillCardSeries(models.Model):
@@ -23,6 +24,7 @@ class RefillCardSeries(models.Model):
     disabled_amount = fields.Monetary(compute='_compute_counts')
 
     @api.depends('card_ids.state', 'price')
+    @api.depends_context('uid', 'allowed_company_ids')
     def _compute_counts(self):
         groups = self.env['refill.card']._read_group(
             [('series_id', 'in', self.ids)], ['series_id', 'state'], ['__count']
@@ -45,7 +47,7 @@ class RefillCardSeries(models.Model):
         if aggregate_spec not in counted:
             return super()._read_group_select(aggregate_spec, query)
         cards = self.env['refill.card']
-        found = cards._search(counted[aggregate_spec])
+        found = cards._search(Counted([counted[aggregate_spec]]))
         series_id = cards._field_to_sql(cards._table, 'series_id', found)
         found.add_where(SQL("%s = %s", series_id, SQL.identifier(query.table, 'id')))
-        return SQL("SUM(%s)", found.subselect(SQL("COUNT(*)")))
+        return SQL("SUM(%s)", found.subselect(cards._read_group_select('__count', found)))

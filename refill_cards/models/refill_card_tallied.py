@@ -1,0 +1,18 @@
+from odoo import api, models
+from odoo.tools import SQL
+
+
+class RefillCard(models.Model):
+    """Cards are counted by series, by state and by where they were used in no time."""
+
+    _name = 'refill.card'
+    _inherit = ['refill.card', 'refill.card.tallied.mixin']
+
+    _tallied = frozenset({'series_id', 'state', 'used_company_id'})
+
+    @api.model
+    def _get_tally(self):
+        return SQL(
+            "SELECT series_id, state, company_id AS used_company_id, sum(count) AS count"
+            " FROM refill_card_tally GROUP BY series_id, state, company_id HAVING sum(count) <> 0"
+        )
