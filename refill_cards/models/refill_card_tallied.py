@@ -1,6 +1,8 @@
 from odoo import api, models
 from odoo.tools import SQL
 
+from .refill_card_tallied_mixin import Counted
+
 
 class RefillCard(models.Model):
     """Cards are counted by series, by state and by where they were used in no time."""
@@ -16,3 +18,8 @@ class RefillCard(models.Model):
             "SELECT series_id, state, company_id AS used_company_id, sum(count) AS count"
             " FROM refill_card_tally GROUP BY series_id, state, company_id HAVING sum(count) <> 0"
         )
+
+    @api.model
+    def _search(self, domain, *args, **kwargs):
+        query = super()._search(domain, *args, **kwargs)
+        return self._let_tally_stand_in(query) if isinstance(domain, Counted) else query

@@ -25,7 +25,8 @@ class RefillCardTalliedMixin(models.AbstractModel):
     """Records that are counted, and added up, by a tally of them where it knows enough.
 
     It stands in the place of the table, with a column ``count``: so conditions, record rules,
-    groups and their order mean the same as ever.
+    groups and their order mean the same as ever. The model's own ``_search``, which comes before
+    those of its other mixins, puts it there for the domains that are ``Counted``.
     """
 
     _name = 'refill.card.tallied.mixin'
@@ -71,10 +72,12 @@ class RefillCardTalliedMixin(models.AbstractModel):
                 return min(count, limit) if limit else count
         return super().search_count(domain, limit)
 
-    @api.model
-    def _search(self, domain, *args, **kwargs):
-        query = super()._search(domain, *args, **kwargs)
-        if isinstance(domain, Counted) and self._names_only_tallied(query):
+    def _let_tally_stand_in(self, query):
+        """Put the tally in the place of a query's table, if it knows enough.
+
+        :return: the query.
+        """
+        if self._names_only_tallied(query):
             query._tables[self._table] = SQL("(%s)", self._get_tally())
             query.is_tally = True
         return query
