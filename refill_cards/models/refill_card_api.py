@@ -12,6 +12,10 @@ class RefillCard(models.Model):
     def redeem_code(self, code, partner_id=None, company_id=None, caller=None, reference=None):
         """Redeem the card with this code for a customer.
 
+        A card that is not redeemed is refused with status 422, a sentence in ``message`` and the
+        ``reason`` in ``context``: ``typo``, ``unknown``, ``inactive``, ``used``, ``disabled``,
+        ``expired``, ``company``, ``locked_out``, ``busy`` or ``reference``.
+
         :param str code: as typed: case, spaces, dashes, look-alikes and the prefix do not matter.
         :param int partner_id: the customer (res.partner); the user's own contact when left out.
         :param int company_id: the company that books the payment; the user's current one when left
@@ -19,8 +23,9 @@ class RefillCard(models.Model):
         :param str caller: whom a gateway with many callers asks for, such as a phone number: wrong
             codes are counted for them, and for the whole gateway at a higher number only.
         :param str reference: the caller's own name for this call, of up to 64 characters, made and
-            stored before calling. Repeating the call with it returns the first answer, for
-            90 days, instead of redeeming again.
+            stored before calling. For 90 days, repeating the call with it returns the first answer.
+            It is refused as ``busy`` while the first one is under way, and as ``reference`` with
+            other parameters.
         :return: ``serial``, ``amount``, ``currency`` (ISO 4217), ``payment`` (its number),
             ``payment_id``, ``balance`` (the customer's credit in the company's currency, negative
             when money is due), ``balance_currency`` and ``invoices``: a list of ``name``,
@@ -46,8 +51,10 @@ class RefillCard(models.Model):
 
     @api.model
     def check_code(self, code, caller=None, partner_id=None, company_id=None):
-        """Tell what the card with this code is worth, and whether it can be redeemed; a guess
-        counts here as in ``redeem_code``.
+        """Tell what the card with this code is worth, and whether it can be redeemed.
+
+        A wrong code counts as in ``redeem_code``, and is refused like there, with status 422 and
+        the ``reason`` in ``context``: ``typo``, ``unknown`` or ``locked_out``.
 
         :param str code: as typed, see ``redeem_code``.
         :param str caller: whom a gateway with many callers asks for, see ``redeem_code``.

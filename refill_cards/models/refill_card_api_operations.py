@@ -19,7 +19,8 @@ class RefillCard(models.Model):
     def activate(self, first, last, reference=None):
         """Activate the cards from one serial number to another, up to 1,000 a call.
 
-        Each by itself: one that cannot be activated keeps none of the others back.
+        Each by itself: one that cannot be activated keeps none of the others back. A call that
+        cannot be understood is refused with status 422 and a sentence in ``message``.
 
         :param str first: the serial number of the first card.
         :param str last: the serial number of the last one, of the same series.
@@ -28,7 +29,7 @@ class RefillCard(models.Model):
             ``valid_till`` (YYYY-MM-DD, null without a last day) as they are now, and of a card that
             was left alone ``reason`` (``active``, ``used``, ``disabled``, ``expired`` or
             ``company``) and ``message``, else null.
-        :rtype: list
+        :rtype: list[dict]
         :raise UserError: when there are no such cards, or too many.
         :raise AccessError: when the user does not manage refill cards.
         """
@@ -46,7 +47,8 @@ class RefillCard(models.Model):
     def disable(self, first, last, reason, note=None, reference=None):
         """Disable the cards from one serial number to another, up to 1,000 a call.
 
-        Each by itself: one that cannot be disabled keeps none of the others back.
+        Each by itself: one that cannot be disabled keeps none of the others back. A call that
+        cannot be understood is refused with status 422 and a sentence in ``message``.
 
         :param str first: the serial number of the first card.
         :param str last: the serial number of the last one, of the same series.
@@ -58,7 +60,7 @@ class RefillCard(models.Model):
         :return: one answer a card, in the order of their serial numbers, as of ``activate``; the
             ``reason`` of one that was left alone is ``used``, ``disabled``, ``expired`` or
             ``company``.
-        :rtype: list
+        :rtype: list[dict]
         :raise UserError: when there are no such cards, or too many, or no such reason.
         :raise AccessError: when the user does not manage refill cards.
         """

@@ -32,7 +32,8 @@ class RefillCard(models.Model):
     ):
         """Generate a series of cards, as the window does; what is left out is as it proposes.
 
-        Up to 20,000 cards are there at once; more are made in the background.
+        Up to 20,000 cards are there at once; more are made in the background. What does not fit is
+        refused with status 422 and a sentence in ``message``.
 
         :param int quantity: how many cards, up to 1,000,000.
         :param float price: the face value of a card.
@@ -154,7 +155,8 @@ class RefillCard(models.Model):
         """Sell cards to a customer or a reseller, as the window does: by a customer's invoice.
 
         Which cards are sold is told by a series, by a range of serial numbers, or by a product that
-        is a refill card; ``quantity`` takes so many of the next ones that nobody has.
+        is a refill card; ``quantity`` takes so many of the next ones that nobody has. What cannot
+        be sold is refused with status 422 and a sentence in ``message``.
 
         :param int partner_id: who buys the cards (res.partner).
         :param int series_id: the series (refill.card.series).

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -25,7 +26,7 @@ class RefillCardCall(models.Model):
     user_id = fields.Many2one(comodel_name='res.users', required=True, ondelete='cascade')
     reference = fields.Char(required=True, help="A digest of what the caller named the call.")
     arguments = fields.Char(required=True, help="A digest of what was called, and with what.")
-    answer = fields.Json()
+    answer = fields.Text(help="As JSON, with all in its order.")
     date = fields.Datetime(required=True, index=True)
 
     _reference_unique = models.UniqueIndex('(user_id, reference)')
@@ -62,7 +63,7 @@ class RefillCardCall(models.Model):
             # Whoever goes on after an error, such as the portal, commits.
             self.env.cr.execute(SQL("DELETE FROM refill_card_call WHERE id = %s", call_id))
             raise
-        self.sudo().browse(call_id).answer = answer  # sudo: nobody has access
+        self.sudo().browse(call_id).answer = json.dumps(answer)  # sudo: nobody has access
         return answer
 
     @api.model
@@ -113,7 +114,7 @@ class RefillCardCall(models.Model):
         domain = [('user_id', '=', self.env.uid), ('reference', '=', reference)]
         # sudo: nobody has access
         call_sudo = self.sudo().search_fetch(domain, ['arguments', 'answer'])
-        return (call_sudo.arguments, call_sudo.answer) if call_sudo else None
+        return (call_sudo.arguments, json.loads(call_sudo.answer)) if call_sudo else None
 
     @api.model
     def _wait_for(self, reference):
