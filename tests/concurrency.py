@@ -177,11 +177,15 @@ class ConcurrencyCase(BaseCase):
         with patch.object(model, method, meet):
             yield
 
-    def _wait_until_blocked_by(self, env, future):
-        """Return when the future's transaction waits for the environment's, or is over."""
-        [[pid]] = env.execute_query(SQL("SELECT pg_backend_pid()"))
+    def _wait_until_blocked_by(self, env, future, *others):
+        """Return when the future's transaction waits for one of the environments', or is over."""
+        pids = [
+            pid
+            for each in (env, *others)
+            for [pid] in each.execute_query(SQL("SELECT pg_backend_pid()"))
+        ]
         with closing(self.registry.cursor()) as cr:
-            blocked = SQL("SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", pid)
+            blocked = SQL("SELECT FROM pg_stat_activity WHERE %s && pg_blocking_pids(pid)", pids)
             while not future.done():
                 cr.execute(blocked)
                 if cr.rowcount:

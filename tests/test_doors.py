@@ -342,6 +342,7 @@ class TestMethods(DoorsCase):
         ('account.move', 'action_choose_refill_cards'): 'manager',
         ('account.move', 'action_open_refill_cards'): 'manager',
         ('account.move', 'action_return_refill_cards'): 'manager',
+        ('account.move', 'copy_data'): 'manager',
         ('account.move', 'button_cancel'): 'manager',
         ('account.move', 'button_draft'): 'manager',
         ('account.move', 'unlink'): 'manager',
@@ -429,6 +430,8 @@ class TestMethods(DoorsCase):
         ('refill.card.undo', 'action_undo'): 'manager',
         ('res.company', 'create'): 'administrator',
         ('res.company', 'write'): 'administrator',
+        ('res.config.settings', 'action_add_refill_card_journal'): 'administrator',
+        ('res.config.settings', 'action_open_refill_card_journals'): 'administrator',
         ('res.partner', 'action_open_refill_cards'): 'clerk',
         ('res.partner', 'action_redeem_refill_card'): 'public',
         ('res.partner', 'action_settle_refill_cards'): 'manager',
@@ -491,6 +494,7 @@ class TestMethods(DoorsCase):
         lines = lines.filtered(lambda line: line.account_id.account_type == 'asset_receivable')
         lines.reconcile()
         method_line = journal.inbound_payment_method_line_ids[0]
+        settings = self.env['res.config.settings'].create({})
         mail = self.env['mail.mail'].with_user(self.users['administrator'])
         mail = mail.create({'subject': "x", 'is_notification': True})
         return {
@@ -502,6 +506,7 @@ class TestMethods(DoorsCase):
             ('account.move', 'action_net_refill_card_commission'): (self._make_commission(),),
             ('account.move', 'button_cancel'): (draft,),
             ('account.move', 'button_draft'): (invoice,),
+            ('account.move', 'copy_data'): (draft,),
             ('account.move', 'unlink'): (draft,),
             ('account.move', 'write'): (draft, {'ref': "x"}),
             ('account.move.line', 'create'): (
@@ -545,6 +550,8 @@ class TestMethods(DoorsCase):
             ('refill.card', 'sell'): (card.browse(), self.stranger.id, card.series_id.id),
             ('res.company', 'create'): (self.company.browse(), {'name': "x"}),
             ('res.company', 'write'): (self.company, {'name': "x"}),
+            ('res.config.settings', 'action_add_refill_card_journal'): (settings,),
+            ('res.config.settings', 'action_open_refill_card_journals'): (settings,),
             ('res.partner', 'action_open_refill_cards'): (self.stranger,),
             ('res.partner', 'action_redeem_refill_card'): (self.stranger,),
             ('res.partner', 'action_settle_refill_cards'): (self.stranger,),

@@ -135,6 +135,7 @@ from . import (
     res_company_acceptance,
     res_company_accounts,
     res_company_address,
+    res_company_journals,
     res_company_release,
     res_company_sale,
     res_config_settings,

@@ -46,6 +46,30 @@ class AccountJournal(models.Model):
                     )
                 )
 
+    @api.constrains('active', 'company_id')
+    def _check_refill_card_journals(self):
+        """Check that the journals of a company that book refill cards may stand for each other.
+
+        :raise ValidationError: when they do not book on one account, or one would be used twice.
+        """
+        for company in self.filtered('books_refill_cards').company_id:
+            lines = company._get_refill_card_method_lines()
+            if len(lines.journal_id) < len(lines):
+                raise ValidationError(
+                    self.env._("A journal has the payment method “Refill Card” once only.")
+                )
+            if len(lines.payment_account_id) > 1:
+                first = lines[0]
+                raise ValidationError(
+                    self.env._(
+                        "What %(company)s owes for refill cards stands on one account. Take"
+                        " %(account)s, as in %(journal)s, or archive the other journals first.",
+                        company=company.name,
+                        account=first.payment_account_id.display_name,
+                        journal=first.journal_id.display_name,
+                    )
+                )
+
     def write(self, vals):
         """Keep the refill card journal's type and currency.
 

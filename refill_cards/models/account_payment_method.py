@@ -7,11 +7,17 @@ class AccountPaymentMethod(models.Model):
 
     @api.model
     def _get_payment_method_information(self):
-        # 'unique': one journal a company; 'multi' would link itself to every cash journal.
+        # 'unique' would be one journal a company.
         return {
             **super()._get_payment_method_information(),
-            'refill_card': {'mode': 'unique', 'type': ('cash',)},
+            'refill_card': {'mode': 'multi', 'type': ('cash',)},
         }
+
+    def _auto_link_payment_methods(self, payment_methods, methods_info):
+        """Leave the cash journals alone that are none of refill cards."""
+        others = payment_methods.filtered(lambda method: method.code != 'refill_card')
+        super()._auto_link_payment_methods(others, methods_info)
+        return payment_methods
 
     def write(self, vals):
         """:raise UserError: when payments by refill card would become others."""
@@ -36,6 +42,10 @@ class AccountPaymentMethod(models.Model):
 
 class AccountPaymentMethodLine(models.Model):
     _inherit = 'account.payment.method.line'
+
+    @api.constrains('journal_id', 'payment_account_id', 'payment_method_id')
+    def _check_refill_card_journals(self):
+        self.journal_id._check_refill_card_journals()
 
     def write(self, vals):
         """:raise UserError: when payments by refill card would become others, or others theirs."""

@@ -80,7 +80,7 @@ class RefillCard(models.Model):
 
     def _turn_into_payment(self, partner, company, *, channel):
         """Mark the card used, and post its payment; the second half of :meth:`_redeem`."""
-        method_line = self._find_method_line(company)
+        method_line = company._take_refill_card_method_line() or self._find_method_line(company)
         values = self._prepare_payment_values(partner, company, method_line)
         debited = self._get_use(company, method_line)
         use = {'partner_id': partner.id, 'used_company_id': company.id}
@@ -169,7 +169,7 @@ class RefillCard(models.Model):
 
     @api.model
     def _find_method_line(self, company):
-        """Return the payment method line that the company's redemptions use.
+        """Return the payment method line that tells how the company books refill cards.
 
         :raise UserError: when it has no journal for refill cards.
         """

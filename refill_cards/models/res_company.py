@@ -2,7 +2,6 @@ from odoo import api, fields, models
 from odoo.fields import Command
 
 JOURNAL_CODE = 'RFC'
-LIABILITY_TYPES = ('liability_current', 'liability_non_current')
 # By chart of accounts, the account (its external id in the chart) beside which an accountant of
 # that country looks for what customers have paid in advance.
 CUSTOMER_ADVANCES = {
@@ -100,29 +99,6 @@ class ResCompany(models.Model):
         ]
         return bool(self.env['account.account'].search_count(domain, limit=1))
 
-    def _get_refill_card_method_line(self):
-        """Return the payment method line that redemption uses, empty when there is none.
-
-        :rtype: account.payment.method.line
-        """
-        self.ensure_one()
-        # sudo: a partner user and a customer redeem without any right on the accounting set-up
-        return (
-            self.env['account.payment.method.line']
-            .sudo()
-            .search_fetch(
-                [
-                    ('payment_method_id.code', '=', 'refill_card'),
-                    ('journal_id.company_id', '=', self.root_id.id),
-                    ('journal_id.active', '=', True),
-                    # On a reconcilable account the payments would never become paid.
-                    ('payment_account_id.reconcile', '=', False),
-                    ('payment_account_id.account_type', 'in', LIABILITY_TYPES),
-                ],
-                limit=1,
-            )
-        )
-
     def _create_refill_card_journal(self):
         """Create the journal, or take up the one that an earlier installation left."""
         journals = self.env['account.journal'].with_context(active_test=False)
@@ -134,23 +110,7 @@ class ResCompany(models.Model):
             journal = journals.create(
                 self._prepare_refill_card_journal_values(account, set(journals.mapped('code')))
             )
-        method = self.env.ref('refill_cards.account_payment_method_refill_card')
-        journal.write(
-            {
-                'active': True,
-                'outbound_payment_method_line_ids': [Command.clear()],
-                'inbound_payment_method_line_ids': [
-                    Command.clear(),
-                    Command.create(
-                        {
-                            'payment_method_id': method.id,
-                            'name': method.name,
-                            'payment_account_id': account.id,
-                        }
-                    ),
-                ],
-            }
-        )
+        journal.write({'active': True, **self._prepare_refill_card_method_values(account)})
 
     def _prepare_refill_card_account_values(self):
         """Return the values of the liability account: money received for cards not yet used.
@@ -197,4 +157,17 @@ class ResCompany(models.Model):
             'show_on_dashboard': False,
             'default_account_id': account.id,
             'company_id': self.id,
+        }
+
+    def _prepare_refill_card_method_values(self, account):
+        """Return the values of a journal that let only refill cards pay into it."""
+        method = self.env.ref('refill_cards.account_payment_method_refill_card')
+        line = {
+            'payment_method_id': method.id,
+            'name': method.name,
+            'payment_account_id': account.id,
+        }
+        return {
+            'outbound_payment_method_line_ids': [Command.clear()],
+            'inbound_payment_method_line_ids': [Command.clear(), Command.create(line)],
         }

@@ -42,6 +42,11 @@ class ResConfigSettings(models.TransientModel):
     refill_card_commission_account_id = fields.Many2one(
         related='company_id.root_id.refill_card_commission_account_id', readonly=False
     )
+    refill_card_journal_ids = fields.Many2many(
+        comodel_name='account.journal',
+        string="Journals of Refill Cards",
+        compute='_compute_refill_card_journal_ids',
+    )
     refill_card_release = fields.Boolean(
         related='company_id.root_id.refill_card_release', readonly=False
     )
@@ -143,6 +148,12 @@ class ResConfigSettings(models.TransientModel):
     def _compute_refill_card_key_in_database(self):
         self.refill_card_key_in_database = not self.env['refill.card.key']._get_server_key()
 
+    @api.depends('company_id')
+    def _compute_refill_card_journal_ids(self):
+        for settings in self:
+            lines_sudo = settings.company_id._get_refill_card_method_lines()
+            settings.refill_card_journal_ids = lines_sudo.journal_id.sudo(self.env.su)
+
     @api.depends('company_id', 'refill_card_address', 'refill_card_portal')
     def _compute_refill_card_address(self):
         for settings in self:
@@ -161,3 +172,23 @@ class ResConfigSettings(models.TransientModel):
                         highest=format_count(self.env, HIGHEST_NUMBER),
                     )
                 )
+
+    # -------------------------------------------------------------------------
+    # ACTIONS
+    # -------------------------------------------------------------------------
+
+    def action_add_refill_card_journal(self):
+        """Add a journal, so that one more redemption is booked at the same time."""
+        self.company_id._add_refill_card_journal()
+        return {'type': 'ir.actions.client', 'tag': 'soft_reload'}
+
+    def action_open_refill_card_journals(self):
+        """Open the journals of the company, also the archived ones."""
+        journals = self.env['account.journal'].with_context(active_test=False)
+        domain = [
+            ('company_id', '=', self.company_id.root_id.id),
+            ('books_refill_cards', '=', True),
+        ]
+        return journals.search(domain)._get_records_action(
+            name=self.env._("Journals of Refill Cards"), context={'active_test': False}
+        )
