@@ -45,7 +45,7 @@ class Database:
     def forget_cards(self) -> None:
         """Empty the table of the cards: what follows begins with empty tables on both sides."""
         with self._registry.cursor() as cr:
-            cr.execute('TRUNCATE refill_card, refill_card_code CASCADE')
+            cr.execute('TRUNCATE refill_card, refill_card_code, refill_card_tally CASCADE')
 
     def _create_accountant(self, env: api.Environment) -> Any:
         return env['res.users'].create(
