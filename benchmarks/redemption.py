@@ -22,7 +22,7 @@ def beside_bare_payment(database: Database) -> list[Row]:
     with database.environment() as env:
         codes = iter(_generate_codes(env, runs))
         values = _prepare_payment_values(env)
-        customers = iter(_create_customers(env, 2 * runs))
+        customers = iter(create_customers(env, 2 * runs))
     database.vacuum_analyze()
     ours, bare = alternate(
         lambda: _redeem(database, codes, customers),
@@ -62,7 +62,7 @@ def _pay(database: Database, values: dict[str, Any], customers: Iterator[int]) -
 
 def _prepare_payment_values(env: api.Environment) -> dict[str, Any]:
     """Return the values of a payment as Odoo's wizard Register Payment does, for any customer."""
-    journal = _create_plain_journal(env)
+    journal = create_plain_journal(env)
     return {
         'payment_type': 'inbound',
         'partner_type': 'customer',
@@ -82,12 +82,12 @@ def _generate_codes(env: api.Environment, quantity: int) -> list[str]:
     return series.card_ids.mapped('code')
 
 
-def _create_customers(env: api.Environment, quantity: int) -> list[int]:
+def create_customers(env: api.Environment, quantity: int) -> list[int]:
     values = [{'name': f"Customer {number}"} for number in range(quantity)]
     return env['res.partner'].create(values).ids
 
 
-def _create_plain_journal(env: api.Environment) -> Any:
+def create_plain_journal(env: api.Environment) -> Any:
     """Create a journal as the cards' is, with Odoo's own payment method.
 
     :rtype: account.journal

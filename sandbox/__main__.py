@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
 
 import checks
 import cluster
@@ -104,13 +106,30 @@ def _run_with_coverage(pytest: list, environment: dict[str, str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    """Run the benchmarks on a fresh database, beside Odoo's loyalty programs."""
+    """Run the benchmarks on a fresh database; --load and --cluster: those that send requests."""
     prepare()
-    with exclusive():
-        provision.wkhtmltopdf()
-    with cluster.running(), databases.fresh('bench', 'account', 'loyalty') as database:
+    if '--cluster' in arguments:
+        return run([_prepare_traffic(), ROOT / 'benchmarks/cluster'], env=_add_sandbox(os.environ))
+    if '--load' in arguments:
+        command, beside = [_prepare_traffic(), ROOT / 'benchmarks/load.py'], []
+    else:
+        command, beside = [PYTHON, ROOT / 'benchmarks', *arguments], ['loyalty']
+        with exclusive():
+            provision.wkhtmltopdf()
+    with cluster.running(), databases.fresh('bench', 'account', *beside) as database:
         environment = {**databases.environment(), 'REFILL_CARDS_BENCH_DB': database}
-        return run([PYTHON, ROOT / 'benchmarks', *arguments], env=environment)
+        return run(command, env=_add_sandbox(environment))
+
+
+def _prepare_traffic() -> Path:
+    """Return the Python of programs that send requests."""
+    with exclusive():
+        return provision.traffic_environment()
+
+
+def _add_sandbox(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which a benchmark finds what the sandbox runs programs with."""
+    return {**environment, 'PYTHONPATH': str(ROOT / 'sandbox')}
 
 
 def odoo(arguments: list[str]) -> int:

@@ -9,10 +9,21 @@ import sys
 import venv
 from pathlib import Path
 
-from workspace import PACKAGES, PREPARATIONS_LOG, PYTHON, SANDBOX, Trouble, run_quietly, say
+from workspace import (
+    PACKAGES,
+    PREPARATIONS_LOG,
+    ROOT,
+    SANDBOX,
+    Trouble,
+    run_quietly,
+    say,
+)
 
 OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON_OF_LOCUST = (3, 11)
 REQUIREMENTS = Path(__file__).with_name('requirements.txt')
+TRAFFIC = SANDBOX / 'traffic'
+TRAFFIC_REQUIREMENTS = ROOT / 'benchmarks' / 'requirements.txt'
 FETCHED_ODOO = SANDBOX / 'odoo'
 ODOO_REPOSITORY = 'https://github.com/odoo/odoo'
 ODOO_SERIES = '19.0'
@@ -57,28 +68,47 @@ def python_environment() -> None:
     """Make the virtual environment with the pinned packages, unless it is there as it should be."""
     if sys.version_info < OLDEST_PYTHON:
         raise Trouble("Odoo 19 needs Python 3.10 or newer: run this with such a `python3`.")
-    python = f'{sys.version_info[:2]} {SANDBOX}'
-    made_from = f'{python}\n{REQUIREMENTS.read_text()}'
-    stamp = SANDBOX / 'venv' / 'made-from'
+    _virtual_environment(SANDBOX / 'venv', REQUIREMENTS, "Odoo's Python packages")
+
+
+def traffic_environment() -> Path:
+    """Make the virtual environment of the programs that send requests to Odoo, likewise.
+
+    Locust would have a say in the versions of Odoo's packages.
+
+    :return: its Python
+    """
+    if sys.version_info < OLDEST_PYTHON_OF_LOCUST:
+        raise Trouble("Locust needs Python 3.11 or newer: run this with such a `python3`.")
+    return _virtual_environment(TRAFFIC, TRAFFIC_REQUIREMENTS, "what sends requests to Odoo")
+
+
+def _virtual_environment(folder: Path, requirements: Path, what: str) -> Path:
+    """:return: its Python"""
+    python = folder / 'bin' / 'python'
+    version = f'{sys.version_info[:2]} {SANDBOX}'
+    made_from = f'{version}\n{requirements.read_text()}'
+    stamp = folder / 'made-from'
     made_before_from = stamp.read_text() if stamp.exists() else ''
     if made_before_from == made_from:
-        return
-    if not made_before_from.startswith(python):
+        return python
+    if not made_before_from.startswith(version):
         say("Making a virtual environment for Python ...")
         try:
-            venv.create(SANDBOX / 'venv', clear=True, with_pip=True)
+            venv.create(folder, clear=True, with_pip=True)
         except subprocess.CalledProcessError as error:
             raise Trouble(
                 "This Python cannot make virtual environments: on Debian and Ubuntu, "
                 "`apt-get install python3-venv`."
             ) from error
-    pins = REQUIREMENTS.read_text().count('==')
+    pins = requirements.read_text().count('==')
     run_quietly(
-        "Installing Odoo's Python packages",
-        [PYTHON, '-m', 'pip', 'install', '--disable-pip-version-check', '-r', REQUIREMENTS],
+        f"Installing {what}",
+        [python, '-m', 'pip', 'install', '--disable-pip-version-check', '-r', requirements],
         progress=lambda: PREPARATIONS_LOG.read_text().count('Collecting ') / pins,
     )
     stamp.write_text(made_from)
+    return python
 
 
 def odoo() -> None:
@@ -191,7 +221,7 @@ def browser() -> None:
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, BROWSERS)), None)
     if named and not found:
         raise Trouble(f"CHROME names {named}, and there is no such program: name one, or unset it.")
-    if not found and _install_on_debian('chromium'):
+    if not found and install_on_debian('chromium'):
         found = shutil.which('chromium')
     if not found:
         raise Trouble(
@@ -218,15 +248,15 @@ def browser() -> None:
 
 def wkhtmltopdf() -> None:
     """Install the program that Odoo prints its reports with, where there is none."""
-    if not shutil.which('wkhtmltopdf') and not _install_on_debian('wkhtmltopdf'):
+    if not shutil.which('wkhtmltopdf') and not install_on_debian('wkhtmltopdf'):
         raise Trouble(
             "Receipts and benchmarks need wkhtmltopdf: install it (on Debian 12, as root: "
             "`apt-get install wkhtmltopdf`)."
         )
 
 
-def _install_on_debian(package: str) -> bool:
-    """Install a system package, as root on Debian.
+def install_on_debian(*packages: str) -> bool:
+    """Install system packages, as root on Debian.
 
     :return: whether this could be done
     """
@@ -235,7 +265,8 @@ def _install_on_debian(package: str) -> bool:
     environment = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive'}
     apt_get = ['apt-get', '--yes', '-oDPkg::Lock::Timeout=600']
     run_quietly("Reading the system's lists of packages", [*apt_get, 'update'])
-    run_quietly(f"Installing {package}", [*apt_get, 'install', package], env=environment)
+    doing = f"Installing {', '.join(packages)}"
+    run_quietly(doing, [*apt_get, 'install', *packages], env=environment)
     return True
 
 

@@ -88,7 +88,7 @@ def run_quietly(
     say(f"{doing} ...")
     with open(PREPARATIONS_LOG, 'w') as log:
         streams = {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': log}
-        process = subprocess.Popen(command, preexec_fn=_obey_interrupts, **streams, **options)
+        process = subprocess.Popen(command, preexec_fn=obey_interrupts, **streams, **options)
         try:
             while process.poll() is None:
                 if progress and sys.stderr.isatty():
@@ -121,7 +121,7 @@ def run(
     :param ready: called repeatedly until it returns True, while the program runs
     """
     process = subprocess.Popen(
-        command, start_new_session=own_session, preexec_fn=_obey_interrupts, **options
+        command, start_new_session=own_session, preexec_fn=obey_interrupts, **options
     )
     stopped_by = []
 
@@ -150,7 +150,7 @@ def run(
     return code if code >= 0 else 128 - code
 
 
-def _obey_interrupts() -> None:
+def obey_interrupts() -> None:
     """In the child: heed Ctrl-C, even when we are a shell's background job, which doesn't. Have
     Linux send the same when the sandbox dies, be it by `kill -9`."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
