@@ -4,12 +4,11 @@ Pure Python, without Odoo.
 """
 
 import codecs
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
+from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
@@ -23,6 +22,7 @@ SHEET_NAME_LENGTH = 31
 FORBIDDEN_IN_SHEET_NAMES = re.compile(r'[\[\]:*?/\\]')
 PADDING = 3  # the button of the filter, in characters
 STATEMENT_WIDTH = 20  # of a column, in characters
+CSV_BATCH = 10_000  # rows that are written at once
 
 
 class Row(NamedTuple):
@@ -68,23 +68,49 @@ def write_csv(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, s
     """
     if style.for_spreadsheet:
         file.write(codecs.BOM_UTF8)
-    guard = _guard if style.for_spreadsheet else str
-    text = io.TextIOWrapper(file, encoding='utf-8', newline='')
-    writer = csv.writer(text, delimiter=style.separator)
-    writer.writerow(map(guard, header))
-    plain = f'{{:.{decimals}f}}'.format
-    amount = cache(lambda price: plain(price).replace('.', style.decimal_point))
-    label = cache(guard)
-    writer.writerows(
-        [guard(serial), code, amount(price), currency, valid_till or '', label(state)]
-        for serial, code, price, currency, valid_till, state in rows
-    )
-    text.detach()
+    comma = style.separator
+
+    @cache
+    def end(price, currency, valid_till, state):
+        amount = f'{price:.{decimals}f}'.replace('.', style.decimal_point)
+        cells = [_quote(text, style) for text in (amount, currency, str(valid_till or ''))]
+        return comma.join([*cells, _cell(state, style)]) + '\r\n'
+
+    file.write((comma.join(_cell(label, style) for label in header) + '\r\n').encode())
+    rows = iter(rows)
+    while batch := list(islice(rows, CSV_BATCH)):
+        serials = _cells([row.serial for row in batch], style)
+        lines = [
+            f'{serial}{comma}{code}{comma}{end(price, currency, valid_till, state)}'
+            for serial, (_, code, price, currency, valid_till, state) in zip(
+                serials, batch, strict=True
+            )
+        ]
+        file.write(''.join(lines).encode())
 
 
-def _guard(text: str) -> str:
-    """Return the text so that a spreadsheet takes it for no formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+def _cells(texts: Sequence[str], style: Csv) -> Sequence[str]:
+    """Return the texts as cells; all of them are looked at together, because few need a change."""
+    every = '\n'.join(['', *texts])
+    starts = FORMULA_STARTS if style.for_spreadsheet else ()
+    marks = (style.separator, '"', '\r', *(f'\n{start}' for start in starts))
+    if every.count('\n') == len(texts) and not any(mark in every for mark in marks):
+        return texts
+    return [_cell(text, style) for text in texts]
+
+
+def _cell(text: str, style: Csv) -> str:
+    """Return the text as a cell, so that a spreadsheet takes it for no formula."""
+    if style.for_spreadsheet and text.startswith(FORMULA_STARTS):
+        text = f"'{text}"
+    return _quote(text, style)
+
+
+def _quote(text: str, style: Csv) -> str:
+    """Return the text in quotes where RFC 4180 wants them."""
+    if any(mark in text for mark in (style.separator, '"', '\r', '\n')):
+        return '"{}"'.format(text.replace('"', '""'))
+    return text
 
 
 def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, title: str) -> None:

@@ -1,3 +1,4 @@
+import codecs
 import csv
 import io
 import os
@@ -343,6 +344,46 @@ class TestExport(ExportCommon):
         table.write_csv(table.Row(*'abcdef'), cards, 2, file, style)
         text = io.StringIO(file.getvalue().decode('utf-8-sig'), newline='')
         return list(csv.reader(text, delimiter=style.separator))
+
+    def test_files_are_those_of_the_ordinary_writer_byte_by_byte(self):
+        header = table.Row('=a', 'b,c', 'd;e', '"f"', 'g', '')
+        odd = ('', ',', ';', '"', '\r', '\n', ' ', "'", 'é', *table.FORMULA_STARTS)
+        files = [
+            [
+                table.Row(serial, '7K2M', 1234567.891, currency, day, state)
+                for serial in ('2026-1', f'{text}7', f'7{text}')
+                for currency in ('USD', f'{text}USD')
+                for day in (None, date(2031, 2, 3))
+                for state in ('Active', f'{text}Active', f'Act{text}ive"', '')
+            ]
+            for text in odd
+        ]
+        many = [
+            table.Row(f'2026-{number}', f'QUICK-{number}', number / 8, 'USD', None, 'Active')
+            for number in range(2 * table.CSV_BATCH + 1)
+        ]
+        for rows in ([], many, [*many, *files[3]], *files):
+            for style in (table.spreadsheet('.'), table.spreadsheet(','), table.Csv()):
+                for decimals in (0, 2, 3):
+                    file = io.BytesIO()
+                    table.write_csv(header, iter(rows), decimals, file, style)
+                    written = self._write_with_csv_module(header, rows, decimals, style)
+                    self.assertEqual(file.getvalue(), written)
+
+    def _write_with_csv_module(self, header, rows, decimals, style):
+        def guard(text):
+            is_formula = style.for_spreadsheet and text.startswith(table.FORMULA_STARTS)
+            return f"'{text}" if is_formula else text
+
+        text = io.StringIO(newline='')
+        writer = csv.writer(text, delimiter=style.separator)
+        writer.writerow(map(guard, header))
+        for row in rows:
+            amount = f'{row.price:.{decimals}f}'.replace('.', style.decimal_point)
+            day = row.valid_till or ''
+            cells = [guard(row.serial), row.code, amount, row.currency, day, guard(row.state)]
+            writer.writerow(cells)
+        return (codecs.BOM_UTF8 if style.for_spreadsheet else b'') + text.getvalue().encode()
 
     def test_commas_quotes_and_line_breaks_stay_in_their_cell(self):
         words = 'a,b;c"d"\ne'

@@ -152,8 +152,8 @@ class RefillCard(models.Model):
         :param odoo.fields.Domain domain: which cards.
         :param int size: of a batch.
         :param tuple[str, ...] columns: what else is read.
-        :return: of each card the id, the body of its code, and the columns.
-        :rtype: Iterator[list[tuple]]
+        :return: of each batch the ids, the bodies of the codes, and the columns, a list each.
+        :rtype: Iterator[list[Sequence]]
         """
         # sudo: no one reads sealed codes; who may see those of a series may see all of them
         cards_sudo = self.sudo()
@@ -174,7 +174,8 @@ class RefillCard(models.Model):
             if not rows:
                 return
             last = rows[-1][0]
-            yield [(id_, sealer.open(sealed), *others) for id_, sealed, *others in rows]
+            ids, sealed, *others = zip(*rows, strict=True)
+            yield [ids, list(map(sealer.open, sealed)), *others]
 
     # -------------------------------------------------------------------------
     # WHICH CARDS

@@ -110,22 +110,27 @@ class RefillCard(models.Model):
         :param bool in_words: the status as the user reads it, else its key.
         :rtype: Iterator[list[table.Row]]
         """
-        words = self._fields['state']._description_selection(self.env)
-        states = {state: word if in_words else state for state, word in words}
+        words = dict(self._fields['state']._description_selection(self.env))
         columns = ('series_id', 'name', 'valid_till', 'state')
-        for rows in self._iterate_codes(domain, size, columns):
+        for ids, bodies, series_ids, names, days, states in self._iterate_codes(
+            domain, size, columns
+        ):
             if on_ids:
-                on_ids([row[0] for row in rows])
+                on_ids(ids)
             # sudo: as for the codes
-            series = self.env['refill.card.series'].sudo().browse({row[2] for row in rows})
+            series = self.env['refill.card.series'].sudo().browse(set(series_ids))
             series._mark_codes_left()
-            shared = {s.id: (s._get_format(), s.price, s.currency_id.name) for s in series}
-            batch = []
-            for _id, body, series_id, name, valid_till, state in rows:
-                fmt, price, currency = shared[series_id]
-                code = fmt.display(body)
-                batch.append(table.Row(name, code, price, currency, valid_till, states[state]))
-            yield batch
+            display = {each.id: each._get_format().display for each in series}
+            rows = zip(
+                names,
+                (display[id_](body) for id_, body in zip(series_ids, bodies, strict=True)),
+                map({each.id: each.price for each in series}.get, series_ids),
+                map({each.id: each.currency_id.name for each in series}.get, series_ids),
+                days,
+                map(words.get, states) if in_words else states,
+                strict=True,
+            )
+            yield list(map(table.Row._make, rows))
 
     @api.model
     def _get_row_header(self):

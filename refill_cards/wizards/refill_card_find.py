@@ -85,8 +85,9 @@ class RefillCardFind(models.TransientModel):
         """
         cards = self.env['refill.card']
         found = []
-        for batch in cards._iterate_codes(Domain('series_id', '=', self.series_id.id), BATCH):
-            found += [card for card, body, *_others in batch if pattern.fullmatch(body)]
+        domain = Domain('series_id', '=', self.series_id.id)
+        for ids, bodies in cards._iterate_codes(domain, BATCH):
+            found += [id_ for id_, body in zip(ids, bodies, strict=True) if pattern.fullmatch(body)]
             if len(found) > MAX_CANDIDATES:
                 break
         return cards.browse(found[: MAX_CANDIDATES + 1])
