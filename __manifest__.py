@@ -34,6 +34,7 @@
         'refill_cards/data/mail_template_data.xml',
         'refill_cards/data/refill_card_layout_data.xml',
         'refill_cards/data/refill_card_validity_law_data.xml',
+        'refill_cards/data/refill_card_notice_kind_data.xml',
         # Windows, whose actions the views call.
         'refill_cards/wizards/refill_card_change_views.xml',
         'refill_cards/wizards/refill_card_choose_views.xml',
@@ -67,6 +68,8 @@
         'refill_cards/views/refill_card_attempt_views.xml',
         'refill_cards/views/refill_card_lockout_views.xml',
         'refill_cards/views/refill_card_validity_law_views.xml',
+        'refill_cards/views/refill_card_notice_views.xml',
+        'refill_cards/views/refill_card_webhook_views.xml',
         'refill_cards/views/res_config_settings_views.xml',
         'refill_cards/views/res_partner_views.xml',
         'refill_cards/views/account_move_views.xml',

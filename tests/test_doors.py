@@ -105,9 +105,25 @@ class DoorsCase(RefillCardCommon):
             export,
             ranges.search([('export_id', '=', export.id)]),
             self.env['refill.card.validity.law'].search([], limit=1),
+            *self._tell(),
         )
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
+
+    def _tell(self):
+        """Return what tells other systems about cards: one of each."""
+        company = {'company_id': self.company.id}
+        webhook = self.env['refill.card.webhook'].create(
+            {'name': "x", 'url': 'https://example.com', **company}
+        )
+        kind = self.env['refill.card.notice.kind'].search([], limit=1)
+        told = {'date': Date.today(), **company}
+        outbox = self.env['refill.card.outbox'].sudo().create({'kind': kind.code, **told})
+        notice = self.env['refill.card.notice'].sudo()
+        notice = notice.create({'uid': 'msg_x', 'kind_id': kind.id, 'body': '{}', **told})
+        delivery = self.env['refill.card.webhook.delivery'].sudo()
+        delivery = delivery.create({'webhook_id': webhook.id, 'notice_id': notice.id})
+        return webhook, kind, outbox, notice, delivery
 
     def _answer_call(self):
         calls = self.env['refill.card.call'].with_user(self.clerk)
@@ -195,10 +211,18 @@ class TestModels(DoorsCase):
             {'clerk': 'sr', 'manager': 'srwucl', 'their manager': 'cl'},
         ),
         'refill.card.lockout': ({'origin': 'x'}, {'manager': 'sr'}),
+        'refill.card.notice': ({'body': 'x'}, {'manager': 'sr'}),
+        'refill.card.notice.kind': ({'code': 'x'}, {'manager': 'sr', 'their manager': 'sr'}),
+        'refill.card.outbox': ({'kind': 'x'}, {}),
         'refill.card.report': ({'name': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.sending': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.series': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
         'refill.card.tally': ({'state': 'x'}, {}),
+        'refill.card.webhook': (
+            {'name': 'x', 'url': 'https://example.com'},
+            {'manager': 'srwuc', 'their manager': 'c'},
+        ),
+        'refill.card.webhook.delivery': ({'state': 'failed'}, {'manager': 'sr'}),
         # Laws are those of all companies; an import of one column lacks the others.
         'refill.card.validity.law': (
             {'law': 'x', 'source': 'x', 'days': 2, 'country_id': 1},
@@ -428,6 +452,9 @@ class TestMethods(DoorsCase):
         ('refill.card.series', 'action_print'): 'manager',
         ('refill.card.series', 'action_sell'): 'manager',
         ('refill.card.undo', 'action_undo'): 'manager',
+        ('refill.card.webhook', 'action_drop_old_secret'): 'manager',
+        ('refill.card.webhook', 'action_renew_secret'): 'manager',
+        ('refill.card.webhook.delivery', 'action_resend'): 'manager',
         ('res.company', 'create'): 'administrator',
         ('res.company', 'write'): 'administrator',
         ('res.config.settings', 'action_add_refill_card_journal'): 'administrator',

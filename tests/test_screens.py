@@ -67,8 +67,9 @@ class TestScreens(RefillCardCommon):
         actions = self.env['ir.actions.act_window'].search([('path', '=like', 'refill-card%')])
         layouts = self.env.ref('refill_cards.refill_card_layout_action')
         self.assertIn('kanban', layouts.view_mode.split(','))
-        actions -= layouts  # two short columns
-        self.assertEqual(len(actions), 12)
+        laws = self.env.ref('refill_cards.refill_card_validity_law_action')
+        actions -= layouts + laws  # two short columns; and lines that are edited in the list
+        self.assertEqual(len(actions), 15)
         for action in actions:
             records = self.env[action.res_model].with_user(self.accountant)
             with self.subTest(model=action.res_model):
@@ -105,6 +106,14 @@ class TestScreens(RefillCardCommon):
         self._generate()
         offered = self._check_search_view('refill.card.series', self.accountant)
         self.assertLessEqual({'group_state', 'group_layout', 'group_month'}, offered)
+
+    def test_the_filters_and_groups_of_what_other_systems_are_told(self):
+        for model, offered in (
+            ('refill.card.notice', {'group_kind', 'group_series', 'group_date'}),
+            ('refill.card.webhook', {'archived'}),
+            ('refill.card.webhook.delivery', {'waiting', 'failed', 'group_webhook'}),
+        ):
+            self.assertLessEqual(offered, self._check_search_view(model, self.accountant))
 
     def test_every_view_of_cards_and_series_is_there(self):
         kinds = ['list', 'kanban', 'form', 'pivot', 'graph', 'search']

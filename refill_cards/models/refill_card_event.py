@@ -119,7 +119,8 @@ class RefillCardEvent(models.Model):
     def _get_insert(self, cards, **values):
         """Return the statement that writes events of cards, all in one go.
 
-        The ORM would write one at a time.
+        The ORM would write one at a time. It returns what :class:`RefillCardOutbox` needs, whose
+        statement goes along with it.
 
         :param SQL cards: a query or a table of cards, with the columns ``id``, ``series_id``,
             ``company_id`` (their issuer), ``name`` and ``old_state``; a movement needs
@@ -139,7 +140,8 @@ class RefillCardEvent(models.Model):
             **values,
         }
         return SQL(
-            "INSERT INTO refill_card_event (%s) SELECT %s FROM %s AS card",
+            "INSERT INTO refill_card_event (%s) SELECT %s FROM %s AS card RETURNING id, company_id,"
+            " used_company_id, series_id, old_state, new_state, movement",
             SQL(", ").join(map(SQL.identifier, columns)),
             SQL(", ").join(SQL("%s", value) for value in columns.values()),
             cards,

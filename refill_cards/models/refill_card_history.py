@@ -53,7 +53,9 @@ class RefillCard(models.Model):
             self._get_condition(domain),
         )
         values = {'new_state': SQL("card.old_state"), 'channel': channel, **values}
-        self.env.cr.execute(self.env['refill.card.event']._get_insert(cards, **values))
+        logged = self.env['refill.card.event']._get_insert(cards, **values)
+        noticed = self.env['refill.card.outbox']._get_insert(SQL("logged"))
+        self.env.cr.execute(SQL("WITH logged AS (%s) %s", logged, noticed))
         self.invalidate_model(['event_ids'])
 
     def _log_deleted(self, reference):

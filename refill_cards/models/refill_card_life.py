@@ -175,7 +175,7 @@ class RefillCard(models.Model):
                  RETURNING card.id, card.series_id, series.company_id, card.name,
                            before.state AS old_state, before.terms AS old_terms,
                            card.terms, card.holder_id, card.historical_value
-                ), logged AS (%(logged)s)
+                ), logged AS (%(logged)s), noticed AS (%(noticed)s)
                 SELECT count(*) FROM changed
                 """,
                 which=self._get_condition(domain, limit),
@@ -188,6 +188,7 @@ class RefillCard(models.Model):
                 logged=self.env['refill.card.event']._get_insert(
                     SQL("changed"), new_state=state, **events
                 ),
+                noticed=self.env['refill.card.outbox']._get_insert(SQL("logged")),
             )
         )
         if domain is None:

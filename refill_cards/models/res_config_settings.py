@@ -68,6 +68,10 @@ class ResConfigSettings(models.TransientModel):
     refill_card_only_paid = fields.Boolean(
         related='company_id.refill_card_only_paid', readonly=False
     )
+    refill_card_notices = fields.Boolean(related='company_id.refill_card_notices', readonly=False)
+    refill_card_webhook_hosts = fields.Char(
+        string="Hosts in private networks", config_parameter='refill_cards.webhook_hosts'
+    )
     refill_card_export_file_hours = fields.Integer(
         string="Hours until Exported Files are Removed",
         config_parameter='refill_cards.export_file_hours',

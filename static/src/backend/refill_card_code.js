@@ -7,14 +7,19 @@ import { registry } from "@web/core/registry";
 
 const SECONDS = 60;
 
-/** A card's code in a window that closes by itself; no table and no history holds it. */
+/** A card's code, or a secret, in a window that closes by itself; no table holds it. */
 export class RefillCardCode extends Component {
     static template = "refill_cards.RefillCardCode";
     static components = { CopyButton, Dialog };
-    static props = { serial: String, code: String, close: Function };
+    static props = {
+        serial: { type: String, optional: true },
+        title: { type: String, optional: true },
+        code: String,
+        close: Function,
+    };
 
     setup() {
-        this.title = _t("Code of %s", this.props.serial);
+        this.title = this.props.title || _t("Code of %s", this.props.serial);
         this.copied = _t("Copied");
         this.state = useState({ left: SECONDS });
         const end = Date.now() + SECONDS * 1000;
@@ -36,10 +41,10 @@ export class RefillCardCode extends Component {
 }
 
 function showCode(env, { params }) {
-    const { serial, code } = params;
     // The form behind the window then shows in its history who looked.
     const onClose = () => env.services.action.doAction("soft_reload");
-    env.services.dialog.add(RefillCardCode, { serial, code }, { onClose });
+    const { serial, title, code } = params;
+    env.services.dialog.add(RefillCardCode, { serial, title, code }, { onClose });
 }
 
 registry.category("actions").add("refill_card_code", showCode);
