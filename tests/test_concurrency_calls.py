@@ -148,3 +148,29 @@ class TestConcurrencyCalls(ConcurrencyCase):
         self.assertEqual(self._call(code, 'a'), answers[0])
         self._assert_redeemed_once(code)
         self._assert_attempts()
+
+    # -------------------------------------------------------------------------
+    # RANGES OF CARDS
+    # -------------------------------------------------------------------------
+
+    def test_cards_that_somebody_else_just_activates_are_told_as_active(self):
+        generate = (2, 25, None, None, None, None, None, True)
+        series = self._request('refill.card', 'generate', *generate)
+        ends = series['first'], series['last']
+        with self._transaction() as first:
+            done = first['refill.card'].activate(*ends)
+            first.flush_all()
+            with self._in_background(
+                self._request, 'refill.card', 'disable', *ends, 'lost'
+            ) as late:
+                self._wait_until_blocked_by(first, late)
+                with self._in_background(self._request, 'refill.card', 'activate', *ends) as again:
+                    self._wait_until_blocked_by(first, again)
+                    first.cr.commit()
+        self.assertEqual([answer['reason'] for answer in done], [None, None])
+        self.assertEqual([answer['reason'] for answer in late.result()], [None, None])
+        self.assertLessEqual({a['reason'] for a in again.result()}, {'active', 'disabled'})
+        with self._committing() as env:
+            cards = env['refill.card'].search([('series_id', '=', series['series_id'])])
+            self.assertEqual(cards.mapped('state'), ['disabled', 'disabled'])
+            self.assertEqual(len(cards.event_ids), 4)
