@@ -175,7 +175,8 @@ HISTORY = (
     """
     CREATE TEMPORARY TABLE used ON COMMIT DROP AS
     SELECT id, name, series_id, state, terms, company_id, %(today)s::date - id %% 200 AS day,
-           CASE WHEN company_id = %(company)s THEN nextval('account_move_id_seq')::int END AS move_id,
+           CASE WHEN company_id = %(company)s THEN nextval('account_move_id_seq')::int END
+               AS move_id,
            CASE WHEN company_id = %(company)s THEN nextval('account_payment_id_seq')::int END
                AS payment_id
       FROM (

@@ -16,8 +16,8 @@ class TestConcurrencyCalls(ConcurrencyCase):
     """The same call again: while it is under way, after it, and after it failed."""
 
     def _delete_cards(self, env):
-        super()._delete_cards(env)
         env['refill.card.call'].search([]).unlink()
+        return super()._delete_cards(env)
 
     def _call(self, code, reference):
         """Redeem as the API does; return the answer, or the reason of the refusal."""

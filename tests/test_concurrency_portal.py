@@ -39,7 +39,7 @@ class TestConcurrencyPortal(ConcurrencyCase):
     def _delete_cards(self, env):
         env['refill.card.attempt'].search([('user_id', '=', self.user_id)]).unlink()
         env['refill.card.lockout'].search([('origin', '=', HOST)]).unlink()
-        super()._delete_cards(env)
+        return super()._delete_cards(env)
 
     def _log_in(self):
         """Return the cookies of a new session of the customer's."""

@@ -143,7 +143,8 @@ class TestJournals(RefillCardCommon):
         journal.active = False
         self.assertEqual(self._settings().refill_card_journal_ids, self.first)
         action = self._settings().action_open_refill_card_journals()
-        found = self.env['account.journal'].with_context(action['context']).search(action['domain'])
+        journals = self.env['account.journal'].with_context(**action['context'])
+        found = journals.search(action['domain'])
         self.assertEqual(found, self.first + journal)
 
     def test_branches_use_the_journals_of_their_root_company(self):

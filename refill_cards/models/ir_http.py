@@ -13,7 +13,7 @@ class IrHttp(models.AbstractModel):
     def _authenticate(cls, endpoint):
         """Tell a lost database from a user who is nobody: Odoo denies access to both."""
         try:
-            super()._authenticate(endpoint)
+            return super()._authenticate(endpoint)
         except AccessDenied as denied:
             if isinstance(denied.__context__, LOST) and is_about_cards(request):
                 raise denied.__context__ from None

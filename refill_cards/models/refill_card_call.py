@@ -124,7 +124,7 @@ class RefillCardCall(models.Model):
         """
         with self.env.registry.cursor() as cr:
             cr.execute(SQL("SELECT pg_advisory_xact_lock(%s)", self._get_lock(reference)))
-            cr.commit()
+            cr.commit()  # pylint: disable=invalid-commit
             return self.with_env(self.env(cr=cr))._find(reference)
 
     @api.model

@@ -90,7 +90,6 @@ class RefillCard(models.Model):
 
     def init(self):
         """Let PostgreSQL write the tally: it misses no door, not even one that deletes a series."""
-        super().init()
         self.env.cr.execute(
             SQL(
                 """
@@ -133,3 +132,4 @@ class RefillCard(models.Model):
                     *(trigger, SQL(operation), tables),
                 )
             )
+        return super().init()
