@@ -94,6 +94,7 @@ from . import (
     refill_card_ranges,
     refill_card_redemption,
     refill_card_report,
+    refill_card_report_tallied,
     refill_card_reseller,
     refill_card_reseller_stock,
     refill_card_sale,

@@ -87,6 +87,30 @@ class RefillCardReport(models.Model):
     @property
     def _table_query(self):
         """One row a card; of its columns PostgreSQL works out those that a query asks for."""
+        return self._get_rows(SQL("refill_card"), self._get_columns())
+
+    def _get_rows(self, cards, columns):
+        """Return the query of the rows of cards.
+
+        :param SQL cards: a table, or a query in parentheses.
+        :param dict[str, SQL] columns: see :meth:`_get_columns`.
+        :rtype: SQL
+        """
+        return SQL(
+            "SELECT %s FROM %s card"
+            " JOIN refill_card_series series ON series.id = card.series_id"
+            " LEFT JOIN res_currency currency ON currency.id = series.currency_id",
+            SQL(", ").join(
+                SQL("%s AS %s", value, SQL.identifier(name)) for name, value in columns.items()
+            ),
+            cards,
+        )
+
+    def _get_columns(self):
+        """Return the SQL of each column, of a ``card``, its ``series`` and ``currency``.
+
+        :rtype: dict[str, SQL]
+        """
         columns = {
             'id': SQL("card.id"),
             'card_id': SQL("card.id"),
@@ -124,14 +148,7 @@ class RefillCardReport(models.Model):
             columns[f'{state}_amount'] = SQL(
                 "CASE WHEN card.state = %s THEN series.price ELSE 0 END", state
             )
-        return SQL(
-            "SELECT %s FROM refill_card card"
-            " JOIN refill_card_series series ON series.id = card.series_id"
-            " LEFT JOIN res_currency currency ON currency.id = series.currency_id",
-            SQL(", ").join(
-                SQL("%s AS %s", value, SQL.identifier(name)) for name, value in columns.items()
-            ),
-        )
+        return columns
 
     def _get_face_value(self):
         """Return the face value as text, in the user's way to write numbers, with its currency.

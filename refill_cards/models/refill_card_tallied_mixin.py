@@ -78,7 +78,8 @@ class RefillCardTalliedMixin(models.AbstractModel):
         :return: the query.
         """
         if self._names_only_tallied(query):
-            query._tables[self._table] = SQL("(%s)", self._get_tally())
+            depends = [SQL(to_flush=field) for field in query.from_clause.to_flush]
+            query._tables[self._table] = SQL().join([SQL("(%s)", self._get_tally()), *depends])
             query.is_tally = True
         return query
 

@@ -104,6 +104,8 @@ class RefillCard(models.Model):
                         INSERT INTO refill_card_tally (series_id, state, company_id, count)
                         SELECT series_id, state, used_company_id, -count(*) FROM old_cards
                          GROUP BY series_id, state, used_company_id;
+                    ELSIF TG_OP = 'TRUNCATE' THEN
+                        DELETE FROM refill_card_tally;
                     ELSE
                         INSERT INTO refill_card_tally (series_id, state, company_id, count)
                         SELECT series_id, state, used_company_id, sum(change)
@@ -119,15 +121,16 @@ class RefillCard(models.Model):
             )
         )
         for operation, tables in (
-            ('INSERT', SQL("NEW TABLE AS new_cards")),
-            ('UPDATE', SQL("OLD TABLE AS old_cards NEW TABLE AS new_cards")),
-            ('DELETE', SQL("OLD TABLE AS old_cards")),
+            ('INSERT', SQL("REFERENCING NEW TABLE AS new_cards")),
+            ('UPDATE', SQL("REFERENCING OLD TABLE AS old_cards NEW TABLE AS new_cards")),
+            ('DELETE', SQL("REFERENCING OLD TABLE AS old_cards")),
+            ('TRUNCATE', SQL()),
         ):
             trigger = SQL.identifier(f'refill_card_tally_{operation.lower()}')
             self.env.cr.execute(SQL("DROP TRIGGER IF EXISTS %s ON refill_card", trigger))
             self.env.cr.execute(
                 SQL(
-                    "CREATE TRIGGER %s AFTER %s ON refill_card REFERENCING %s"
+                    "CREATE TRIGGER %s AFTER %s ON refill_card %s"
                     " FOR EACH STATEMENT EXECUTE FUNCTION refill_card_tally()",
                     *(trigger, SQL(operation), tables),
                 )
