@@ -45,7 +45,11 @@ def _get_works(env: api.Environment) -> Iterator[tuple[str, Callable[[], Any], f
         env[model] for model in ('refill.card.series', 'refill.card', 'refill.card.report')
     )
     shown = {fname: {} for fname in SERIES if fname in series._fields}
-    yield 'list of series with its counters', lambda: series.web_search_read([], shown, limit=80), 50
+    yield (
+        'list of series with its counters',
+        lambda: series.web_search_read([], shown, limit=80),
+        50,
+    )
     counts = ['card_count:sum', 'used_count:sum', 'active_count:sum']
     yield 'series by face value', lambda: series.web_read_group([], ['price'], counts), 50
     yield 'cards by status', lambda: cards.web_read_group([], ['state'], MONEY), 50

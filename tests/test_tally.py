@@ -1,4 +1,4 @@
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command, Date
 from odoo.tests import tagged
 from odoo.tools import SQL
@@ -109,6 +109,53 @@ class TestTally(TallyCase):
         rows = self.env['refill.card.tally'].sudo().search([('series_id', '=', series.id)])
         self.env.ref('refill_cards.ir_cron_fold').method_direct_trigger()
         self.assertEqual(rows.exists(), rows)
+
+    def test_a_card_that_is_truncated_with_all_others_is_not_counted(self):
+        self._generate(2)
+        self.env.flush_all()
+        self.env.cr.execute(SQL("TRUNCATE refill_card CASCADE"))
+        self._assert_tally_is_right()
+
+
+@tagged('post_install', '-at_install')
+class TestEverUsed(RefillCardCommon):
+    """A series knows whether a card of it was ever used, whatever became of the card."""
+
+    def _assert_ever_used(self, *expected):
+        self.env.invalidate_all()
+        for user in (self.accountant, self.clerk, self.env.user):
+            found = [series.with_user(user).has_used_cards for series in self.series]
+            self.assertEqual(found, list(expected))
+
+    def test_while_it_is_used_and_once_that_was_undone(self):
+        self.series = [self._generate(2), self._generate(1)]
+        self._assert_ever_used(False, False)
+        card = self.series[0].card_ids[0]
+        self._redeem(card)
+        self._assert_ever_used(True, False)
+        self._undo(card)
+        self._assert_ever_used(True, False)
+        self._change(card, 'disable', reason='lost')
+        self._assert_ever_used(True, False)
+
+    def test_once_its_payment_was_taken_back_in_the_books(self):
+        self.series = [self._generate(1)]
+        self._redeem(self.series[0].card_ids).with_user(self.accountant).action_cancel()
+        self.assertEqual(self.series[0].card_ids.state, 'disabled')
+        self._assert_ever_used(True)
+
+    def test_where_it_is_once_it_moved(self):
+        both = [Command.set((self.company + self.other_company).ids)]
+        series = self._generate(3, company_ids=both)
+        card = series.card_ids[0]
+        self._redeem(card)
+        self._undo(card)
+        self._change(card, 'companies', company_ids=self.company.ids)
+        self.series = [series, card.series_id]
+        self.assertNotEqual(*self.series)
+        self._assert_ever_used(False, True)
+        with self.assertRaisesRegex(UserError, "were used"):
+            card.series_id.unlink()
 
 
 @tagged('post_install', '-at_install')

@@ -132,3 +132,15 @@ class TestTally(RefillCardCommon):
             self._migrate('19.0.1.5.0', 'post-tally')
             self._assert_tally_is_right()
         self.assertEqual((series.active_count, series.disabled_count), (1, 1))
+
+    def test_series_know_of_cards_that_were_used_and_given_back(self):
+        undone, other = self._generate_card(), self._generate_card()
+        self._redeem(undone)
+        self._undo(undone)
+        self.env.flush_all()
+        self.env.cr.execute(SQL("UPDATE refill_card SET was_used = NULL"))
+        self.env.invalidate_all()
+        self.assertFalse(undone.series_id.has_used_cards)
+        self._migrate('19.0.1.5.0', 'post-used')
+        self.assertTrue(undone.series_id.has_used_cards)
+        self.assertFalse(other.series_id.has_used_cards)

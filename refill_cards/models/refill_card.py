@@ -63,6 +63,8 @@ class RefillCard(models.Model):
     )
     # Of a disabled or expired card, which may become again what it was.
     was_inactive = fields.Boolean(readonly=True)
+    # And given back since, by an undo or by the books.
+    was_used = fields.Boolean(readonly=True, groups=fields.NO_ACCESS)
     can_manage = fields.Boolean(
         compute='_compute_can_manage', help="Whether the user manages cards of the issuing company."
     )
@@ -86,6 +88,7 @@ class RefillCard(models.Model):
     _expiring_idx = models.Index(
         "(valid_till, series_id, state) WHERE state IN ('active', 'inactive')"
     )
+    _ever_used_idx = models.Index("(series_id) WHERE used_on IS NOT NULL OR was_used")
     _used_idx = models.Index("(used_on, series_id, used_company_id) WHERE state = 'used'")
 
     def init(self):

@@ -157,6 +157,7 @@ class RefillCard(models.Model):
                 "CASE before.state WHEN 'inactive' THEN TRUE WHEN 'active' THEN NULL"
                 " ELSE card.was_inactive END"
             ),
+            'was_used': SQL("CASE before.state WHEN 'used' THEN TRUE ELSE card.was_used END"),
             'write_date': fields.Datetime.now(),
             **values,
         }

@@ -1,6 +1,5 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
-from odoo.fields import Domain
 
 # What is decided when the cards are generated, or follows from what becomes of them.
 NOT_EDITABLE = {
@@ -56,17 +55,7 @@ class RefillCardSeries(models.Model):
 
         :rtype: refill.card.series
         """
-        in_series = Domain('series_id', 'in', self.ids)
-        now = Domain('state', 'in', ['used', 'disabled']) & Domain('used_on', '!=', False)
-        # The cards' events, because a card may have moved to another series since.
-        undone = Domain('event_ids.old_state', '=', 'used')
-        # sudo: also the cards used where the user does not look count
-        cards = self.env['refill.card'].sudo()
-        groups = [
-            *cards._read_group(in_series & now, ['series_id']),
-            *cards._read_group(in_series & undone, ['series_id']),
-        ]
-        return self.browse({series.id for [series] in groups})
+        return self.browse(self.env['refill.card']._get_series_ever_used(self.ids))
 
     def write(self, vals):
         """What the codes say is frozen once one left or a card was used.
