@@ -1,9 +1,10 @@
 """What is answered when the database is lost while a request about cards is served.
 
-Odoo answers HTTP 500, and 404 where it cannot even connect. Here the request is served once more
-when nothing of it was committed, and answered with a sentence when that fails, too, or when nobody
-knows whether it was committed. It is done around ``Request._serve_db``, because without a
-connection Odoo reaches no model that could be extended. All other requests pass as they are.
+Odoo answers HTTP 500, and 404 where it cannot even connect. Here the request is served again when
+nothing of it was committed, or when it has a reference by which it is done once. It is answered
+with a sentence when that fails, too, or when nobody knows whether it was committed. It is done
+around ``Request._serve_db``, because without a connection Odoo reaches no model that could be
+extended. All other requests pass as they are.
 """
 
 import logging
@@ -18,7 +19,7 @@ from odoo.exceptions import UserError
 from odoo.http import Json2Dispatcher, JsonRPCDispatcher, Request, Response
 from odoo.modules.registry import Registry
 from odoo.sql_db import Cursor
-from psycopg2 import InterfaceError, OperationalError
+from psycopg2 import DatabaseError, InterfaceError, OperationalError
 from psycopg2.pool import PoolError
 from werkzeug.exceptions import HTTPException
 
@@ -29,7 +30,7 @@ _logger = logging.getLogger(__name__)
 PAGES = re.compile(r'/my/(refill|payments)(/|$)')
 CALLS = re.compile(r'/(json/2|web/dataset/call_(kw|button))/refill\.card\b')
 CALLS_THAT_NAME_THE_MODEL_INSIDE = re.compile(r'/(jsonrpc|web/dataset/call_(kw|button))$')
-LOST = (InterfaceError, OperationalError, PoolError)
+TRIES = 5
 # Of PostgreSQL: the connection failed, or the server was shut down.
 LOST_CONNECTION = ('08', '57P')
 COMMITTING = {Cursor.commit.__code__, Registry.signal_changes.__code__}
@@ -53,12 +54,37 @@ def is_about_cards(request):
         return True
     if not CALLS_THAT_NAME_THE_MODEL_INSIDE.match(path):
         return False
+    params = _get_params(request)
+    model = params.get('model') or (params.get('args') or [None] * 4)[3]
+    return str(model).split('.')[:2] == ['refill', 'card']
+
+
+def _get_params(request):
+    """Return what came in a JSON body, of JSON-RPC its parameters; empty for no such body."""
     try:
-        params = request.get_json_data()['params']
-        model = params['model'] if 'model' in params else params['args'][3]
-        return model.split('.')[:2] == ['refill', 'card']
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return False
+        body = request.get_json_data()
+        return body.get('params', body)
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _may_be_repeated(request):
+    """Return whether doing it twice is the same as once: it has a reference.
+
+    See ``refill.card.call``.
+    """
+    if PAGES.search(request.httprequest.path):
+        return bool(request.httprequest.form.get('reference'))
+    params = _get_params(request)
+    return bool(params.get('reference') or params.get('kwargs', {}).get('reference'))
+
+
+def is_lost(error):
+    """Return whether an error of psycopg2 is the database's, and not of what it was asked."""
+    # When the server vanishes, psycopg2 may know no class for it, and Odoo's pool of connections
+    # looks for another one: each that is lost makes a request fail.
+    is_unknown = type(error) is DatabaseError
+    return is_unknown or isinstance(error, (InterfaceError, OperationalError, PoolError))
 
 
 def _list_causes(error):
@@ -74,7 +100,7 @@ def _find_lost(error):
     """Return the error of the database that made the request fail, None for any other failure."""
     if isinstance(error, (UserError, HTTPException)):
         return None
-    return next((cause for cause in _list_causes(error) if isinstance(cause, LOST)), None)
+    return next(filter(is_lost, _list_causes(error)), None)
 
 
 def _may_be_committed(error):
@@ -94,32 +120,24 @@ def _serve(serve_db):
 
     @wraps(serve_db)
     def serve(request):
-        try:
-            return serve_db(request)
-        except Exception as error:
-            lost = _find_lost(error)
-            if not (lost and is_about_cards(request)):
-                raise
-            _logger.warning("The database was lost: %s", request.httprequest.path, exc_info=True)
-            if _may_be_committed(error):
-                return _answer(request, 'uncertain')
-            if lost.pgcode and not lost.pgcode.startswith(LOST_CONNECTION):
-                return _answer(request, 'unavailable')
-        return _serve_again(request, serve_db)
+        is_uncertain = False
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return serve_db(request)
+            except Exception as error:
+                lost = _find_lost(error)
+                if not (lost and is_about_cards(request)):
+                    raise
+                path = request.httprequest.path
+                _logger.warning("The database was lost: %s", path, exc_info=True)
+                is_uncertain |= _may_be_committed(error)
+                has_connection = lost.pgcode and not lost.pgcode.startswith(LOST_CONNECTION)
+                once = is_uncertain and not _may_be_repeated(request)
+                if once or has_connection or not tries_left:
+                    return _answer(request, 'uncertain' if is_uncertain else 'unavailable')
+            request.session, request.db = request._get_session_and_dbname()
 
     return serve
-
-
-def _serve_again(request, serve_db):
-    """Serve a request of which nothing was committed, by another connection."""
-    request.session, request.db = request._get_session_and_dbname()
-    try:
-        return serve_db(request)
-    except Exception as error:
-        if not _find_lost(error):
-            raise
-        _logger.warning("The database is lost: %s", request.httprequest.path, exc_info=True)
-        return _answer(request, 'uncertain' if _may_be_committed(error) else 'unavailable')
 
 
 def _answer(request, reason):

@@ -11,8 +11,9 @@ from odoo.service import security
 from odoo.sql_db import ConnectionPool, Cursor
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import SQL, mute_logger
-from psycopg2 import OperationalError
+from psycopg2 import DatabaseError, OperationalError
 
+from ..refill_cards.lost_database import TRIES
 from .concurrency import ConcurrencyCase
 
 WAYS = ('json2', 'screen', 'rpc', 'form')
@@ -156,7 +157,7 @@ class TestLostDatabase(ConcurrencyCase):
         original = Cursor.commit
 
         def commit(cr):
-            if cr in redeeming:
+            if redeeming[:1] == [cr]:
                 cr.flush()
                 self._end(cr)
             return original(cr)
@@ -225,6 +226,21 @@ class TestLostDatabase(ConcurrencyCase):
         self.assertEqual(self._send(self._prepare_json2()).status_code, 200)
         self._assert_redeemed_once(self.code)
 
+    def test_connections_that_the_pool_finds_lost_are_not_noticed(self):
+        borrow = ConnectionPool.borrow
+        for way in WAYS:
+            vanished = [DatabaseError("server closed the connection unexpectedly")] * 3
+
+            def find(*args, vanished=vanished):
+                if vanished:
+                    raise vanished.pop()
+                return borrow(*args)
+
+            with self._calling(way) as call:
+                with patch.object(ConnectionPool, 'borrow', find):
+                    response = self._send(call)
+                self._assert_served(response)
+
     # -------------------------------------------------------------------------
     # ANSWERED WITH A SENTENCE
     # -------------------------------------------------------------------------
@@ -246,12 +262,12 @@ class TestLostDatabase(ConcurrencyCase):
             self.assertIn(sentence, alert.text_content())
         self.assertNotIn(self.code, response.text)
 
-    def test_a_redemption_that_is_lost_twice_is_answered_with_a_sentence(self):
+    def test_a_redemption_that_is_lost_again_and_again_is_answered_with_a_sentence(self):
         for way in WAYS:
             with self._calling(way) as call:
-                with self._ending('account.move', 'create', times=2) as calls:
+                with self._ending('account.move', 'create', times=TRIES) as calls:
                     self._assert_sentence(self._send(call), 'unavailable', UNAVAILABLE)
-                self.assertEqual(len(calls), 2)
+                self.assertEqual(len(calls), TRIES)
                 self._assert_never_redeemed(self.code)
 
     def test_nobody_is_told_that_nothing_was_changed_when_it_was_lost_while_committing(self):
@@ -270,6 +286,20 @@ class TestLostDatabase(ConcurrencyCase):
                     self._assert_sentence(self._send(call), 'uncertain', UNCERTAIN)
                 self.assertEqual(len(calls), 1)
                 self._assert_redeemed_once(self.code)
+
+    def test_a_redemption_with_a_reference_is_served_again_and_done_once(self):
+        def end_after_commit():
+            end = self._end_after_commit
+            return self._ending('account.payment', '_pay_open_invoices', end=end)
+
+        for way in ('json2', 'screen', 'form'):
+            for ending in (self._ending_while_committing, end_after_commit):
+                with self._calling(way, ending=ending.__name__) as call:
+                    body = call['data'] if way == 'form' else call['json']
+                    body = body['params']['kwargs'] if way == 'screen' else body
+                    body['reference'] = self.code
+                    with ending():
+                        self._assert_served(self._send(call))
 
     def test_without_any_connection_there_is_a_sentence_in_the_language_of_the_session(self):
         refused = OperationalError("the database system is starting up")

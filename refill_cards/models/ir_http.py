@@ -2,7 +2,7 @@ from odoo import models
 from odoo.exceptions import AccessDenied
 from odoo.http import request
 
-from ..lost_database import LOST, PAGES, is_about_cards
+from ..lost_database import PAGES, is_about_cards, is_lost
 from ..refusals import RefillCardRefused, RefillCardUnavailable, as_known_to_odoo
 
 
@@ -15,7 +15,7 @@ class IrHttp(models.AbstractModel):
         try:
             return super()._authenticate(endpoint)
         except AccessDenied as denied:
-            if isinstance(denied.__context__, LOST) and is_about_cards(request):
+            if is_lost(denied.__context__) and is_about_cards(request):
                 raise denied.__context__ from None
             raise
 
