@@ -78,7 +78,8 @@ class RefillCardSell(models.TransientModel):
         query = cards._search(
             domain & self._get_stock_domain(), order='valid_till, id', limit=self.quantity
         )
-        return Domain('id', 'in', query)
+        # Not as a query inside of others: PostgreSQL may run it again for each card that it finds.
+        return Domain('id', 'in', query.get_result_ids())
 
     def _get_stock_domain(self):
         cards = self.env['refill.card']
