@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+import time
 
 import books
 import confirmation
 import export
+import faults
 import generation
 import large
 import life
@@ -22,7 +24,18 @@ def main() -> int:
     parser.add_argument(
         '--small', action='store_true', help="lists and reports of 200,000 cards, not of 10,000,000"
     )
+    parser.add_argument(
+        '--faults',
+        type=int,
+        nargs='?',
+        const=300,
+        metavar='COUNT',
+        help="only so many faults in the middle of operations; exit with 1 when books are wrong",
+    )
+    parser.add_argument('--seed', type=int, default=int(time.time()), help="of the faults")
     options = parser.parse_args()
+    if options.faults:
+        return faults.run(options.faults, options.seed)
     database = Database()
     rows = _measure_all(database)
     database.forget_cards()

@@ -15,10 +15,13 @@ PRICE = 25
 
 
 class Database:
-    """A fresh database, filled with what a company needs to take payments."""
+    """A fresh database, filled with what a company needs to take payments.
 
-    def __init__(self) -> None:
-        config.parse_config(OPTIONS, setup_logging=True)
+    :param options: of Odoo, beside our own.
+    """
+
+    def __init__(self, *options: str) -> None:
+        config.parse_config([*OPTIONS, *options], setup_logging=True)
         self._registry = Registry(DATABASE)
         with self.environment() as env:
             # Odoo sets up the journals of a company that gets a chart of accounts.

@@ -128,8 +128,12 @@ def _prepare_traffic() -> Path:
 
 
 def _add_sandbox(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which a benchmark finds what the sandbox runs programs with."""
-    return {**environment, 'PYTHONPATH': str(ROOT / 'sandbox')}
+    """Return an environment in which a benchmark finds what the sandbox runs programs with.
+
+    And what the tests check books with.
+    """
+    paths = (ROOT / 'sandbox', ROOT / 'tests')
+    return {**environment, 'PYTHONPATH': os.pathsep.join(map(str, paths))}
 
 
 def odoo(arguments: list[str]) -> int:

@@ -101,13 +101,13 @@ def _start() -> None:
     for folder in {FOLDER, socket_folder()}:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o700)  # the server trusts whoever can reach its socket
-        if 'setpriv' in _as_another_user():
+        if 'setpriv' in as_another_user():
             shutil.chown(folder, 'nobody')
     if not DATA.exists():
         # Made beside its place and moved: an interrupted attempt leaves nothing half done.
         fresh = FOLDER / 'fresh'
         shutil.rmtree(fresh, ignore_errors=True)
-        initdb = [*_as_another_user(), TOOLS / 'initdb', '-D', fresh, '--username', ROLE]
+        initdb = [*as_another_user(), TOOLS / 'initdb', '-D', fresh, '--username', ROLE]
         encoding = ['--encoding=UTF8', '--locale=C.UTF-8']
         run_quietly("Making a PostgreSQL cluster", [*initdb, *encoding, '--auth=trust'], cwd='/')
         fresh.rename(DATA)
@@ -132,14 +132,14 @@ def _control(*arguments: str | Path) -> None:
 
 
 def _pg_ctl(*arguments: str | Path) -> bool:
-    command = [*_as_another_user(), TOOLS / 'pg_ctl', '-D', DATA, *arguments]
+    command = [*as_another_user(), TOOLS / 'pg_ctl', '-D', DATA, *arguments]
     # No pipes: the server would inherit them, and keep us waiting for their end.
     silence = dict.fromkeys(('stdin', 'stdout', 'stderr'), subprocess.DEVNULL)
     return not subprocess.run(command, cwd='/', **silence).returncode
 
 
 @cache
-def _as_another_user() -> tuple[str, ...]:
+def as_another_user() -> tuple[str, ...]:
     """What goes before PostgreSQL's commands, which refuse to run as root.
 
     Root runs them as nobody. Where nobody cannot go, as in root's home, root takes on nobody's
