@@ -55,6 +55,7 @@ def _measure_all(database: Database) -> list[Row]:
         generation.beside_coupons(database),
         generation.beside_bare_insert(database),
         *redemption.beside_bare_payment(database),
+        *redemption.many_at_once(database),
         *confirmation.beside_odoo(database),
         export.beside_list_export(database),
         export.beside_qweb(database),

@@ -14,6 +14,8 @@ from odoo.fields import Command, Date
 
 WARM_UP = 5
 ROUNDS = 60
+BATCH = 100
+BATCHES = 5
 
 
 def beside_bare_payment(database: Database) -> list[Row]:
@@ -37,6 +39,43 @@ def beside_bare_payment(database: Database) -> list[Row]:
         at_most(work, seconds(ours), seconds(bare), limit=0.85, unit='s'),
         at_most(work, queries(ours), queries(bare), limit=0.9, unit='queries'),
     ]
+
+
+def many_at_once(database: Database) -> list[Row]:
+    """Compare a call of `redeem_codes` with as many of `redeem_code`, card by card."""
+    runs = 1 + BATCHES
+    with database.environment() as env:
+        codes = _generate_codes(env, 2 * runs * BATCH)
+        customers = iter(_create_customers(env, 2 * runs))
+    database.vacuum_analyze()
+    batches = iter([codes[i : i + BATCH] for i in range(0, len(codes), BATCH)])
+    together, single = alternate(
+        lambda: _redeem_together(database, next(batches), next(customers)),
+        lambda: _redeem_one_by_one(database, next(batches), next(customers)),
+        times=BATCHES,
+        warm_up=1,
+    )
+    work = f'redeem_codes of {BATCH}, per card, beside redeem_code'
+    return [at_most(work, seconds(together, BATCH), seconds(single, BATCH), limit=0.35, unit='s')]
+
+
+def _redeem_together(database: Database, codes: list[str], customer: int) -> Measurement:
+    with database.environment(database.accountant_id) as env:
+
+        def work() -> None:
+            answers = env['refill.card'].redeem_codes(codes, customer)
+            env.flush_all()
+            assert all('payment' in answer for answer in answers)
+
+        return measure(work, env.cr)
+
+
+def _redeem_one_by_one(database: Database, codes: list[str], customer: int) -> Measurement:
+    """Redeem each code in a transaction of its own, as a caller without a batch does."""
+    measurements = [_redeem(database, iter([code]), iter([customer])) for code in codes]
+    return Measurement(
+        sum(each.seconds for each in measurements), sum(each.queries for each in measurements)
+    )
 
 
 def _redeem(database: Database, codes: Iterator[str], customers: Iterator[int]) -> Measurement:

@@ -76,6 +76,7 @@ from . import (
     test_privacy,
     test_product,
     test_redeem,
+    test_redeem_codes,
     test_redeem_tour,
     test_release,
     test_replica,

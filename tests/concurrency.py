@@ -25,6 +25,8 @@ KEYS = ('refill_cards.key', 'refill_cards.key_check')
 class ConcurrencyCase(BaseCase):
     """A company with a chart of accounts, its accountant and a customer, all of them committed."""
 
+    other_customer_ids = ()
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -104,7 +106,7 @@ class ConcurrencyCase(BaseCase):
         env['refill.card.generate'].search([('create_uid', '=', self.accountant_id)]).unlink()
         for table, column, values in (
             ('refill_card_attempt', 'user_id', [self.accountant_id]),
-            ('refill_card_lockout', 'partner_id', [self.customer_id]),
+            ('refill_card_lockout', 'partner_id', [self.customer_id, *self.other_customer_ids]),
             ('refill_card_lockout', 'origin', [accountant.login]),
             ('refill_card_delivery', 'company_id', [self.company_id]),
             ('refill_card_event', 'company_id', [self.company_id]),
@@ -246,4 +248,6 @@ class ConcurrencyCase(BaseCase):
         with self._committing() as env:
             attempts = env['refill.card.attempt'].search([('user_id', '=', self.accountant_id)])
             self.assertEqual(sorted(attempts.mapped('reason')), sorted(reasons))
-            self.assertLessEqual(set(attempts.partner_id.ids), {self.customer_id})
+            self.assertLessEqual(
+                set(attempts.partner_id.ids), {self.customer_id, *self.other_customer_ids}
+            )

@@ -97,6 +97,40 @@ class TestConcurrencyJournals(ConcurrencyCase):
             self.assertEqual(self._find_journals(redeemed, second.result()), self.journal_ids)
         self._assert_no_gap()
 
+    def test_a_second_batch_is_committed_while_the_first_is_still_open(self):
+        _series_id, codes = self._generate_cards(6)
+        with self._transaction() as first:
+            answers = first['refill.card'].redeem_codes(codes[:3], self.customers[0])
+            first.flush_all()
+            batch = ('refill.card', 'redeem_codes', codes[3:], self.customers[1])
+            with self._in_background(self._request, *batch) as second:
+                self._wait_until_blocked_by(first, second)
+                self.assertTrue(second.done(), "it waits for no row that the first one wrote")
+            first.cr.commit()
+        self.assertEqual(
+            self._find_journals(*answers, *second.result()),
+            [journal_id for journal_id in self.journal_ids for _card in range(3)],
+        )
+        for code in codes:
+            self._assert_redeemed_once(code)
+        self._assert_no_gap()
+
+    def test_a_card_in_two_batches_is_redeemed_in_one_of_them(self):
+        _series_id, codes = self._generate_cards(5)
+        with self._transaction() as first:
+            first['refill.card'].redeem_codes(codes[:3], self.customers[0])
+            first.flush_all()
+            answers = self._request('refill.card', 'redeem_codes', codes[2:], self.customers[1])
+            self.assertEqual([each.get('refused') for each in answers], ['busy', None, None])
+            first.cr.commit()
+        answers = self._request('refill.card', 'redeem_codes', codes[1:3], self.customers[1])
+        self.assertEqual([each.get('refused') for each in answers], ['used', 'used'])
+        self.assertFalse(any(each['used_for_this_customer'] for each in answers))
+        for code in codes:
+            self._assert_redeemed_once(code)
+        self._assert_attempts('busy', 'used', 'used')
+        self._assert_no_gap()
+
     def test_when_all_journals_are_held_a_redemption_waits_for_one_of_them(self):
         _series_id, codes = self._generate_cards(3)
         with self._transaction() as first, self._transaction() as second:

@@ -93,6 +93,7 @@ from . import (
     refill_card_outbox,
     refill_card_ranges,
     refill_card_redemption,
+    refill_card_redemption_bulk,
     refill_card_report,
     refill_card_report_tallied,
     refill_card_reseller,

@@ -103,6 +103,8 @@ class AccountMoveLine(models.Model):
                 self.env.flush_all()
         except Exception:
             self.env.transaction.clear()
+            # Numbers that were taken inside are free again: Odoo would go on after them.
+            self.env['account.move']._get_sequence_cache().clear()
             raise
 
     @api.model

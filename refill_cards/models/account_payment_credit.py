@@ -5,15 +5,14 @@ class AccountPayment(models.Model):
     _inherit = 'account.payment'
 
     def _pay_open_invoices(self):
-        """Let the customer's credit, with this payment's, pay what is open, oldest due first."""
-        self.ensure_one()
+        """Let the customer's credit, with these payments', pay what is open, oldest due first."""
         customer = self.partner_id
         if not (self.company_id.refill_card_pay_invoices and customer.refill_card_pay_invoices):
             return
         lines = self.env['account.move.line']
         if debts := lines._find_refill_card_debts(customer):
             lines._use_refill_card_credit(lines._find_refill_card_credits(customer), debts)
-        if not self.is_reconciled:
+        if not all(self.mapped('is_reconciled')):
             lines._use_refill_card_credit_on_commit(customer)
 
     def _get_paid_by_refill_card(self):

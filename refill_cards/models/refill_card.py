@@ -138,12 +138,25 @@ class RefillCard(models.Model):
 
         :rtype: list[str]
         """
-        try:
-            bodies = codes.read(text, self.env['refill.card.series']._get_formats())
-        except codes.Typo:
-            return []
+        [sealed] = self._seal_each([text])
+        return sealed
+
+    @api.model
+    def _seal_each(self, texts):
+        """Return for each typed code the seals that it can have; what is no text has none.
+
+        :rtype: list[list[str]]
+        """
+        formats = self.env['refill.card.series']._get_formats()
         sealer = self.env['refill.card.key']._get_sealer()
-        return [sealer.seal(body) for body in bodies]
+
+        def seal(text):
+            try:
+                return [sealer.seal(body) for body in codes.read(text, formats)]
+            except codes.Typo:
+                return []
+
+        return [seal(text) if isinstance(text, str) else [] for text in texts]
 
     @api.model
     def _iterate_codes(self, domain, size, columns=()):

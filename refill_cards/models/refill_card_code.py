@@ -47,6 +47,16 @@ class RefillCardCode(models.Model):
         return dict(self.env.execute_query(query))
 
     @api.model
+    def _get_ids(self, sealed):
+        """Return the ids of the cards that have one of these sealed codes.
+
+        :param list[str] sealed: the codes.
+        :rtype: dict[str, int]
+        """
+        query = SQL("SELECT sealed, id FROM refill_card_code WHERE sealed = ANY(%s)", sealed)
+        return dict(self.env.execute_query(query))
+
+    @api.model
     def _get_domain(self, sealed):
         """Return the domain of the cards that have one of these sealed codes.
 

@@ -148,16 +148,23 @@ class RefillCardEvent(models.Model):
         )
 
     @api.model
-    def _name_payment(self, card, payment):
-        """Let the history of a card's use tell by which payment, and when that is in the books.
+    def _name_payments(self, cards, payments):
+        """Let the history of cards' use tell by which payment, and when that is in the books.
 
-        In SQL: history is only added to, and the payment is made once the card is used.
+        In SQL: history is only added to, and a payment is made once its card is used.
+
+        :param refill.card cards: the cards.
+        :param account.payment payments: of each card, in their order.
         """
         self.env.cr.execute(
             SQL(
-                "UPDATE refill_card_event SET payment_id = %s, accounting_date = %s"
-                " WHERE card_id = %s AND new_state = 'used' AND payment_id IS NULL",
-                *(payment.id, payment.move_id.date, card.id),
+                """
+                UPDATE refill_card_event SET payment_id = used.payment_id, accounting_date = day
+                  FROM unnest(%s, %s, %s::date[]) AS used (card_id, payment_id, day)
+                 WHERE refill_card_event.card_id = used.card_id AND new_state = 'used'
+                   AND refill_card_event.payment_id IS NULL
+                """,
+                *(list(cards.ids), list(payments.ids), [each.move_id.date for each in payments]),
             )
         )
         self.invalidate_model(['payment_id', 'accounting_date'], flush=False)

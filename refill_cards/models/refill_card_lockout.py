@@ -119,6 +119,45 @@ class RefillCardLockout(models.Model):
         :param str caller: for whom a gateway asks, see ``refill.card.redeem_code``.
         :raise RefillCardRefused: when the customer, or whoever types, must wait (``locked_out``).
         """
+        with self._holding(partner, caller) as lockouts:
+            if not (refused := lockouts._refuse_locked(partner)):
+                try:
+                    yield
+                except RefillCardRefused as error:
+                    lockouts._count(error.reason, self.env.company, typed)
+                    refused = error
+                else:
+                    lockouts.env.cr.rollback()
+        if refused:
+            raise refused
+
+    @api.model
+    def _guard_each(self, partner, typed, caller, look_up):
+        """Let many codes be looked up, and count their refusals as if they came one by one.
+
+        :param list typed: the codes, as they came.
+        :param look_up: returns for each of them what was found, or its refusal.
+        :return: the same, with a refusal where they must wait (``locked_out``).
+        :rtype: list
+        """
+        with self._holding(partner, caller) as lockouts:
+            outcomes = []
+            for code, outcome in zip(typed, look_up(), strict=True):
+                if refused := lockouts._refuse_locked(partner):
+                    outcome = refused
+                elif isinstance(outcome, RefillCardRefused):
+                    lockouts._count(outcome.reason, self.env.company, code)
+                outcomes.append(outcome)
+            return outcomes
+
+    @api.model
+    @contextmanager
+    def _holding(self, partner, caller):
+        """Hold the counts of wrong codes in a transaction of their own until the block ends.
+
+        :return: as superuser: nobody may write counts themselves.
+        :rtype: refill.card.lockout
+        """
         if self.env.cr.readonly:
             # Odoo then repeats the request where it may write; a replica would lag behind, too.
             raise ReadOnlySqlTransaction("Refill card codes are counted")
@@ -127,18 +166,7 @@ class RefillCardLockout(models.Model):
         # sudo: a clerk may see a contact and not its company
         keys = partner.sudo().commercial_partner_id, *self._get_origins(caller)
         with self.env.registry.cursor() as cr:
-            # su: nobody may write counts themselves
-            lockouts = self.with_env(self.env(cr=cr, su=True))._hold(*keys)
-            if not (refused := lockouts._refuse_locked(partner)):
-                try:
-                    yield
-                except RefillCardRefused as error:
-                    lockouts._count(error.reason, self.env.company, typed)
-                    refused = error
-                else:
-                    cr.rollback()
-        if refused:
-            raise refused
+            yield self.with_env(self.env(cr=cr, su=True))._hold(*keys)
 
     @api.model
     def _get_origins(self, caller=None):

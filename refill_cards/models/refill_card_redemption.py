@@ -1,4 +1,5 @@
 from contextlib import nullcontext
+from itertools import compress
 
 from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
@@ -79,39 +80,61 @@ class RefillCard(models.Model):
         return card_sudo, partner.with_env(card_sudo.env), company.with_env(card_sudo.env)
 
     def _turn_into_payment(self, partner, company, *, channel):
-        """Mark the card used, and post its payment; the second half of :meth:`_redeem`."""
+        """Mark the card used, post its payment, and let it pay: the second half of a redemption."""
+        payment = self._turn_into_payments(partner, company, channel=channel)
+        if not payment:
+            raise self._refusal('busy')
+        # Invoices and balance are read with SQL: what is pending is written before, in one go.
+        self.env.flush_all()
+        payment._pay_open_invoices()
+        return payment
+
+    def _turn_into_payments(self, partner, company, *, channel):
+        """Mark cards used, and post a payment for each: here every redemption passes.
+
+        What it debits, and what the history tells, is the same for all: see
+        :meth:`_group_by_what_is_booked`.
+
+        :param res.partner partner: the customer.
+        :param res.company company: which books the payments.
+        :param str channel: see ``refill.card.event``.
+        :return: the payments of those cards, in their order, that nobody else holds.
+        :rtype: account.payment
+        """
         method_line = company._take_refill_card_method_line() or self._find_method_line(company)
-        values = self._prepare_payment_values(partner, company, method_line)
-        debited = self._get_use(company, method_line)
+        values = [card._prepare_payment_values(partner, company, method_line) for card in self]
+        first = self[0]
+        debited = first._get_use(company, method_line)
         use = {'partner_id': partner.id, 'used_company_id': company.id}
-        books = self._prepare_historical_value(values['date'])
         used = self._change_state(
             'used',
             channel=channel,
-            event={**self._prepare_movement('redeemed'), **use},
+            event={**first._prepare_movement('redeemed'), **use},
             wait=False,
             partner_id=partner.id,
             used_on=fields.Datetime.now(),
             used_by_id=self.env.uid,
             used_company_id=company.id,
-            **books,
+            **first._prepare_historical_value(values[0]['date']),
         )
-        if not used:
-            raise self._refusal('busy')
+        cards = self
+        if used < len(self):
+            are_ours = [card.state == 'used' for card in self]
+            cards = self.browse(compress(self.ids, are_ours))
+            values = list(compress(values, are_ours))
         # In the company's time zone, so that what Odoo books along has the company's day.
         payments = self.env['account.payment'].with_context(
             tracking_disable=True,
             tz=company.refill_card_zone,
             refill_card_use=debited,
         )
-        payment = payments.create(values)
-        self._operating().payment_id = payment
-        payment.action_post()
-        self.env['refill.card.event']._name_payment(self, payment)
-        # Invoices and balance are read with SQL: what is pending is written before, in one go.
-        self.env.flush_all()
-        payment._pay_open_invoices()
-        return payment
+        payments = payments.create(values)
+        for card, payment in zip(cards, payments, strict=True):
+            card._operating().payment_id = payment
+        if payments:
+            payments.action_post()
+            self.env['refill.card.event']._name_payments(cards, payments)
+        return payments
 
     def _check_redeemable(self, partner, company):
         """:raise RefillCardRefused: when the card cannot be redeemed for the customer here."""

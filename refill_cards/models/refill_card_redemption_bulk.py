@@ -1,0 +1,205 @@
+import logging
+from contextlib import suppress
+from itertools import chain
+
+from odoo import api, models
+from odoo.exceptions import RedirectWarning, UserError
+from psycopg2 import OperationalError
+
+from ..refusals import RefillCardRefused
+from ..wording import format_count
+
+_logger = logging.getLogger(__name__)
+
+MAX_CODES = 1000
+
+
+class RefillCard(models.Model):
+    """Redeeming many cards for one customer: what each costs falls to a third."""
+
+    _inherit = 'refill.card'
+
+    @api.model
+    def redeem_codes(self, codes, partner_id=None, company_id=None, caller=None, reference=None):
+        """Redeem the cards with these codes for a customer, each one or not by itself.
+
+        It is as if ``redeem_code`` were called for one after the other, in a third of the time. But
+        wrong codes are forgiven only after the call, and then what the last card left is the
+        balance in all answers. All that was redeemed is booked when the call returns, or nothing.
+
+        :param list codes: up to 1,000, each as typed, see ``redeem_code``.
+        :param int partner_id: the customer (res.partner); the user's own contact when left out.
+        :param int company_id: the company that books the payments; the user's current one when
+            left out.
+        :param str caller: whom a gateway with many callers asks for, see ``redeem_code``.
+        :param str reference: the caller's own name for this call, see ``redeem_code``.
+        :return: one dict a code, in their order. Of a card that was redeemed, what ``redeem_code``
+            returns. Of any other, ``refused``, the reason as ``redeem_code`` gives it, ``message``,
+            a sentence, and what else is in its ``context``. A reason of its own is ``error``: the
+            card could not be booked, and ``message`` says why.
+        :rtype: list
+        :raise UserError: when there are too many codes.
+        :raise AccessError: when the user may not redeem, or not in that company.
+        """
+        self._check_may_redeem()
+        arguments = [codes, partner_id, company_id, caller]
+        return self.env['refill.card.call']._answer(
+            reference, 'redeem_codes', arguments, lambda: self._redeem_each_as_called(*arguments)
+        )
+
+    @api.model
+    def _redeem_each_as_called(self, codes, partner_id, company_id, caller):
+        if not isinstance(codes, list) or len(codes) > MAX_CODES:
+            raise UserError(
+                self.env._(
+                    "The codes are given as a list of up to %(maximum)s.",
+                    maximum=format_count(self.env, MAX_CODES),
+                )
+            )
+        partner, company = self._read_partner(partner_id), self._read_company(company_id)
+        caller = self._read_caller(caller)
+        outcomes = self._redeem_codes(codes, partner, company, channel='api', caller=caller)
+        return [self._describe_outcome(outcome) for outcome in outcomes]
+
+    @api.model
+    def _describe_outcome(self, outcome):
+        """Return what a caller is told of one code.
+
+        :param outcome: the payment, or the error because of which there is none.
+        :rtype: dict
+        """
+        if not isinstance(outcome, Exception):
+            return outcome._prepare_refill_card_result()
+        if isinstance(outcome, RefillCardRefused):
+            context = {key: value for key, value in outcome.context.items() if key != 'reason'}
+            return {'refused': outcome.reason, 'message': str(outcome), **context}
+        message = self.env._("The card could not be booked. The server's log says why.")
+        if isinstance(outcome, UserError | RedirectWarning):
+            message = str(outcome.args[0])
+        return {'refused': 'error', 'message': message}
+
+    @api.model
+    def _redeem_codes(self, codes, partner, company, *, channel, caller=None):
+        """Redeem the cards with these codes, each one or not by itself.
+
+        :param list codes: as typed.
+        :param res.partner partner: the customer.
+        :param res.company company: which books the payments.
+        :param str channel: see ``refill.card.event``.
+        :param str caller: for whom a gateway asks.
+        :return: for each code the posted payment, as superuser, or the error because of which
+            there is none; refusals are written down.
+        :rtype: list[account.payment | Exception]
+        """
+        cards = self.with_company(company)
+        found = cards._find_by_each_code(codes, partner, caller)
+        ids = [outcome for outcome in found if isinstance(outcome, int)]
+        cards_sudo, partner_sudo, company_sudo = cards.browse(dict.fromkeys(ids))._enter(
+            partner, company
+        )
+        payments = cards_sudo._redeem_each(partner_sudo, company_sudo, channel=channel)
+        outcomes, seen = [], set()
+        for outcome in found:
+            if isinstance(outcome, int):
+                card_sudo, outcome = cards_sudo.browse(outcome), payments[outcome]
+                if card_sudo in seen:  # the same code once more
+                    outcome = card_sudo._judge(partner_sudo, company_sudo) or outcome
+                seen.add(card_sudo)
+            if isinstance(outcome, RefillCardRefused):
+                with suppress(RefillCardRefused):
+                    with self._recording_refusals(partner, company, channel=channel):
+                        raise outcome
+            outcomes.append(outcome)
+        return outcomes
+
+    @api.model
+    def _find_by_each_code(self, codes, partner, caller):
+        """Return for each code the id of its card, or its refusal; wrong codes are counted.
+
+        :rtype: list[int | RefillCardRefused]
+        """
+        sealed = self._seal_each(codes)
+
+        def look_up():
+            ids = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
+            for code, seals in zip(codes, sealed, strict=True):
+                if not seals:
+                    yield self._refuse_typo(code)
+                else:
+                    found = (ids[seal] for seal in seals if seal in ids)
+                    yield next(found, None) or self._refusal('unknown')
+
+        return self.env['refill.card.lockout']._guard_each(partner, codes, caller, look_up)
+
+    def _judge(self, partner, company):
+        """Return the refusal of a card, None when it can be redeemed.
+
+        :rtype: RefillCardRefused | None
+        """
+        try:
+            self._check_redeemable(partner, company)
+        except RefillCardRefused as refused:
+            return refused
+        return None
+
+    def _redeem_each(self, partner, company, *, channel):
+        """Turn those of the cards into payments that can be redeemed.
+
+        :return: for each card's id its payment, or the error because of which there is none.
+        :rtype: dict[int, account.payment | Exception]
+        """
+        outcomes = {card.id: card._judge(partner, company) for card in self}
+        ready = self.filtered(lambda card: not outcomes[card.id])
+        if not ready:
+            return outcomes
+        # Before a part of them is rolled back, with which the journal would be free again.
+        method_line = company._take_refill_card_method_line() or self._find_method_line(company)
+        for cards in ready._group_by_what_is_booked(company, method_line, outcomes):
+            outcomes |= cards._redeem_together(partner, company, channel=channel)
+        made = {key: each for key, each in outcomes.items() if not isinstance(each, Exception)}
+        if made:
+            self.env.flush_all()
+            self.env['account.payment'].union(*made.values())._pay_open_invoices()
+            self.env['refill.card.lockout']._forget_on_commit(partner)
+        return {**outcomes, **{key: each.with_env(self.env) for key, each in made.items()}}
+
+    def _group_by_what_is_booked(self, company, method_line, outcomes):
+        """Return the cards in groups of which the same is debited and told.
+
+        :param dict outcomes: takes the errors of those that cannot be booked.
+        :rtype: list[refill.card]
+        """
+        groups = {}
+        for card in self:
+            try:
+                use = card._get_use(company, method_line)
+            except UserError as error:
+                outcomes[card.id] = error
+            else:
+                key = use, card.terms, card._get_historical_value()
+                groups[key] = groups.get(key, self.browse()) + card
+        return list(groups.values())
+
+    def _redeem_together(self, partner, company, *, channel):
+        """Turn cards into payments in one go; where that fails, half by half.
+
+        :return: as :meth:`_redeem_each`.
+        """
+        try:
+            with self.env['account.move.line']._all_or_nothing():
+                payments = self._turn_into_payments(partner, company, channel=channel)
+        except OperationalError:
+            raise
+        except Exception as error:
+            if len(self) == 1:
+                if not isinstance(error, UserError | RedirectWarning):
+                    _logger.error("Card %s could not be booked", self.id, exc_info=error)
+                return {self.id: error}
+            middle = len(self) // 2
+            halves = self[:middle], self[middle:]
+            first, second = (
+                half._redeem_together(partner, company, channel=channel) for half in halves
+            )
+            return first | second
+        made = {payment.refill_card_ids.id: payment for payment in payments}
+        return {card.id: made.get(card.id) or card._refusal('busy') for card in self}
