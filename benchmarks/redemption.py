@@ -46,7 +46,7 @@ def many_at_once(database: Database) -> list[Row]:
     runs = 1 + BATCHES
     with database.environment() as env:
         codes = _generate_codes(env, 2 * runs * BATCH)
-        customers = iter(_create_customers(env, 2 * runs))
+        customers = iter(create_customers(env, 2 * runs))
     database.vacuum_analyze()
     batches = iter([codes[i : i + BATCH] for i in range(0, len(codes), BATCH)])
     together, single = alternate(

@@ -3,7 +3,16 @@ from odoo.tests import tagged
 
 from .common import RefillCardCommon
 
-METHODS = ('activate', 'check_code', 'disable', 'export', 'generate', 'redeem_code', 'sell')
+METHODS = (
+    'activate',
+    'check_code',
+    'disable',
+    'export',
+    'generate',
+    'redeem_code',
+    'redeem_codes',
+    'sell',
+)
 
 
 @tagged('post_install', '-at_install')

@@ -24,8 +24,8 @@ class RefillCard(models.Model):
         """Redeem the cards with these codes for a customer, each one or not by itself.
 
         It is as if ``redeem_code`` were called for one after the other, in a third of the time. But
-        wrong codes are forgiven only after the call, and then what the last card left is the
-        balance in all answers. All that was redeemed is booked when the call returns, or nothing.
+        only what is certain forgives wrong codes: cards that are redeemed in the same call do not.
+        And the balance in each answer is that after the last card.
 
         :param list codes: up to 1,000, each as typed, see ``redeem_code``.
         :param int partner_id: the customer (res.partner); the user's own contact when left out.
@@ -38,6 +38,8 @@ class RefillCard(models.Model):
             a sentence, and what else is in its ``context``. A reason of its own is ``error``: the
             card could not be booked, and ``message`` says why.
         :rtype: list
+        :raise RefillCardRefused: when the call with this reference is under way (``busy``), or it
+            had other parameters (``reference``).
         :raise UserError: when there are too many codes.
         :raise AccessError: when the user may not redeem, or not in that company.
         """
