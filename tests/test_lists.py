@@ -1,6 +1,7 @@
 from odoo.exceptions import AccessError
 from odoo.fields import Command, Domain
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from .common import RefillCardCommon
 
@@ -8,15 +9,19 @@ from .common import RefillCardCommon
 @tagged('post_install', '-at_install')
 class TestIndexes(RefillCardCommon):
     def test_an_update_leaves_no_index_without_a_use(self):
-        self.cr.execute(
-            "CREATE INDEX refill_card__used_company_id_index ON refill_card (used_company_id)"
-        )
+        former = {
+            'refill_card__used_company_id_index': "refill_card (used_company_id)",
+            'refill_card_event__company_id_index': "refill_card_event (company_id)",
+            'refill_card_event__series_id_index': "refill_card_event (series_id)",
+        }
+        for name, definition in former.items():
+            self.cr.execute(
+                SQL("CREATE INDEX IF NOT EXISTS %s ON %s", SQL.identifier(name), SQL(definition))
+            )
         self._migrate('19.0.1.5.0', 'pre-lists')
-        self.cr.execute(
-            "SELECT indexname FROM pg_indexes WHERE tablename = 'refill_card'"
-            " AND indexdef LIKE '%(used_company_id%'"
-        )
-        self.assertEqual(self.cr.fetchall(), [('refill_card_used_company_idx',)])
+        self.cr.execute("SELECT indexname FROM pg_indexes")
+        left = {name for [name] in self.cr.fetchall()}
+        self.assertFalse(left & former.keys())
 
 
 @tagged('post_install', '-at_install')
@@ -78,23 +83,66 @@ class TestLists(RefillCardCommon):
         # sudo: without the rules of now
         return cards.sudo().search(seen & Domain('series_id', 'in', self.all_series.ids))
 
-    def _assert_same_cards(self):
-        of_series = Domain('series_id', 'in', self.all_series.ids)
+    def _get_seen_events_in_words(self, events):
+        """Return what the user of a model sees of the audit log, as the rules of before told."""
+        companies = events.env.companies.ids
+        seen = (
+            Domain('card_id.used_company_id', 'in', companies)
+            | Domain('card_id.used_company_id', '=', False)
+            & Domain('card_id.series_id.accepting_company_ids', 'in', companies)
+        ) & (
+            Domain('used_company_id', 'in', companies)
+            | Domain('old_state', '!=', 'used') & Domain('new_state', '!=', 'used')
+        )
+        if events.env.user.has_group('refill_cards.group_refill_card_manager'):
+            seen |= Domain('company_id', 'in', companies)
+        # sudo: without the rules of now
+        return events.sudo().search(seen)
+
+    def _iterate_roles(self):
+        """Yield each user with all of their companies, and with a single one of several."""
         for user in self.users:
             choices = [user.company_ids, *user.company_ids] if len(user.company_ids) > 1 else [None]
             for companies in choices:
                 ticked = {'allowed_company_ids': companies.ids} if companies else {}
-                env = self.env(user=user, context={**self.env.context, **ticked})
-                expected = self._get_seen_in_words(env['refill.card']).ids
                 with self.subTest(user=user.login, ticked=companies):
-                    every = self.all_series.sudo().card_ids.with_env(env)
-                    self.assertEqual(set(every._filtered_access('read').ids), set(expected))
-                    for model in ('refill.card', 'refill.card.report'):
-                        rows = env[model]
-                        self.assertEqual(rows.search(of_series).ids, expected)
-                        self.assertEqual(rows.search_count(of_series), len(expected))
-                        [(count,)] = rows._read_group(of_series, [], ['__count'])
-                        self.assertEqual(count, len(expected))
+                    yield self.env(user=user, context={**self.env.context, **ticked})
+
+    def _assert_same_events(self):
+        for env in self._iterate_roles():
+            events = env['refill.card.event']
+            expected = self._get_seen_events_in_words(events)
+            self.assertEqual(events.search([]).ids, expected.ids)
+            every = events.sudo().search([]).with_env(env)
+            self.assertEqual(set(every._filtered_access('read').ids), set(expected.ids))
+            for domain in (
+                [],
+                [('new_state', '=', 'used')],
+                [('new_state', '=', False)],
+                [('user_id', '=', self.clerk.id)],
+                [('series_id', '=', self.own.id)],
+                [('serial', '=', self.own.sudo().card_ids[1].name)],
+                [('card_id', '=', self.left.sudo().card_ids[1].id)],
+            ):
+                found = expected.with_env(env).filtered_domain(domain).ids
+                pages = [events.search(domain, offset=at, limit=5).ids for at in (0, 5, 10)]
+                self.assertEqual(sum(pages, []), found[:15])
+                for limit in (1, 7, 1000):
+                    count = events.search_count(domain, limit=limit)
+                    self.assertEqual(count, min(limit, len(found)))
+
+    def _assert_same_cards(self):
+        of_series = Domain('series_id', 'in', self.all_series.ids)
+        for env in self._iterate_roles():
+            expected = self._get_seen_in_words(env['refill.card']).ids
+            every = self.all_series.sudo().card_ids.with_env(env)
+            self.assertEqual(set(every._filtered_access('read').ids), set(expected))
+            for model in ('refill.card', 'refill.card.report'):
+                rows = env[model]
+                self.assertEqual(rows.search(of_series).ids, expected)
+                self.assertEqual(rows.search_count(of_series), len(expected))
+                [(count,)] = rows._read_group(of_series, [], ['__count'])
+                self.assertEqual(count, len(expected))
 
     def test_each_role_sees_the_same_cards_as_by_the_rule_in_words(self):
         self._assert_same_cards()
@@ -116,6 +164,30 @@ class TestLists(RefillCardCommon):
         ):
             change()
             self._assert_same_cards()
+            self._assert_same_events()
+
+    def test_each_role_sees_the_same_events_as_by_the_rule_in_words(self):
+        self._undo(self.shared.card_ids[1])
+        self._change(self.shared.card_ids[1:3], 'disable', reason='lost')
+        self.own.card_ids[0].unlink()
+        self.shared._log(note="Something about all of them")
+        self._assert_same_events()
+        seen = {
+            len(self._get_seen_events_in_words(env['refill.card.event']))
+            for env in self._iterate_roles()
+        }
+        self.assertGreater(len(seen), 4, "the roles must differ for this to say something")
+
+    def test_what_happened_before_a_card_came_to_a_company_is_not_its_business(self):
+        moved, stays = self.own.card_ids[0], self.own.card_ids[2]
+        (moved + stays)._log()
+        self._change(moved, 'companies', company_ids=[Command.set(self.other_company.ids)])
+        self.assertNotEqual(moved.series_id, self.own)
+        moved._log(channel='portal')
+        events = self.env['refill.card.event'].with_user(self.daughter_clerk)
+        of_card = [('card_id', '=', moved.id)]
+        self.assertEqual(events.search(of_card).mapped('channel'), ['portal'])
+        self.assertEqual(events.search([], limit=1).card_id, moved)
 
     def test_nobody_changes_a_card_that_another_company_issued(self):
         for user in self.users:

@@ -64,6 +64,7 @@ from . import (
     refill_card_delivery,
     refill_card_drawing,
     refill_card_event,
+    refill_card_event_lists,
     refill_card_event_movement,
     refill_card_export,
     refill_card_export_mixin,

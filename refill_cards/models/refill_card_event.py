@@ -15,9 +15,9 @@ class RefillCardEvent(models.Model):
 
     # The history outlives a deleted card, hence the series and the serial number.
     card_id = fields.Many2one(comodel_name='refill.card', index=True, ondelete='set null')
-    series_id = fields.Many2one(comodel_name='refill.card.series', index=True, ondelete='set null')
+    series_id = fields.Many2one(comodel_name='refill.card.series', ondelete='set null')
     company_id = fields.Many2one(
-        comodel_name='res.company', string="Issued by", index=True, ondelete='restrict'
+        comodel_name='res.company', string="Issued by", ondelete='restrict'
     )
     serial = fields.Char(string="Serial Number", required=True, index=True)
     date = fields.Datetime(required=True)

@@ -1,0 +1,161 @@
+import functools
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+from odoo.tools import SQL, Query
+
+from .refill_card_lists_mixin import DomainField
+
+# What is found by these has an index of its own.
+FOUND_BY = {'id', 'card_id', 'serial', 'partner_id', 'payment_id', 'move_id', 'reference'}
+
+
+class RefillCardEvent(models.Model):
+    """Lists of the audit log, the newest first, of millions of events.
+
+    No index has them in this order for whoever sees only a part. But for each company that issued
+    cards, and each series that is accepted, one has the newest: a page is chosen among those.
+    """
+
+    _inherit = 'refill.card.event'
+
+    is_seen = DomainField(search='_search_is_seen', store=False, groups=fields.NO_ACCESS)
+
+    _company_idx = models.Index('(company_id, new_state, id)')
+    _series_idx = models.Index('(series_id, used_company_id, id)')
+    _used_company_idx = models.Index(
+        '(used_company_id, company_id, id) WHERE used_company_id IS NOT NULL'
+    )
+
+    @api.model
+    def _search_is_seen(self, operator, value):
+        """Find for managers what their companies issued, and for every user what happened to the
+        cards that they see while these were in a series that is accepted; but no use elsewhere.
+        """
+        if operator != 'in':
+            return NotImplemented
+        companies = self.env.companies.ids
+        issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
+        of_card = Domain('card_id.used_company_id', 'in', companies) | (
+            Domain('card_id.used_company_id', '=', False)
+            & Domain('card_id.series_id', 'in', issued + accepted)
+        )
+        no_use = Domain('old_state', '!=', 'used') & Domain('new_state', '!=', 'used')
+        seen = Domain('series_id', 'in', accepted + left) & of_card
+        seen &= Domain('used_company_id', 'in', companies) | no_use
+        if self.env.user.has_group('refill_cards.group_refill_card_manager'):
+            seen |= Domain('company_id', 'in', companies)
+        return seen if True in value else ~seen
+
+    @api.model
+    def _search(self, domain, offset=0, limit=None, order=None, **kwargs):
+        sees_all = self.env.su or kwargs.get('bypass_access')
+        found_by = {leaf.field_expr.split('.')[0] for leaf in Domain(domain).iter_conditions()}
+        if sees_all or not limit or (order or self._order) != self._order or found_by & FOUND_BY:
+            return super()._search(domain, offset, limit, order, **kwargs)
+        query = super()._search(domain, **kwargs)
+        if query.is_empty():
+            return query
+        newest = self._get_newest(query, limit + (offset or 0), in_order=bool(order))
+        page = Query(self.env, self._table, self._table_sql)
+        page.add_where(SQL("%s = ANY(ARRAY(%s))", SQL.identifier(self._table, 'id'), newest))
+        page.order = self._order_to_sql(order, page) if order else None
+        page.limit, page.offset = limit, offset
+        return page
+
+    @api.model
+    def _get_newest(self, query, count, in_order):
+        """Return the query of the newest events of a query by the user.
+
+        :param Query query: of the events that the user sees.
+        :param int count: how many.
+        :param bool in_order: whether they are the newest of all; else of those found first.
+        :rtype: SQL
+        """
+        newest = SQL(" UNION ALL ").join(
+            SQL(
+                "SELECT newest.id FROM %s CROSS JOIN LATERAL ("
+                "SELECT %s AS id FROM %s WHERE %s AND %s ORDER BY %s DESC LIMIT %s) AS newest",
+                source,
+                SQL.identifier(self._table, 'id'),
+                query.from_clause,
+                query.where_clause or SQL("TRUE"),
+                condition,
+                SQL.identifier(self._table, 'id'),
+                count,
+            )
+            for source, condition in self._get_sources()
+        )
+        return SQL(
+            "SELECT id FROM (%s) AS newest %s LIMIT %s",
+            newest,
+            SQL("ORDER BY id DESC") if in_order else SQL(),
+            count,
+        )
+
+    @api.model
+    def _get_sources(self):
+        """Return where the events that a user sees are found, in which an index has their order.
+
+        No event is in two of them.
+
+        :return: tables of values, and what an event has in common with these.
+        :rtype: list[tuple[SQL, SQL]]
+        """
+        companies = self.env.companies.ids
+        _issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
+        column = functools.partial(SQL.identifier, self._table)
+        company = SQL("unnest(%s::int[]) AS company (id)", companies)
+        sources = []
+        others = SQL("TRUE")
+        if self.env.user.has_group('refill_cards.group_refill_card_manager'):
+            others = SQL("(%s = ANY(%s)) IS NOT TRUE", column('company_id'), companies)
+            of_company = SQL("%s = company.id", column('company_id'))
+            states = SQL(
+                "unnest(%s) AS state (name)", [state for state, _label in self._selection_state()]
+            )
+            sources = [
+                (
+                    SQL("%s, %s", company, states),
+                    SQL("%s AND %s = state.name", of_company, column('new_state')),
+                ),
+                (company, SQL("%s AND %s IS NULL", of_company, column('new_state'))),
+            ]
+        issuer = SQL(
+            "(SELECT DISTINCT company_id AS id FROM refill_card_series WHERE id = ANY(%s))"
+            " AS issuer",
+            accepted + left,
+        )
+        unused = SQL("%s IS NULL AND %s", column('used_company_id'), others)
+        sources += [
+            (
+                SQL("%s, %s", company, issuer),
+                SQL(
+                    "%s = company.id AND %s = issuer.id AND %s",
+                    *(column('used_company_id'), column('company_id'), others),
+                ),
+            ),
+            (
+                SQL("unnest(%s::int[]) AS series (id)", accepted),
+                SQL("%s = series.id AND %s", column('series_id'), unused),
+            ),
+        ]
+        if left:
+            # sudo: the cards that were used here, whatever rules others add
+            used = (
+                self.env['refill.card']
+                .sudo()
+                ._search(
+                    Domain('series_id', 'in', left) & Domain('used_company_id', 'in', companies)
+                )
+            )
+            sources.append(
+                (
+                    SQL("(%s) AS card", used.select()),
+                    SQL(
+                        "%s = card.id AND %s = ANY(%s) AND %s",
+                        *(column('card_id'), column('series_id'), left, unused),
+                    ),
+                )
+            )
+        return sources
