@@ -20,6 +20,7 @@ from pathlib import Path
 import consistency
 import notifications
 import replica as reading
+import restoring
 from consistency import DATABASE, Findings
 from gateway import CLIENTS, Call, Gateway
 from machines import (
@@ -213,6 +214,20 @@ def send_one_form_many_times(cluster: Cluster, findings: Findings) -> Browser:
     return browser
 
 
+def restore_backup(cluster: Cluster, findings: Findings) -> None:
+    findings.tell("\nA backup, made from the replica and restored beside the database")
+    reading.catch_up(cluster.primary, cluster.replica)
+    host = cluster.hosts[0]
+    restoring.restore_backup(cluster.primary, cluster.replica, DATABASE, host.folder)
+    sql = "SELECT count(*) FROM refill_card WHERE state = 'used'"
+    [[used]] = cluster.primary.query(sql, restoring.RESTORED)
+    findings.check("it holds every used card", int(used) == CARDS)
+    problem = restoring.ask_for_problem(host, has_key=True)
+    findings.check("with the key codes are read", problem == 'none')
+    problem = restoring.ask_for_problem(host, has_key=False)
+    findings.check("with another key Odoo says so", problem.startswith("The key"))
+
+
 def read_from_replica(cluster: Cluster, findings: Findings, customer: Browser) -> None:
     findings.tell("\nReports and lists from the replica")
     accountant = Browser(cluster.nginx.port, cluster.nginx.certificate)
@@ -281,6 +296,7 @@ def main() -> int:
         consistency.check_answers(findings, cluster.primary, calls, cluster.stock['price'])
         consistency.check_books(findings, cluster.primary, cluster.stock['series'], CARDS)
         hear_notifications(cluster, findings)
+        restore_backup(cluster, findings)
         read_from_replica(cluster, findings, customer)
     failed = f"{findings.failed} things are not as they should be."
     findings.tell(f"\n{failed if findings.failed else 'All is as it should be.'}")

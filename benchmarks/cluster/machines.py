@@ -164,17 +164,28 @@ class Postgres(Machine):
 
     def query(self, sql: str, database: str = 'postgres') -> list[list[str]]:
         """Run SQL as the superuser, and return its rows."""
-        psql = [self._programs / 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-h', '127.0.0.1']
-        psql += ['-p', str(self.port), '-U', 'postgres', '-d', database, '-F', '\t', '-c', sql]
+        psql = ['psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-F', '\t', '-c', sql]
+        return [line.split('\t') for line in self._ask(*psql, '-d', database).splitlines()]
+
+    def dump(self, database: str, file: Path) -> None:
+        self._ask('pg_dump', '--format=custom', '-f', file, '-d', database)
+
+    def restore(self, file: Path, database: str) -> None:
+        self.query(f'CREATE DATABASE {database} OWNER odoo')
+        self._ask('pg_restore', '--no-acl', '-d', database, file)
+
+    def _ask(self, program: str, *arguments: object) -> str:
+        """Run a client of PostgreSQL as the superuser, and return what it prints."""
+        server = ['-h', '127.0.0.1', '-p', str(self.port), '-U', 'postgres']
         done = subprocess.run(
-            psql,
+            [self._programs / program, *server, *arguments],
             env={**os.environ, 'PGPASSWORD': self._password},
             capture_output=True,
             text=True,
         )
         if done.returncode:
             raise Trouble(f"{self.name}: {done.stderr}")
-        return [line.split('\t') for line in done.stdout.splitlines()]
+        return done.stdout
 
     def _run(self, program: str, *arguments: object) -> None:
         command = self.run_as([self._programs / program, *arguments])
