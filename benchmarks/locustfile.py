@@ -36,9 +36,17 @@ class ApiUser(HttpUser):
                 return response.json()
             response.failure(f'{response.status_code} {response.text[:300]}')
 
-    def ask(self, model: str, method: str, **arguments: Any) -> ResponseContextManager:
+    def ask(
+        self, model: str, method: str, kind: str = '', **arguments: Any
+    ) -> ResponseContextManager:
+        """Call a method; the caller says whether its answer is as it should be.
+
+        :param kind: what locust counts apart.
+        """
+        path = f'/json/2/{model}/{method}'
         return self.client.post(
-            f'/json/2/{model}/{method}',
+            path,
+            name=path + kind,
             json=arguments,
             headers={'Authorization': f'Bearer {STOCK[self.login]}'},
             catch_response=True,
@@ -84,12 +92,10 @@ class RefusedUser(ApiUser):
 
     @task
     def send_wrong_code(self) -> None:
-        body = STOCK['codes'][0][:-5]
-        wrong = f'{body}{next(NUMBERS):05}'
+        wrong = f'{STOCK["codes"][0][:-5]}{next(NUMBERS):05}'
         arguments = {'code': wrong, 'partner_id': random.choice(STOCK['customers'])}
-        with self.ask(
-            'refill.card', 'redeem_code', caller=str(uuid.uuid4()), **arguments
-        ) as response:
+        arguments['caller'] = str(uuid.uuid4())
+        with self.ask('refill.card', 'redeem_code', ', a wrong code', **arguments) as response:
             if response.status_code == 422:
                 response.success()
 
