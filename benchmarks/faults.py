@@ -70,7 +70,7 @@ def _round(clients: faults_operations.Clients, database: Database, fault: str) -
 
 
 def _find_wrong(database: Database, clients: faults_operations.Clients) -> list[str]:
-    redeemed = sum(len(call.codes) for call in clients.calls)
+    redeemed = sum(call.redeemed for call in clients.calls)
     with database.environment() as env:
         wrong = find_contradictions(env)
         used = env['refill.card'].search_count([('state', '=', 'used')])

@@ -45,8 +45,14 @@ class Call:
     operation: str
     url: str
     body: dict[str, Any]
-    codes: list[str]
     answer: Any = None
+
+    @property
+    def redeemed(self) -> int:
+        """How many cards the answer says are redeemed."""
+        if isinstance(self.answer, list):
+            return sum('refused' not in each for each in self.answer)
+        return int(self.answer is not None)
 
 
 @dataclass
@@ -126,18 +132,17 @@ class Clients:
     # -------------------------------------------------------------------------
 
     def redeem(self, rng: random.Random) -> str:
-        [code] = codes = self._take_codes(1)
-        body = {'code': code, 'partner_id': rng.choice(self.world.customer_ids)}
-        return self._redeem_by_api('redeem', 'redeem_code', codes, body)
+        body = {'code': self.world.codes.pop(), 'partner_id': rng.choice(self.world.customer_ids)}
+        return self._redeem_by_api('redeem', 'redeem_code', body)
 
     def redeem_batch(self, rng: random.Random) -> str:
-        codes = self._take_codes(BATCH)
+        codes = [self.world.codes.pop() for _number in range(BATCH)]
         body = {'codes': codes, 'partner_id': rng.choice(self.world.customer_ids)}
-        return self._redeem_by_api('batch', 'redeem_codes', codes, body)
+        return self._redeem_by_api('batch', 'redeem_codes', body)
 
-    def _redeem_by_api(self, operation: str, method: str, codes: list[str], body: dict) -> str:
+    def _redeem_by_api(self, operation: str, method: str, body: dict) -> str:
         body['reference'] = uuid.uuid4().hex
-        call = Call(operation, f'{self.machine.url}/json/2/refill.card/{method}', body, codes)
+        call = Call(operation, f'{self.machine.url}/json/2/refill.card/{method}', body)
         self.calls.append(call)
         return self._send(call)
 
@@ -152,13 +157,10 @@ class Clients:
             return f"no form, {page.status_code}"
         body = {each.get('name'): each.get('value') or '' for each in fields}
         body.pop('is_typed_kept', None)  # a browser without JavaScript
-        [body['code']] = codes = self._take_codes(1)
-        call = Call('portal', url, body, codes)
+        body['code'] = self.world.codes.pop()
+        call = Call('portal', url, body)
         self.calls.append(call)
         return self._send(call)
-
-    def _take_codes(self, count: int) -> list[str]:
-        return [self.world.codes.pop() for _number in range(count)]
 
     def _send(self, call: Call) -> str:
         """Send a call, keep its answer, and say how it was answered.

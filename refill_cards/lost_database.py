@@ -38,7 +38,10 @@ RETRY_AFTER = '5'  # seconds
 PAGE = Markup(
     """<!DOCTYPE html>
 <html dir="auto">
-<head><meta charset="utf-8"/><meta name="viewport" content="width=device-width"/></head>
+<head>
+<meta charset="utf-8"/><meta name="viewport" content="width=device-width"/>
+<title>503 Service Unavailable</title>
+</head>
 <body style="font: 1.1rem/1.5 sans-serif; max-width: 36rem; margin: 3rem auto; padding: 0 1rem">
 <p role="alert">%s</p>
 </body>
