@@ -31,6 +31,25 @@ class TestConcurrencyChanges(ConcurrencyCase):
             self._request('refill.card', 'unlink', card_ids)
         self._assert_redeemed_once(code)
 
+    def test_what_the_log_is_just_told_about_is_not_deleted(self):
+        code = self._generate_code()
+        card_ids = self._card_ids(code)
+        for tell in (
+            lambda env: env['refill.card'].browse(card_ids)._log(note="Noted"),
+            lambda env: env['refill.card'].browse(card_ids).series_id._log("Noted"),
+        ):
+            with self._transaction() as first:
+                series_id = first['refill.card'].browse(card_ids).series_id.id
+                tell(first)
+                with self.assertRaises(UserError):
+                    self._request('refill.card.series', 'unlink', [series_id])
+                first.cr.commit()
+        self._request('refill.card.series', 'unlink', [series_id])
+        with self._committing() as env:
+            events = env['refill.card.event'].search([('note', '=', "Noted")])
+            self.assertEqual(len(events), 2)
+            self.assertFalse(events.card_id.ids + events.series_id.ids)
+
     def test_a_card_that_is_just_being_redeemed_gets_no_other_last_day(self):
         code = self._generate_code()
         card_ids = self._card_ids(code)

@@ -153,3 +153,43 @@ class TestFind(RefillCardCommon):
         ):
             with self.subTest(sentence=sentence):
                 self.assertIn(sentence, wizards.create({'card_id': card.id}).refusal)
+
+    def test_codes_are_read_in_the_formats_of_today(self):
+        series = self.env['refill.card.series']
+        self.assertEqual(set(series._get_formats()), set(series._read_formats()))
+        made = self._generate(1, alphabet='digits', code_length=18, prefix='NEW')
+        card = made.card_ids
+        typed = card.sudo().code.replace('NEW', 'NEWER')
+        self.assertEqual(self._search_typed(card.sudo().code), card)
+        self.assertFalse(self._search_typed(typed))
+        made.write({'prefix': 'NEWER'})
+        self.assertEqual(self._search_typed(typed), card)
+        self.assertEqual(set(series._get_formats()), set(series._read_formats()))
+        made.unlink()
+        self.assertEqual(set(series._get_formats()), set(series._read_formats()))
+
+    def test_a_code_is_read_though_another_thread_made_its_format_just_now(self):
+        card = self._generate_card()
+        self.env['refill.card.series']._get_formats()
+        self.env.flush_all()
+        self.cr.execute("UPDATE refill_card_series SET prefix = 'ANOTHER'")
+        self.env.invalidate_all()
+        typed = card.sudo().code
+        self.assertTrue(typed.startswith('ANOTHER'))
+        self.assertEqual(self._search_typed(typed), card)
+
+    def _search_typed(self, typed):
+        """Return the card that a clerk finds by a typed code."""
+        found = self.env['refill.card'].with_user(self.clerk).search([('code', '=', typed)])
+        return found.with_env(self.env)
+
+    def test_a_card_is_found_by_its_code_with_few_queries(self):
+        code = self._generate_card().sudo().code
+        cards = self.env['refill.card'].with_user(self.clerk)
+        cards._find_by_code(code, self.customer)
+        self.env.flush_all()
+        cards.invalidate_model()
+        self.env['refill.card.lockout'].invalidate_model()
+        # Holding the counts, between two statements of the test's second transaction, and the card.
+        with self.assertQueryCount(4):
+            cards._find_by_code(code, self.customer)

@@ -84,6 +84,43 @@ class TestSealed(RefillCardCommon):
         self.assertEqual(self._get_ids() & {*others.ids, *cards.ids}, {*others.ids, cards[2].id})
         self.assertTrue(cards[2].sudo().code)
 
+    def test_history_outlives_cards_and_series_and_names_none_that_is_gone(self):
+        cards, series = self._generate(3).card_ids, self._generate(2)
+        manager = cards.with_user(self.accountant).env
+        (cards + series.card_ids)._log(note="Noted")
+        serials = [*cards.mapped('name'), *series.card_ids.mapped('name'), series.name]
+        cards[0].unlink()
+        self.cr.execute('DELETE FROM refill_card WHERE id = %s', (cards[1].id,))
+        series.unlink()
+        self.env.invalidate_all()
+        events = manager['refill.card.event'].search([('serial', 'in', serials)])
+        self.assertEqual(set(events.mapped('serial')), set(serials))
+        self.assertEqual(events.card_id, cards[2])
+        self.assertEqual(events.series_id, cards[2].series_id)
+        shown = {'card_id': {'fields': {'display_name': {}}}, 'series_id': {'fields': {'name': {}}}}
+        read = events.web_read(
+            {**shown, 'summary': {}, 'user_id': {'fields': {'display_name': {}}}}
+        )
+        self.assertEqual(len(read), len(events))
+
+    def test_a_company_is_not_deleted_once_the_audit_log_tells_of_it(self):
+        company = self.env['res.company'].create({'name': "Short-lived"})
+        self.env['refill.card.event'].sudo().create(
+            {
+                'company_id': company.id,
+                'serial': '-',
+                'date': '2026-01-01 12:00:00',
+                'user_id': self.env.uid,
+                'channel': 'backend',
+            }
+        )
+        for user in (self.env.ref('base.user_admin'), self.env.user):
+            with self.assertRaisesRegex(UserError, "Archive the company"):
+                company.with_user(user).unlink()
+            with self.assertRaisesRegex(UserError, "Archive the company"):
+                company.with_user(user).sudo().unlink()
+        self.env['res.company'].create({'name': "Another"}).unlink()
+
     def test_a_change_of_state_leaves_the_sealed_codes_alone(self):
         card = self._generate_card()
         row = 'SELECT ctid, xmin FROM refill_card_code WHERE id = %s'

@@ -18,7 +18,7 @@ class TestNames(RefillCardCommon):
         self.env.flush_all()
         rename_column(self.cr, 'refill_card', 'used_company_id', 'company_id')
         self.cr.execute(
-            'ALTER INDEX refill_card__used_company_id_index RENAME TO refill_card__company_id_index'
+            'CREATE INDEX IF NOT EXISTS refill_card__company_id_index ON refill_card (company_id)'
         )
         rename_column(self.cr, 'refill_card_lockout', 'origin', 'address')
         for _again in range(2):
@@ -72,6 +72,25 @@ class TestCodes(RefillCardCommon):
             self.assertFalse(column_exists(self.cr, 'refill_card', 'code_sealed'))
             for card, code in found.items():
                 self.assertEqual(card.sudo().code, code)
+
+    def test_the_audit_log_loses_the_foreign_keys_that_cost_most(self):
+        self.cr.execute(
+            '''
+            ALTER TABLE refill_card_event DROP CONSTRAINT IF EXISTS refill_card_event_card_id_fkey;
+            ALTER TABLE refill_card_event ADD CONSTRAINT refill_card_event_card_id_fkey
+            FOREIGN KEY (card_id) REFERENCES refill_card ON DELETE SET NULL
+            '''
+        )
+        for _again in range(2):
+            self._migrate('19.0.1.5.0', 'pre-events')
+            self.cr.execute(
+                '''
+                SELECT conname FROM pg_constraint
+                 WHERE conrelid = 'refill_card_event'::regclass AND contype = 'f'
+                   AND conname ~ '_(card|series|company|user)_id_fkey' AND conname !~ 'used'
+                '''
+            )
+            self.assertFalse(self.cr.fetchall())
 
 
 @tagged('post_install', '-at_install')

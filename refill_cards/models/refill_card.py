@@ -147,16 +147,25 @@ class RefillCard(models.Model):
 
         :rtype: list[list[str]]
         """
-        formats = self.env['refill.card.series']._get_formats()
+        series = self.env['refill.card.series']
         sealer = self.env['refill.card.key']._get_sealer()
 
-        def seal(text):
+        def seal(text, formats):
             try:
                 return [sealer.seal(body) for body in codes.read(text, formats)]
             except codes.Typo:
                 return []
 
-        return [seal(text) if isinstance(text, str) else [] for text in texts]
+        texts = [text if isinstance(text, str) else '' for text in texts]
+        formats = series._get_formats()
+        sealed = [seal(text, formats) for text in texts]
+        if not all(sealed):
+            # What is remembered can be older than a series that another thread just made.
+            formats = series._read_formats()
+            sealed = [
+                found or seal(text, formats) for found, text in zip(sealed, texts, strict=True)
+            ]
+        return sealed
 
     @api.model
     def _iterate_codes(self, domain, size, columns=()):

@@ -72,31 +72,3 @@ class RefillCardCode(models.Model):
             )
 
         return Domain.custom(to_sql=has_code)
-
-
-class RefillCard(models.Model):
-    _inherit = 'refill.card'
-
-    def init(self):
-        """Have PostgreSQL delete the codes of cards with these, by whatever way they go.
-
-        A foreign key would look every new code's card up: generating would take half as long again.
-        The statement is planned anew each time: for one card or for a million.
-        """
-        self.env.cr.execute(
-            SQL(
-                """
-                CREATE OR REPLACE FUNCTION refill_card_deleted() RETURNS trigger
-                LANGUAGE plpgsql AS $$
-                BEGIN
-                    EXECUTE 'DELETE FROM refill_card_code WHERE id IN (SELECT id FROM deleted)';
-                    RETURN NULL;
-                END $$;
-                DROP TRIGGER IF EXISTS refill_card_deleted ON refill_card;
-                CREATE TRIGGER refill_card_deleted
-                 AFTER DELETE ON refill_card REFERENCING OLD TABLE AS deleted
-                   FOR EACH STATEMENT EXECUTE FUNCTION refill_card_deleted()
-                """
-            )
-        )
-        return super().init()

@@ -3,7 +3,15 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL, format_amount
 
 from .erasure import filter_erased
-from .visible_fields import VisibleChar, VisibleMany2one
+from .visible_fields import (
+    UncheckedMany2one,
+    UncheckedVisibleMany2one,
+    VisibleChar,
+    VisibleMany2one,
+)
+
+# Of which PostgreSQL does not know what they name.
+UNCHECKED = ('card_id', 'series_id', 'company_id', 'user_id')
 
 
 class RefillCardEvent(models.Model):
@@ -14,14 +22,14 @@ class RefillCardEvent(models.Model):
     _rec_name = 'serial'
 
     # The history outlives a deleted card, hence the series and the serial number.
-    card_id = fields.Many2one(comodel_name='refill.card', index=True, ondelete='set null')
-    series_id = fields.Many2one(comodel_name='refill.card.series', ondelete='set null')
-    company_id = fields.Many2one(
+    card_id = UncheckedMany2one(comodel_name='refill.card', index=True, ondelete='set null')
+    series_id = UncheckedMany2one(comodel_name='refill.card.series', ondelete='set null')
+    company_id = UncheckedMany2one(
         comodel_name='res.company', string="Issued by", ondelete='restrict'
     )
     serial = fields.Char(string="Serial Number", required=True, index=True)
     date = fields.Datetime(required=True)
-    user_id = VisibleMany2one(
+    user_id = UncheckedVisibleMany2one(
         comodel_name='res.users',
         ondelete='restrict',
         help="Empty once a customer's user was deleted.",
@@ -136,7 +144,8 @@ class RefillCardEvent(models.Model):
             'serial': SQL("card.name"),
             'old_state': SQL("card.old_state"),
             'date': fields.Datetime.now(),
-            'user_id': self.env.uid,
+            # Who does it is not deleted meanwhile.
+            'user_id': SQL("(SELECT id FROM res_users WHERE id = %s FOR KEY SHARE)", self.env.uid),
             **values,
         }
         return SQL(
@@ -168,6 +177,20 @@ class RefillCardEvent(models.Model):
             )
         )
         self.invalidate_model(['payment_id', 'accounting_date'], flush=False)
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        """Keep what single events name until this transaction ends, as foreign keys would.
+
+        Bulk statements keep the cards, which keep the rest.
+        """
+        for fname in UNCHECKED:
+            if ids := [vals[fname] for vals in vals_list if vals.get(fname)]:
+                table = SQL.identifier(self.env[self._fields[fname].comodel_name]._table)
+                self.env.cr.execute(
+                    SQL("SELECT FROM %s WHERE id = ANY(%s) FOR KEY SHARE", table, ids)
+                )
+        return super().create(vals_list)
 
     def write(self, vals):
         """:raise UserError: whatever is written; history is only added to."""

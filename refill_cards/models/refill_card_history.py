@@ -48,7 +48,8 @@ class RefillCard(models.Model):
             (SELECT card.id, series_id, company_id, card.name, card.state AS old_state,
                     card.historical_value
                FROM (SELECT * FROM refill_card WHERE %s) AS card
-               JOIN refill_card_series series ON series.id = series_id)
+               JOIN refill_card_series series ON series.id = series_id
+                FOR KEY SHARE)
             """,
             self._get_condition(domain),
         )

@@ -203,8 +203,9 @@ class RefillCardLockout(models.Model):
     def _hold(self, partner, *origins):
         """Return the counts, which no other transaction touches until this one ends.
 
-        In SQL, because the ORM does not wait for locks, and would take a query for each step. A
-        customer whom the caller's transaction itself created is not there for this one.
+        In SQL, because the ORM does not wait for locks, and would take a query for each step. Until
+        when each is locked is read along. A customer whom the caller's transaction itself created
+        is not there for this one.
 
         :param res.partner partner: for whom wrong codes are counted; may be empty.
         :param str origins: where they come from; None is nowhere.
@@ -226,18 +227,21 @@ class RefillCardLockout(models.Model):
            ON CONFLICT DO NOTHING
              RETURNING id
             ), held AS (
-                SELECT id FROM refill_card_lockout
+                SELECT id, locked_until FROM refill_card_lockout
                  WHERE partner_id = %(partner_id)s OR origin = ANY(%(origins)s::varchar[])
                  ORDER BY id FOR UPDATE
             )
-            SELECT id FROM added UNION ALL SELECT id FROM held
+            SELECT id, NULL FROM added UNION ALL SELECT id, locked_until FROM held
             """,
             now=fields.Datetime.now(),
             partner_id=partner.id or None,
             origins=list(filter(None, origins)),
         )
         self._execute_alone(query)
-        return self.browse(row[0] for row in self.env.cr.fetchall())
+        rows = self.env.cr.fetchall()
+        held = self.browse(row[0] for row in rows)
+        self._fields['locked_until']._insert_cache(held, [row[1] for row in rows])
+        return held
 
     def _execute_alone(self, query):
         """Execute the first query of a transaction, again as long as others change its rows."""

@@ -230,20 +230,6 @@ class RefillCardSeries(models.Model):
         return codes.Format(self.alphabet, self.code_length, self.prefix or '', tuple(former))
 
     @api.model
-    def _get_formats(self):
-        """Return how the codes of all series look.
-
-        :rtype: list[codes.Format]
-        """
-        # sudo: reading what was typed must not depend on which series one may see
-        every = self.sudo().with_context(active_test=False)
-        fnames = ['alphabet', 'code_length', 'prefix', 'former_prefixes']
-        return [
-            codes.Format(alphabet, length, prefix or '', tuple((former or '').split()))
-            for alphabet, length, prefix, former in every._read_group([], fnames)
-        ]
-
-    @api.model
     def _count_guessable(self, alphabet, length):
         """Return how many cards a guess in this format could hit, at the most.
 

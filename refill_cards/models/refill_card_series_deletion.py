@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.tools import format_amount
+from odoo.tools import SQL, format_amount
 
 from ..wording import format_count
 
@@ -36,7 +36,11 @@ class RefillCardSeries(models.Model):
         reference = self.env['refill.card']._next_reference()
         for series in self:
             series._log_deleted(reference)
-        return super().unlink()
+        res = super().unlink()
+        # In SQL: history is only added to. It has no foreign key.
+        forget = "UPDATE refill_card_event SET series_id = NULL WHERE series_id = ANY(%s)"
+        self.env.cr.execute(SQL(forget, list(self.ids)))
+        return res
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_owed_once(self):

@@ -1,4 +1,5 @@
-from odoo import models
+from odoo import api, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 
@@ -12,6 +13,7 @@ class ResUsers(models.Model):
         """
         customers = self.filtered('share')
         self.check_access('unlink')
+        self.lock_for_update()  # who is just doing something with cards stays
         # In SQL: history is only added to, and it is not the one who deletes a user who may see it.
         self.env.cr.execute(
             SQL(
@@ -21,6 +23,19 @@ class ResUsers(models.Model):
         )
         self.env['refill.card.event'].invalidate_model(['user_id'], flush=False)
         return super().unlink()
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_in_history(self):
+        # sudo: whoever deletes them
+        events_sudo = self.env['refill.card.event'].sudo()
+        if event := events_sudo.search([('user_id', 'in', self.ids)], limit=1):
+            raise UserError(
+                self.env._(
+                    "The audit log of refill cards tells what %(user)s did. Archive the user"
+                    " instead.",
+                    user=event.user_id.name,
+                )
+            )
 
     def _tell_refill_cards_done(self, message, button, action, success=True):
         """Show the user, wherever they are in Odoo, that what they asked for is done.

@@ -69,6 +69,20 @@ class _Visible(fields.Field):
         return res
 
 
+class Unchecked(fields.Field):
+    """Mixin for a many2one without a foreign key: PostgreSQL would look up each row's.
+
+    Whoever deletes what it names sees to it that nothing names it any more.
+    """
+
+    def update_db_foreign_key(self, model, column):
+        """Make none."""
+
+
+class UncheckedMany2one(Unchecked, fields.Many2one):
+    pass
+
+
 class VisibleChar(_Visible, fields.Char):
     pass
 
@@ -102,3 +116,7 @@ class VisibleMany2one(_Visible, fields.Many2one):
             return super().condition_to_sql(field_expr, operator, value, model, alias, query)
         # By the column itself, which has an index.
         return SQL(" AND ").join([SQL("%s IN %s", column, found), *conditions])
+
+
+class UncheckedVisibleMany2one(Unchecked, VisibleMany2one):
+    pass
