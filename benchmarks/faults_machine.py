@@ -96,7 +96,10 @@ class Machine:
     def start_postgres(self) -> None:
         """Start PostgreSQL, and wait until it has recovered."""
         options = [f'-c{name}={value}' for name, value in SETTINGS.items()]
-        command = [*as_another_user(), TOOLS / 'postgres', '-D', self._disk / 'cluster']
+        user = as_another_user()
+        if 'setpriv' in user:
+            user += ('--pdeathsig', 'INT')  # forgotten with the change of the user
+        command = [*user, TOOLS / 'postgres', '-D', self._disk / 'cluster']
         command += [f'-cunix_socket_directories={self.folder}', *options]
         with open(self.folder / 'postgres.log', 'a') as log:
             streams = {'stdin': subprocess.DEVNULL, 'stdout': log, 'stderr': log}
