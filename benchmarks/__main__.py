@@ -40,6 +40,7 @@ def main() -> int:
     rows = _measure_all(database)
     database.forget_cards()
     provider = large.make(database, large.SMALL_QUANTITY if options.small else large.QUANTITY)
+    rows += large.of_each_role(provider)
     rows += owed.of_many(provider)
     print_table(rows)
     return int(options.strict and not all(row.met for row in rows))

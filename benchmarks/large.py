@@ -5,7 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import counters
+import lists
 from database import Database, create_series
+from measuring import Row, below
 from odoo import api
 from odoo.fields import Date
 from odoo.tools import SQL
@@ -14,6 +17,7 @@ SERIES = 10
 QUANTITY = 1_000_000  # of each
 SMALL_QUANTITY = 20_000
 COMPANIES = 50
+BATCH = 20_000
 TABLES = (
     'refill_card',
     'refill_card_code',
@@ -86,6 +90,23 @@ def make(database: Database, quantity: int) -> Provider:
     return provider
 
 
+def of_each_role(provider: Provider) -> list[Row]:
+    """Open lists and counters as whoever works with the cards."""
+    rows = []
+    for role, user_id in (
+        ('manager', provider.database.accountant_id),
+        ('accountant of three companies', provider.accountant_id),
+        ('partner user', provider.partner_user_id),
+    ):
+        with provider.database.environment(user_id) as env:
+            # All of the companies ticked in the switcher.
+            env = env(context={'allowed_company_ids': env.user.company_ids.ids})
+            for name, took, goal in (*lists.of_many(env), *counters.of_many(env)):
+                work = f'{name}, {role}, among {provider.total:,} cards'
+                rows.append(below(work, [took / 1000], limit=goal / 1000, unit='s'))
+    return rows
+
+
 def _create_user(env: api.Environment, group: str, companies: Any) -> int:
     user = env['res.users'].create(
         {
@@ -144,25 +165,29 @@ def _fill(env: api.Environment, provider: Provider, elsewhere: Any) -> None:
         'used': provider.used,
         'quantity': provider.quantity,
     }
+    sealer = env['refill.card.key']._get_generating_sealer()
     env.flush_all()
     for series in env['refill.card.series'].search([], order='id'):
         values |= {'series': series.id, 'name': series.name}
-        env.cr.execute(SQL(CARDS, **values))
+        for first in range(0, provider.quantity, BATCH):
+            bodies = series._get_format().generate(min(BATCH, provider.quantity - first))
+            sealed = ' '.join(map(sealer.seal, bodies))
+            env.cr.execute(SQL(CARDS, first=first, sealed=sealed, **values))
     for statement in HISTORY:
         env.cr.execute(SQL(statement, **values))
 
 
 CARDS = """
-    WITH card AS (
-        INSERT INTO refill_card (series_id, number, name, state, terms, handed_out_on, valid_till)
-        SELECT %(series)s, number, %(name)s || '-' || lpad(number::text, 7, '0'), 'active',
-               CASE WHEN %(series)s = ANY(%(sold)s) THEN 'sold' END,
-               CASE WHEN %(series)s = ANY(%(sold)s) THEN %(today)s::date - number %% 300 END,
-               %(today)s::date + number %% 900
-          FROM generate_series(1, %(quantity)s) AS number
-     RETURNING id, name
-    )
-    INSERT INTO refill_card_code (id, sealed) SELECT id, md5(name) FROM card
+    WITH drawn AS (
+        SELECT nextval('refill_card_id_seq')::int AS id, %(first)s + row AS number, sealed
+          FROM unnest(string_to_array(%(sealed)s, ' ')) WITH ORDINALITY AS code (sealed, row)
+    ), code AS (INSERT INTO refill_card_code (id, sealed) SELECT id, sealed FROM drawn)
+    INSERT INTO refill_card (id, series_id, number, name, state, terms, handed_out_on, valid_till)
+    SELECT id, %(series)s, number, %(name)s || '-' || lpad(number::text, 7, '0'), 'active',
+           CASE WHEN %(series)s = ANY(%(sold)s) THEN 'sold' END,
+           CASE WHEN %(series)s = ANY(%(sold)s) THEN %(today)s::date - number::int %% 300 END,
+           %(today)s::date + number::int %% 900
+      FROM drawn
 """
 HISTORY = (
     """
