@@ -30,6 +30,7 @@ from . import (
     test_concurrency_sale,
     test_concurrency_sell,
     test_concurrency_settle,
+    test_concurrency_tally,
     test_concurrency_terms,
     test_concurrency_webhooks,
     test_consistency,
