@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 from contextlib import suppress
 
 from odoo.fields import Domain
@@ -79,6 +80,7 @@ class TestConcurrencyTally(ConcurrencyCase):
     def test_the_tally_is_a_recount_after_many_changes_at_once_some_of_them_taken_back(self):
         series_ids = [self._generate(12) for _number in range(2)]
         works = [*(['change'] * 3), 'fold', 'delete']
+        done = Counter()
 
         def work(index):
             chance = random.Random(index)
@@ -88,8 +90,10 @@ class TestConcurrencyTally(ConcurrencyCase):
                     self._do(env, works[index], chance, series_ids)
                     if chance.random() < 0.7:
                         env.cr.commit()
+                        done[works[index]] += 1
 
         self._at_once(work, range(len(works)))
+        self.assertEqual(done.keys(), set(works))
         self._assert_tally_is_right()
         while self._fold():
             self._assert_tally_is_right()
