@@ -121,10 +121,10 @@ class TestConcurrencyJournals(ConcurrencyCase):
             first['refill.card'].redeem_codes(codes[:3], self.customers[0])
             first.flush_all()
             answers = self._request('refill.card', 'redeem_codes', codes[2:], self.customers[1])
-            self.assertEqual([each.get('refused') for each in answers], ['busy', None, None])
+            self.assertEqual([each.get('reason') for each in answers], ['busy', None, None])
             first.cr.commit()
         answers = self._request('refill.card', 'redeem_codes', codes[1:3], self.customers[1])
-        self.assertEqual([each.get('refused') for each in answers], ['used', 'used'])
+        self.assertEqual([each.get('reason') for each in answers], ['used', 'used'])
         self.assertFalse(any(each['used_for_this_customer'] for each in answers))
         for code in codes:
             self._assert_redeemed_once(code)

@@ -24,7 +24,7 @@ class TestRedeemCodes(RefillCardCommon):
         return self.env['refill.card'].sudo().search([('code', '=', code)])
 
     def _get_reasons(self, answers):
-        return [answer.get('refused') for answer in answers]
+        return [answer.get('reason') for answer in answers]
 
     # -------------------------------------------------------------------------
     # WHO MAY, AND WHAT
@@ -65,7 +65,7 @@ class TestRedeemCodes(RefillCardCommon):
         self.assertEqual(answers[0]['payment'], self._find(used).payment_id.name)
         for code, answer in zip(codes, answers, strict=True):
             self.assertNotIn(str(code), [*map(str, answer.values())])
-            if 'refused' in answer:
+            if 'reason' in answer:
                 self.assertTrue(answer['message'].endswith('.'))
         attempts = self.env['refill.card.attempt'].search([('user_id', '=', self.clerk.id)])
         self.assertEqual(
@@ -199,7 +199,7 @@ class TestRedeemCodes(RefillCardCommon):
                 answers = self._redeem_codes(codes)
             for code, answer in zip(codes, answers, strict=True):
                 if code in bad:
-                    self.assertEqual(answer['refused'], 'error')
+                    self.assertEqual(answer['reason'], 'error')
                     self.assertIn(message, answer['message'])
                     self.assertEqual(self._find(code).state, 'active')
                     self.assertFalse(self._find(code).event_ids)

@@ -34,7 +34,7 @@ class RefillCard(models.Model):
         :param str caller: whom a gateway with many callers asks for, see ``redeem_code``.
         :param str reference: the caller's own name for this call, see ``redeem_code``.
         :return: one dict a code, in their order. Of a card that was redeemed, what ``redeem_code``
-            returns. Of any other, ``refused``, the reason as ``redeem_code`` gives it, ``message``,
+            returns. Of any other, ``reason``, as ``redeem_code`` gives it, ``message``,
             a sentence, and what else is in its ``context``. A reason of its own is ``error``: the
             card could not be booked, and ``message`` says why.
         :rtype: list
@@ -73,12 +73,11 @@ class RefillCard(models.Model):
         if not isinstance(outcome, Exception):
             return outcome._prepare_refill_card_result()
         if isinstance(outcome, RefillCardRefused):
-            context = {key: value for key, value in outcome.context.items() if key != 'reason'}
-            return {'refused': outcome.reason, 'message': str(outcome), **context}
+            return {**outcome.context, 'message': str(outcome)}
         message = self.env._("The card could not be booked. The server's log says why.")
         if isinstance(outcome, UserError | RedirectWarning):
             message = str(outcome.args[0])
-        return {'refused': 'error', 'message': message}
+        return {'reason': 'error', 'message': message}
 
     @api.model
     def _redeem_codes(self, codes, partner, company, *, channel, caller=None):
