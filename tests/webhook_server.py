@@ -3,6 +3,7 @@
 import json
 import ssl
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -93,11 +94,9 @@ class Receiver:
     def dribble(self, handler):
         """Send a header without end, a byte at a time."""
         handler.wfile.write(b'HTTP/1.1 200 OK\r\nX: ')
-        try:
+        with suppress(OSError):
             while not self.stopping.wait(0.02):
                 handler.wfile.write(b'x')
-        except OSError:
-            pass
 
     def die(self, handler):
         """Break off in the middle of an answer."""

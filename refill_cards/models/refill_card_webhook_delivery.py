@@ -44,7 +44,6 @@ class RefillCardWebhookDelivery(models.Model):
     )
     tries = fields.Integer(readonly=True, default=0)
     next_try = fields.Datetime(
-        string="Next Try",
         readonly=True,
         default=fields.Datetime.now,
         help="What is told later about the same card waits, too.",
