@@ -177,15 +177,16 @@ class TestRedeemCodes(RefillCardCommon):
     # -------------------------------------------------------------------------
 
     def _failing(self, *codes, error):
-        """Let the entries of these cards fail as they are posted."""
+        """Let the entries of these cards fail once they were numbered."""
         names = [self._find(code).name for code in codes]
         moves = self.env.registry['account.move']
         post = moves._post
 
         def fail(moves, soft=True):
+            posted = post(moves, soft)
             if set(moves.mapped('ref')) & set(names):
                 raise error
-            return post(moves, soft)
+            return posted
 
         return patch.object(moves, '_post', fail)
 
