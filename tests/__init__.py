@@ -65,6 +65,7 @@ from . import (
     test_operations,
     test_paid,
     test_payment,
+    test_plans,
     test_portal,
     test_portal_bought,
     test_portal_payments,

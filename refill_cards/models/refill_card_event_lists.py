@@ -74,17 +74,20 @@ class RefillCardEvent(models.Model):
         """
         newest = SQL(" UNION ALL ").join(
             SQL(
+                # By the column of which there is one value, too: no other index is in that order.
                 "SELECT newest.id FROM %s CROSS JOIN LATERAL ("
-                "SELECT %s AS id FROM %s WHERE %s AND %s ORDER BY %s DESC LIMIT %s) AS newest",
+                "SELECT %s AS id FROM %s WHERE %s AND %s ORDER BY %s DESC, %s DESC LIMIT %s"
+                ") AS newest",
                 source,
                 SQL.identifier(self._table, 'id'),
                 query.from_clause,
                 query.where_clause or SQL("TRUE"),
                 condition,
+                SQL.identifier(self._table, fname),
                 SQL.identifier(self._table, 'id'),
                 count,
             )
-            for source, condition in self._get_sources()
+            for source, condition, fname in self._get_sources()
         )
         return SQL(
             "SELECT id FROM (%s) AS newest %s LIMIT %s",
@@ -99,8 +102,10 @@ class RefillCardEvent(models.Model):
 
         No event is in two of them.
 
-        :return: tables of values, and what an event has in common with these.
-        :rtype: list[tuple[SQL, SQL]]
+        :return: tables of values, what an event has in common with these, and the column before
+            the id in the index. Where that has a value, it lies between that and that: PostgreSQL
+            drops from an order what equals something, and then walks through all events by id.
+        :rtype: list[tuple[SQL, SQL, str]]
         """
         companies = self.env.companies.ids
         _issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
@@ -117,9 +122,13 @@ class RefillCardEvent(models.Model):
             sources = [
                 (
                     SQL("%s, %s", company, states),
-                    SQL("%s AND %s = state.name", of_company, column('new_state')),
+                    SQL(
+                        "%s AND %s BETWEEN state.name AND state.name",
+                        *(of_company, column('new_state')),
+                    ),
+                    'new_state',
                 ),
-                (company, SQL("%s AND %s IS NULL", of_company, column('new_state'))),
+                (company, SQL("%s AND %s IS NULL", of_company, column('new_state')), 'new_state'),
             ]
         issuer = SQL(
             "(SELECT DISTINCT company_id AS id FROM refill_card_series WHERE id = ANY(%s))"
@@ -131,13 +140,15 @@ class RefillCardEvent(models.Model):
             (
                 SQL("%s, %s", company, issuer),
                 SQL(
-                    "%s = company.id AND %s = issuer.id AND %s",
+                    "%s = company.id AND %s BETWEEN issuer.id AND issuer.id AND %s",
                     *(column('used_company_id'), column('company_id'), others),
                 ),
+                'company_id',
             ),
             (
                 SQL("unnest(%s::int[]) AS series (id)", accepted),
                 SQL("%s = series.id AND %s", column('series_id'), unused),
+                'used_company_id',
             ),
         ]
         if left:
@@ -156,6 +167,7 @@ class RefillCardEvent(models.Model):
                         "%s = card.id AND %s = ANY(%s) AND %s",
                         *(column('card_id'), column('series_id'), left, unused),
                     ),
+                    'used_company_id',
                 )
             )
         return sources

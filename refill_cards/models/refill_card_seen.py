@@ -33,7 +33,8 @@ class RefillCard(models.Model):
     def _get_seen_series(self, companies):
         """Return the ids of the series whose cards the user may see, found anew each time.
 
-        In SQL, because the record rules stand on it: one short query.
+        In SQL, because the record rules stand on it: one short query. Its order makes PostgreSQL
+        take the index, where it hopes to meet a card soon among all of them.
 
         :param list[int] companies: where the user looks.
         :return: those that a manager issued; of the others those that the companies accept; of the
@@ -52,7 +53,7 @@ class RefillCard(models.Model):
                  WHERE is_issued OR is_accepted
                     OR (SELECT TRUE FROM refill_card
                          WHERE used_company_id = ANY(%(companies)s) AND series_id = series.id
-                         LIMIT 1)
+                         ORDER BY used_company_id LIMIT 1)
                  ORDER BY id
                 """,
                 manages=self.env.user.has_group('refill_cards.group_refill_card_manager'),
