@@ -64,8 +64,9 @@ class RefillCardOutbox(models.Model):
     def _get_insert(self, events):
         """Return the statement that has other systems told about cards.
 
-        It is a part of the one that writes events of the cards, and finds there who listens.
-        Whoever redeemed a card is told like its issuer.
+        It is a part of the one that writes events of the cards, and finds there who listens: if
+        nobody does, it does not look at the events. Whoever redeemed a card is told like its
+        issuer.
 
         :param SQL events: a query or a table of events.
         :rtype: SQL
@@ -84,7 +85,7 @@ class RefillCardOutbox(models.Model):
                              WHEN event.old_state = 'used' THEN 'undone' ELSE %(state)s END),
                        (CASE WHEN event.movement = 'sold' THEN 'sold' END)
                    ) AS kind (kind)
-             WHERE kind.kind IS NOT NULL
+             WHERE kind.kind IS NOT NULL AND EXISTS (%(listening)s)
              GROUP BY 1, 2, 3, event.id / %(size)s
             """,
             now=fields.Datetime.now(),
