@@ -110,7 +110,7 @@ class RefillCardWebhookDelivery(models.Model):
                 'duration': 1000 * (time.monotonic() - started),
                 'tried_on': now,
                 'tries': self.tries + 1,
-                **({'state': 'delivered'} if is_delivered else self._prepare_next_try(now)),
+                **self._prepare_outcome(is_delivered, now),
             }
         )
         if self.state == 'failed':
@@ -155,10 +155,10 @@ class RefillCardWebhookDelivery(models.Model):
         except OSError as error:
             return 0, str(error) or type(error).__name__
 
-    def _prepare_next_try(self, now):
-        """Return what becomes of a delivery that just failed."""
-        if self.tries >= len(PAUSES):
-            return {'state': 'failed', 'next_try': False}
+    def _prepare_outcome(self, is_delivered, now):
+        """Return what becomes of a delivery that was just tried."""
+        if is_delivered or self.tries >= len(PAUSES):
+            return {'state': 'delivered' if is_delivered else 'failed', 'next_try': False}
         return {'next_try': now + timedelta(minutes=PAUSES[self.tries])}
 
     # -------------------------------------------------------------------------
