@@ -8,7 +8,7 @@ class RefillCardLockout(models.Model):
 
     def _count(self, reason, company, typed):
         before = {lockout: lockout.locked_until for lockout in self}
-        super()._count(reason, company, typed)
+        res = super()._count(reason, company, typed)
         for lockout in self:
             if lockout.locked_until != before[lockout]:
                 self.env['refill.card.outbox']._tell(
@@ -22,3 +22,4 @@ class RefillCardLockout(models.Model):
                         'typos': lockout.typos,
                     },
                 )
+        return res
