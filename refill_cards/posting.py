@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Timer
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -224,8 +224,6 @@ class _Connection(http.client.HTTPConnection):
         """End whatever is under way, from another thread."""
         self.is_late = True
         if self.sock:
-            try:
+            with suppress(OSError):
                 # Of the plain socket: an encrypted one would say good-bye first.
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-            except OSError:
-                pass
