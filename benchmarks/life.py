@@ -4,7 +4,7 @@ from database import Database
 from measuring import Row, below, forget_peak, measure, resident_memory, seconds
 
 # What users wait for, and what a worker of Odoo's may take.
-CHANGE_SECONDS = 120
+CHANGE_SECONDS = 30
 CHANGE_MEMORY = 100
 FIND_SECONDS = 60
 

@@ -2,8 +2,12 @@
 
 
 def migrate(cr, version):
-    for column in ('card_id', 'series_id', 'company_id', 'user_id'):
-        cr.execute(
-            f'ALTER TABLE refill_card_event DROP CONSTRAINT IF EXISTS'
-            f' refill_card_event_{column}_fkey'
-        )
+    cr.execute(
+        """
+        ALTER TABLE refill_card_event
+              DROP CONSTRAINT IF EXISTS refill_card_event_card_id_fkey,
+              DROP CONSTRAINT IF EXISTS refill_card_event_series_id_fkey,
+              DROP CONSTRAINT IF EXISTS refill_card_event_company_id_fkey,
+              DROP CONSTRAINT IF EXISTS refill_card_event_user_id_fkey
+        """
+    )
