@@ -3,7 +3,7 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from lxml import etree
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 from odoo.tests import tagged
 from odoo.tools import SQL
 
@@ -162,6 +162,30 @@ class TestPlans(RefillCardCommon):
     def test_a_later_page_goes_on_in_the_same_index(self):
         cards = self.env['refill.card'].with_user(self.accountant)
         self._assert_by_an_index(self._open_list(cards, [], offset=5 * PAGE))
+
+    def test_the_next_in_stock_are_found_past_all_that_were_sold(self):
+        self.cr.execute(
+            SQL(
+                "UPDATE refill_card SET terms = 'sold' WHERE series_id = ANY(%s) AND number < 2990",
+                self.series.ids,
+            )
+        )
+        self.cr.execute("ANALYZE refill_card")
+        cards = self.env['refill.card'].sudo()
+        stock = cards._get_stock_domain()
+        for domain in (stock, stock & Domain('series_id', 'in', self.series[:3].ids)):
+            with self.subTest(domain=domain), self._noting_plans() as plans:
+                cards.search_count(domain, limit=100)
+                cards.search_fetch(domain, ['name'], limit=100, order='valid_till, id')
+            for plan in plans:
+                scans = [node for node in self._walk(plan) if node.get('Relation Name')]
+                names = {node.get('Index Name') for node in scans}
+                names |= {
+                    node.get('Index Name')
+                    for node in self._walk(plan)
+                    if node['Node Type'] == 'Bitmap Index Scan'
+                }
+                self.assertIn('refill_card_stock_idx', names, json.dumps(plan, indent=1))
 
     def test_a_page_of_the_audit_log_is_read_by_an_index_whoever_looks(self):
         for env in self._iterate_roles():

@@ -14,6 +14,11 @@ class RefillCard(models.Model):
 
     _inherit = 'refill.card'
 
+    # The next in stock, however many were sold before.
+    _stock_idx = models.Index(
+        "(valid_till, id, series_id) WHERE terms IS NULL AND state IN ('active', 'inactive')"
+    )
+
     # -------------------------------------------------------------------------
     # KEPT FOR A DRAFT
     # -------------------------------------------------------------------------
