@@ -58,7 +58,8 @@ def is_about_cards(request):
     if not CALLS_THAT_NAME_THE_MODEL_INSIDE.match(path):
         return False
     params = _get_params(request)
-    model = params.get('model') or (params.get('args') or [None] * 4)[3]
+    arguments = params.get('args')  # of /jsonrpc: database, user, password, model
+    model = params.get('model') or (isinstance(arguments, list) and arguments[3:4] or [''])[0]
     return str(model).split('.')[:2] == ['refill', 'card']
 
 
@@ -66,9 +67,10 @@ def _get_params(request):
     """Return what came in a JSON body, of JSON-RPC its parameters; empty for no such body."""
     try:
         body = request.get_json_data()
-        return body.get('params', body)
+        params = body.get('params', body)
     except (ValueError, AttributeError):
         return {}
+    return params if isinstance(params, dict) else {}
 
 
 def _may_be_repeated(request):

@@ -68,6 +68,25 @@ class TestValidityLaw(RefillCardCommon):
         card.valid_till = False
         self.assertFalse(card.valid_till)
 
+    def test_sold_cards_are_activated_when_they_are_paid_whatever_the_law(self):
+        cards = self.inactive.card_ids.with_user(self.accountant)
+        invoice = self._sell_cards(cards, self.stranger, works='paid')
+        register = self.env['account.payment.register'].with_context(
+            active_model='account.move', active_ids=invoice.ids
+        )
+        register.create({})._create_payments()
+        self.assertEqual(set(cards.mapped('state')), {'active'})
+
+    def test_programs_are_told_of_each_card_that_the_law_keeps_back(self):
+        first, second, third = self.inactive.card_ids
+        second.valid_till = self.long
+        cards = self.env['refill.card'].with_user(self.accountant)
+        answers = cards.activate(first.name, third.name)
+        self.assertEqual([answer['reason'] for answer in answers], ['law', None, 'law'])
+        self.assertIn("at least 100 days", answers[0]['message'])
+        self.assertEqual(second.state, 'active')
+        self.assertEqual(first.state, 'inactive')
+
     def test_days_count_from_the_sale(self):
         card = self.short_series.card_ids[0]
         card.sudo()._operating().write({'terms': 'given', 'handed_out_on': self.today})

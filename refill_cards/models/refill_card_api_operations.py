@@ -27,8 +27,9 @@ class RefillCard(models.Model):
         :param str reference: the caller's own name for this call, see ``redeem_code``.
         :return: one answer a card, in the order of their serial numbers: ``serial``, ``state`` and
             ``valid_till`` (YYYY-MM-DD, null without a last day) as they are now, and of a card that
-            was left alone ``reason`` (``active``, ``used``, ``disabled``, ``expired`` or
-            ``company``) and ``message``, else null.
+            was left alone ``reason`` (``active``, ``used``, ``disabled``, ``expired``,
+            ``company``, or ``law``: it would be valid for too few days) and ``message``, else
+            null.
         :rtype: list[dict]
         :raise UserError: when there are no such cards, or too many.
         :raise AccessError: when the user does not manage refill cards.
@@ -114,8 +115,14 @@ class RefillCard(models.Model):
         cards = self.search(domain, order='name')
         changed = cards & self.search(domain & self._get_operation_domain(operation))
         manageable = cards & self.search(domain & self._get_manageable_domain())
+        unlawful = {}
+        if operation == 'activate':
+            unlawful = self._find_unlawful(Domain('id', 'in', changed.ids))
+            changed = changed.filtered(lambda card: card not in unlawful)
         refusals = {
-            card: card._explain_left_alone(operation, card in manageable)
+            card: {'reason': 'law', 'message': unlawful[card]}
+            if card in unlawful
+            else card._explain_left_alone(operation, card in manageable)
             for card in cards - changed
         }
         change(domain=Domain('id', 'in', changed.ids), channel='api')

@@ -67,14 +67,16 @@ class RefillCardValidityLaw(models.Model):
         :rtype: odoo.fields.Domain
         """
         lawful = self._get_first_lawful_day(series.company_id)
+        # Of these the customer has paid for, or was given, what is left.
+        handed_out = Domain('terms', 'in', ['sold', 'given'])
         if not day:
             counting = 0 < series.validity_days < self.days
             without_own = Domain('valid_till', '=', False) if counting else Domain.FALSE
-            return Domain('valid_till', '<', lawful) | without_own
+            return ~handed_out & (Domain('valid_till', '<', lawful) | without_own)
         [last] = day
-        sold_too_late = Domain('handed_out_on', '>', last - timedelta(days=self.days))
-        unsold = Domain('handed_out_on', '=', False) if last < lawful else Domain.FALSE
-        return sold_too_late | unsold
+        first = Domain('handed_out_on', '>', last - timedelta(days=self.days))
+        unsold = ~handed_out if last < lawful else Domain.FALSE
+        return handed_out & first | unsold
 
     def _describe(self, company):
         """Return why a validity is too short, empty without a law that says so."""
@@ -176,15 +178,34 @@ class RefillCard(models.Model):
         :return: of each company that issued some, its law.
         :rtype: list[tuple[res.company, refill.card.validity.law]]
         """
+        found = {}
+        for company, law, short in self._iterate_short(domain, *day):
+            if company not in found and self.sudo().search_count(short, limit=1):
+                found[company] = law
+        return list(found.items())
+
+    @api.model
+    def _iterate_short(self, domain, *day):
+        """Yield of each series the company, its law, and the domain of the cards that break it."""
         laws = self.env['refill.card.validity.law']
         # sudo: when there is no law, and that is the rule, the cards need not be looked at
         if day == (None,) or day == (False,) or not laws.sudo().search_count([], limit=1):
-            return []
-        found = {}
+            return
         for [series] in self.sudo()._read_group(domain, ['series_id']):
-            law = laws._get_of(series.company_id)
-            if law and series.company_id not in found:
+            if law := laws._get_of(series.company_id):
                 short = law._get_short_domain(series, *day) & Domain('series_id', '=', series.id)
-                if self.sudo().search_count(domain & short, limit=1):
-                    found[series.company_id] = law
-        return list(found.items())
+                yield series.company_id, law, domain & short
+
+    @api.model
+    def _find_unlawful(self, domain):
+        """Return the cards that a law refuses to be activated, each with the sentence.
+
+        :param odoo.fields.Domain domain: among which cards.
+        :rtype: dict[refill.card, str]
+        """
+        return {
+            card: law._describe(company)
+            for company, law, short in self._iterate_short(domain)
+            if law.enforcement == 'refuse'
+            for card in self.search(short)
+        }
