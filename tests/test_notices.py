@@ -258,11 +258,34 @@ class TestNotices(NoticesCommon):
         self.assertEqual(data['from'], f'{hour.isoformat()}Z')
         self.assertNotIn(self.customer.name, notices[0].body)
 
-    def test_an_alert_is_told(self):
+    def test_many_refused_codes_are_told_to_the_companies_where_they_were_typed(self):
         self._listen()
-        self.env['refill.card.attempt']._alert_managers(200)
+        self._listen(self.other_company)
+        self._guess(3)
+        parameters = self.env['ir.config_parameter'].sudo()
+        parameters.set_param('refill_cards.alert', 3)
+        attempt = self.env['refill.card.attempt'].sudo().search([], limit=1)
+        third = self.env['res.company'].create({'name': "Third", 'refill_card_notices': True})
+        attempt.copy({'company_id': third.id})
+        attempt.copy({'company_id': third.id, 'reason': 'locked_out'})
+        attempt.copy({'company_id': third.id, 'date': fields.Datetime.now() - timedelta(hours=2)})
+        attempt._cron_alert()
+        for company, count in ((self.company, 3), (third, 1)):
+            data = self._get_data(self._get_notices('alert', company=company))
+            told = {'alert': 'codes_refused', 'count': count, 'user': None}
+            self.assertEqual(data, {**told, 'company': company.id})
+        self.assertFalse(self._get_notices('alert', company=self.other_company))
+
+    def test_who_guesses_many_codes_is_told_to_the_companies_of_the_user(self):
+        self._listen()
+        self._listen(self.other_company)
+        self.env['ir.config_parameter'].sudo().set_param('refill_cards.person_alert', 2)
+        self._guess(3)
+        self.env['refill.card.attempt'].sudo()._cron_alert()
         data = self._get_data(self._get_notices('alert'))
-        self.assertEqual((data['alert'], data['count']), ('codes_refused', 200))
+        told = {'alert': 'codes_shown', 'count': 3, 'user': self.clerk.id}
+        self.assertEqual(data, {**told, 'company': self.company.id})
+        self.assertFalse(self._get_notices('alert', company=self.other_company))
 
     def test_another_subject_tells_its_own_by_the_same_way(self):
         self._listen()

@@ -80,7 +80,7 @@ class RefillCardAttempt(models.Model):
         self.env['refill.card.lockout']._alert_of_persons()
         now = fields.Datetime.now()
         hour_ago = now - timedelta(hours=1)
-        count = self.search_count([('date', '>', hour_ago), ('reason', '!=', 'locked_out')])
+        count = self.search_count(self._get_flood_domain())
         if count < self.env['refill.card.lockout']._get_number('alert'):
             return
         parameters = self.env['ir.config_parameter'].sudo()  # sudo: runs as a job
@@ -88,6 +88,12 @@ class RefillCardAttempt(models.Model):
         parameters.set_param('refill_cards.last_flood', fields.Datetime.to_string(now))
         if not last or fields.Datetime.to_datetime(last) < hour_ago:
             self._alert_managers(count)
+
+    @api.model
+    def _get_flood_domain(self):
+        """Return the domain of the codes refused within the last hour, as many mean an alert."""
+        hour_ago = fields.Datetime.now() - timedelta(hours=1)
+        return [('date', '>', hour_ago), ('reason', '!=', 'locked_out')]
 
     @api.model
     def _alert_managers(self, count, person=None):

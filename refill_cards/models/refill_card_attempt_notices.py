@@ -15,13 +15,19 @@ class RefillCardAttempt(models.Model):
 
     @api.model
     def _alert_managers(self, count, person=None):
-        alert = 'codes_shown' if person else 'codes_refused'
-        self.env['refill.card.outbox']._tell(
-            'alert',
-            self.env['res.company'].search([]),  # pylint: disable=no-search-all
-            {'alert': alert, 'count': count, 'user': person.id if person else None},
-        )
+        if person:
+            self._tell_alert('codes_shown', person.company_ids, count, person.id)
+        else:
+            # Each company knows of the codes that were refused in it, and of no others.
+            groups = self._read_group(self._get_flood_domain(), ['company_id'], ['__count'])
+            for company, refused in groups:
+                self._tell_alert('codes_refused', company, refused)
         return super()._alert_managers(count, person)
+
+    @api.model
+    def _tell_alert(self, alert, companies, count, user_id=None):
+        data = {'alert': alert, 'count': count, 'user': user_id}
+        self.env['refill.card.outbox']._tell('alert', companies, data)
 
     @api.model
     def _tell_hours(self):
