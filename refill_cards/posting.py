@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
@@ -186,8 +187,32 @@ def _read(response: http.client.HTTPResponse) -> Answer:
     return Answer(response.status, text.decode(errors='replace').replace('\0', ''))
 
 
+class _Lines(io.BufferedReader):
+    """What a receiver sends: until the headers are whole, its end is no end of an answer."""
+
+    is_whole = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if not line and not self.is_whole:
+            raise http.client.RemoteDisconnected('The answer breaks off')
+        return line
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer with whole headers, of which http.client takes the half, too."""
+
+    def begin(self):
+        self.fp = _Lines(self.fp.detach())
+        res = super().begin()
+        self.fp.is_whole = True
+        return res
+
+
 class _Connection(http.client.HTTPConnection):
     """Goes to addresses that were looked at, while host and certificate are those of the URL."""
+
+    response_class = _Response
 
     def __init__(self, parts: SplitResult, found: list[tuple]):
         super().__init__(parts.hostname, parts.port or PORTS[parts.scheme])

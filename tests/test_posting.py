@@ -143,10 +143,21 @@ class TestPosting(BaseCase):
         self.receiver.answers = [self.receiver.die]
         with self.assertRaises(ConnectionError):
             self._post()
-        for garbage in (b'', b'SSH-2.0-OpenSSH\r\n'):
+        for garbage in (
+            *(b'', b'SSH-2.0-OpenSSH\r\n', b'HTTP/1.1 200 OK\r\n', b'HTTP/1.1 200 OK\r\nX: y'),
+            *(b'HTTP/1.1 200 OK\r\nX: y\r\n', b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n'),
+        ):
             self.receiver.answers = [lambda handler, text=garbage: handler.wfile.write(text)]
             with self.assertRaises(ConnectionError):
                 self._post()
+
+    def test_an_answer_without_a_length_is_whole_when_its_headers_are(self):
+        for whole in (
+            b'HTTP/1.0 200 OK\r\n\r\n',
+            b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n',
+        ):
+            self.receiver.answers = [lambda handler, text=whole: handler.wfile.write(text)]
+            self.assertEqual(self._post(), (200, ''))
 
     def test_nobody_listening_is_an_error(self):
         with socket.socket() as free:
