@@ -26,6 +26,7 @@ LOADED_BY_ODOO = (
     '__init__.py',
     '__manifest__.py',
     'README.md',
+    'data',
     'i18n',
     'migrations',
     'refill_cards',

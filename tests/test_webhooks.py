@@ -8,8 +8,9 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
+from odoo.modules.neutralize import neutralize_database
 from odoo.tests import HttpCase, tagged
 from odoo.tools import SQL
 
@@ -107,6 +108,34 @@ class TestWebhooks(WebhooksCommon):
         )
         self.assertNotIn(base64.b64encode(secret).decode(), stored[0][0])
         self.assertFalse(webhook.copy().has_secret)
+
+    def test_a_webhook_stays_in_its_company_so_that_no_other_reads_what_it_was_told(self):
+        webhook, _secret = self._make_webhook('redeemed')
+        self.accountant.company_ids += self.other_company
+        both = {'allowed_company_ids': (self.company + self.other_company).ids}
+        own = webhook.with_context(**both)
+        for move in (
+            lambda: own.write({'company_id': self.other_company.id}),
+            lambda: own.web_save({'company_id': self.other_company.id}, {}),
+            lambda: own.sudo().write({'company_id': self.other_company.id}),
+            lambda: setattr(own, 'company_id', self.other_company),
+        ):
+            with self.assertRaises(UserError):
+                move()
+        rows = [[str(own.id), str(self.other_company.id)]]
+        self.assertFalse(own.browse().load(['.id', 'company_id/.id'], rows)['ids'])
+        own.write({'company_id': self.company.id, 'name': "Same"})
+        self.assertEqual((own.company_id, own.name), (self.company, "Same"))
+
+    def test_the_webhooks_of_a_neutralized_copy_send_nothing(self):
+        webhook, _secret = self._make_webhook('redeemed')
+        self._redeem(self._generate_card())
+        self.env.flush_all()
+        neutralize_database(self.cr)
+        self.env.invalidate_all()
+        self._run_cron()
+        self.assertFalse(webhook.active)
+        self.assertFalse(self.receiver.messages)
 
     # -------------------------------------------------------------------------
     # ADDRESSES

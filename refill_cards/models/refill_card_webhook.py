@@ -2,7 +2,7 @@ import secrets
 
 from odoo import api, fields, models
 from odoo.addons.base.models.res_users import check_identity
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 
 from .. import posting
 
@@ -76,6 +76,22 @@ class RefillCardWebhook(models.Model):
                 posting.check(webhook.url, self._get_allowed_hosts())
             except posting.Unsafe as unsafe:
                 raise ValidationError(self._explain(unsafe)) from None
+
+    def write(self, vals):
+        """A webhook stays in its company: what was told of that is nobody else's business.
+
+        :raise UserError: when it would change its company.
+        """
+        if 'company_id' in vals and any(
+            webhook.company_id.id != vals['company_id'] for webhook in self
+        ):
+            raise UserError(
+                self.env._(
+                    "A webhook stays in its company. Make a new one in the other company, and"
+                    " archive this one."
+                )
+            )
+        return super().write(vals)
 
     @api.model
     def _explain(self, unsafe):
