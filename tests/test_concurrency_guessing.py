@@ -1,7 +1,9 @@
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
+from types import SimpleNamespace
 from unittest.mock import patch
 
+from odoo.http import _request_stack
 from odoo.tests import tagged
 from odoo.tools import SQL
 
@@ -118,3 +120,58 @@ class TestConcurrencyGuessing(ConcurrencyCase):
             env.cr.commit()
         self._assert_redeemed_once(code)
         self.assertEqual(self._count_guesses(), 0)
+
+    # -------------------------------------------------------------------------
+    # WHAT ODOO TRIES AGAIN
+    # -------------------------------------------------------------------------
+
+    @contextmanager
+    def _within_a_request(self):
+        """Let a call come from a request, the same one when Odoo tries it again."""
+        request = SimpleNamespace(httprequest=SimpleNamespace(remote_addr='::1', files={}))
+        request._get_session_and_dbname = lambda: ({}, self.registry.db_name)
+        _request_stack.push(request)
+        try:
+            yield
+        finally:
+            _request_stack.pop()
+
+    @contextmanager
+    def _used_before_booking(self, code):
+        """Let somebody else use a card when a batch has looked up its codes, for the first time."""
+        model = self.registry['refill.card']
+        redeem_each, tries = model._redeem_each, []
+
+        def be_late(cards, *args, **kwargs):
+            tries.append(cards)
+            if len(tries) == 1:
+                with self._in_background(self._request, 'refill.card', 'redeem_code', code):
+                    pass
+            return redeem_each(cards, *args, **kwargs)
+
+        with patch.object(model, '_redeem_each', be_late):
+            yield tries
+
+    def test_what_is_tried_again_counts_and_records_wrong_codes_once(self):
+        _series_id, [good, taken, used, late] = self._generate_cards(4)
+        self._redeem(used)
+        codes = [good, taken, 'x', used, *self._guesses(5), late]
+        with self._used_before_booking(taken) as tries, self._within_a_request():
+            answers = self._request('refill.card', 'redeem_codes', codes, self.customer_id)
+        self.assertEqual(len(tries), 2)
+        reasons = [None, 'used', 'typo', 'used', *['unknown'] * 5, 'locked_out']
+        self.assertEqual([answer.get('reason') for answer in answers], reasons)
+        self._assert_redeemed_once(good)
+        self.assertEqual(self._count_guesses(), 5)
+        self._assert_attempts(*filter(None, reasons))
+        with self._committing() as env:
+            [lockout] = env['refill.card.lockout'].search([('partner_id', '=', self.customer_id)])
+            self.assertEqual(lockout.typos, 1)
+
+    def test_another_call_within_the_same_request_counts(self):
+        self._generate()
+        codes = self._guesses(4)
+        with self._within_a_request():
+            for batch in (codes[:2], codes[2:]):
+                self._request('refill.card', 'redeem_codes', batch, self.customer_id)
+        self.assertEqual(self._count_guesses(), 4)

@@ -187,9 +187,18 @@ class TestGuessing(GuessingCommon):
         for lockout in (self._get_lockout(), self._get_lockout(self.clerk)):
             self.assertEqual(lockout.guesses, 1)
             self.assertFalse(lockout.is_locked)
-        self._get_reason(other)
-        self._get_reason(code)
-        self.assertEqual(self._get_lockout().guesses, 3)
+        for typed in (other, code, other):
+            self._get_reason(typed)
+        self.assertEqual(self._get_lockout().guesses, 2)
+
+    def test_of_the_unknown_codes_only_the_last_fifty_are_remembered(self):
+        self._set(guesses=1000, address_guesses=1000)
+        guesses = self._guesses(52)
+        for typed in (*guesses, guesses[-50], guesses[0]):
+            self.assertEqual(self._get_reason(typed), 'unknown')
+        for lockout in (self._get_lockout(), self._get_lockout(self.clerk)):
+            self.assertEqual(lockout.guesses, 53)
+            self.assertEqual(len(lockout.sudo().last_unknown.split()), 50)
 
     def test_of_an_unknown_code_no_table_holds_more_than_a_keyed_hash(self):
         [code] = self._guesses(1)

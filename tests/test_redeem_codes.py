@@ -168,6 +168,39 @@ class TestRedeemCodes(RefillCardCommon):
         attempts = self.env['refill.card.attempt'].search([('user_id', '=', self.clerk.id)])
         self.assertEqual(attempts.mapped('reason').count('locked_out'), 1, "once a lock")
 
+    def test_unknown_codes_count_once_when_a_call_that_failed_is_repeated(self):
+        codes = [*self._codes(1), *self._unknown(3)]
+        cards = self.registry['refill.card']
+        with patch.object(cards, '_redeem_each', side_effect=KeyError), self.assertRaises(KeyError):
+            self._redeem_codes(codes, reference='R1')
+        answers = self._redeem_codes(codes, reference='R2')
+        self.assertEqual(self._get_reasons(answers), [None, *['unknown'] * 3])
+        lockout = self.env['refill.card.lockout'].search([('partner_id', '=', self.customer.id)])
+        self.assertEqual(lockout.guesses, 3)
+
+    def test_refusals_are_written_down_in_one_go_before_anything_is_booked(self):
+        good, other, used, disabled = self._codes(4)
+        self._redeem_codes([used])
+        self._change(self._find(disabled), 'disable', reason='lost')
+        attempts, cards = self.registry['refill.card.attempt'], self.registry['refill.card']
+        create, turn = attempts.create, cards._turn_into_payments
+        written = []
+
+        def count_written(records, values):
+            written.append(len(values))
+            return create(records, values)
+
+        def book(records, *args, **kwargs):
+            written.append('booked')
+            return turn(records, *args, **kwargs)
+
+        with (
+            patch.object(attempts, 'create', count_written),
+            patch.object(cards, '_turn_into_payments', book),
+        ):
+            self._redeem_codes([good, *self._unknown(2), 'x', used, disabled, good, other, other])
+        self.assertEqual(written, [5, 'booked', 2])
+
     def test_typing_errors_count_too(self):
         answers = self._redeem_codes(['x'] * 60 + self._codes(1))
         self.assertEqual(self._get_reasons(answers), ['typo'] * 60 + ['locked_out'])

@@ -33,31 +33,42 @@ class RefillCardAttempt(models.Model):
         return self.env['refill.card.event']._fields['channel']._description_selection(self.env)
 
     @api.model
-    def _record(self, reason, partner, company, channel, card):
-        """Write down a refusal so that it survives the rollback that follows.
+    def _record(self, refusals, partner, company, channel):
+        """Write down refusals, each once, so that they survive the rollback that follows.
 
-        It never holds the code. It is written through a connection of its own.
+        They never hold the code. They are written through a connection of their own.
 
-        :param str reason: see ``refusals.REASONS``.
+        :param list[RefillCardRefused] refusals: one is written as often as it is listed.
         :param res.partner partner: the customer; may be empty.
         :param res.company company: where the card was to be redeemed.
         :param str channel: where the card was refused, see ``refill.card.event``.
-        :param refill.card card: which one it was; may be empty.
         """
+        if not (unrecorded := [refused for refused in refusals if not refused.is_recorded]):
+            return
         with self.env.registry.cursor() as cr:
             attempts = self.with_env(self.env(cr=cr))
+            cards = attempts.env['refill.card']
+            kept = cards.browse(refused.card_id for refused in unrecorded)._keep()
+            values = {
+                'user_id': self.env.uid,
+                # What the transaction itself created is not there for this one.
+                'partner_id': partner.with_env(attempts.env).exists().id,
+                'company_id': company.id,
+                'ip_address': request.httprequest.remote_addr if request else False,
+                'channel': channel,
+            }
             attempts.sudo().create(  # sudo: nobody may write attempts themselves
-                {
-                    'user_id': self.env.uid,
-                    # What the transaction itself created is not there for this one.
-                    'partner_id': partner.with_env(attempts.env).exists().id,
-                    'card_id': card.with_env(attempts.env)._keep(),
-                    'company_id': company.id,
-                    'ip_address': request.httprequest.remote_addr if request else False,
-                    'channel': channel,
-                    'reason': reason,
-                }
+                [
+                    {
+                        **values,
+                        'reason': refused.reason,
+                        'card_id': refused.card_id in kept and refused.card_id,
+                    }
+                    for refused in unrecorded
+                ]
             )
+        for refused in unrecorded:
+            refused.is_recorded = True
 
     @api.autovacuum
     def _gc_attempts(self):

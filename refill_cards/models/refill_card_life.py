@@ -100,18 +100,20 @@ class RefillCard(models.Model):
             )
 
     def _keep(self):
-        """Return the id of a card that stays until this transaction ends, False for any other.
+        """Return the ids of those of the cards that stay until this transaction ends.
 
-        In SQL, because the ORM has no lock that lets others change the card meanwhile. It does not
-        wait for whoever just deletes the card.
+        In SQL, because the ORM has no lock that lets others change the cards meanwhile. It does not
+        wait for whoever just deletes a card.
+
+        :rtype: set[int]
         """
         rows = self.env.execute_query(
             SQL(
                 "SELECT id FROM refill_card WHERE id = ANY(%s) FOR KEY SHARE SKIP LOCKED",
-                list(self.ids),
+                list(filter(None, self._ids)),
             )
         )
-        return rows[0][0] if rows else False
+        return {row[0] for row in rows}
 
     # -------------------------------------------------------------------------
     # STATES

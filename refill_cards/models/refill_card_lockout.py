@@ -37,6 +37,8 @@ TYPOS_WINDOW = timedelta(hours=1)
 # Between a gateway's login and its caller.
 GATEWAY = ' / '
 GATEWAY_FACTOR = 10
+# Unknown codes: more than lock out anybody but a whole gateway.
+REMEMBERED = 50
 
 
 class RefillCardLockout(models.Model):
@@ -70,7 +72,7 @@ class RefillCardLockout(models.Model):
     # When, in UTC, oldest first.
     guessed_at = fields.Json()
     mistyped_at = fields.Json()
-    # Of the last unknown code only a keyed hash: typing the same one again is no other guess.
+    # Of the last unknown codes only keyed hashes: typing one of them again is no other guess.
     last_unknown = fields.Char(groups=fields.NO_ACCESS)
     counted_on = fields.Datetime(string="Last Wrong Code", required=True, index=True)
     locked_until = fields.Datetime(string="Locked until")
@@ -309,16 +311,19 @@ class RefillCardLockout(models.Model):
 
         :param str reason: see ``refill.card.attempt``; only some count.
         :param res.company company: where the card was to be redeemed.
-        :param typed: the code, as it came; the same unknown one again is no other guess.
+        :param typed: the code, as it came; the same unknown one again is no other guess, also when
+            a call that crashed is repeated.
         """
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
         if reason == 'unknown':
             seal = hmac(self.env, 'refill_cards-unknown', normalize(unwrap(typed)))
-            guessing = self.filtered(lambda lockout: lockout.last_unknown != seal)
+            guessing = self.filtered(lambda lockout: seal not in (lockout.last_unknown or ''))
             (guessing & customer)._count_guess(now)
             (guessing - customer)._count_guess_of_origin(now)
-            guessing.last_unknown = seal
+            for lockout in guessing:
+                last = (lockout.last_unknown or '').split()
+                lockout.last_unknown = ' '.join([*last, seal][-REMEMBERED:])
         elif reason == 'typo':
             (customer or self)._count_typo(now)
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})

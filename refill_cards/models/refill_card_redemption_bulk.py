@@ -1,9 +1,9 @@
 import logging
-from contextlib import suppress
 from itertools import chain
 
 from odoo import api, models
 from odoo.exceptions import RedirectWarning, UserError
+from odoo.http import request
 from psycopg2 import OperationalError
 
 from ..refusals import RefillCardRefused
@@ -93,12 +93,20 @@ class RefillCard(models.Model):
         :rtype: list[account.payment | Exception]
         """
         cards = self.with_company(company)
-        found = cards._find_by_each_code(codes, partner, caller)
+        record = self.env['refill.card.attempt']._record
+        before = cards._get_refused_before(codes, partner, company, caller)
+        found = cards._find_by_each_code(codes, partner, caller, before)
         ids = [outcome for outcome in found if isinstance(outcome, int)]
         cards_sudo, partner_sudo, company_sudo = cards.browse(dict.fromkeys(ids))._enter(
             partner, company
         )
-        payments = cards_sudo._redeem_each(partner_sudo, company_sudo, channel=channel)
+        refused = {card.id: card._judge(partner_sudo, company_sudo) for card in cards_sudo}
+        found = [refused.get(outcome) or outcome for outcome in found]
+        # Before anything is booked: whoever else books in the journal waits from then on.
+        before[:] = [None if isinstance(outcome, int) else outcome for outcome in found]
+        record(filter(None, before), partner, company, channel)
+        ready_sudo = cards_sudo.filtered(lambda card: not refused[card.id])
+        payments = ready_sudo._redeem_each(partner_sudo, company_sudo, channel=channel)
         outcomes, seen = [], set()
         for outcome in found:
             if isinstance(outcome, int):
@@ -106,17 +114,34 @@ class RefillCard(models.Model):
                 if card_sudo in seen:  # the same code once more
                     outcome = card_sudo._judge(partner_sudo, company_sudo) or outcome
                 seen.add(card_sudo)
-            if isinstance(outcome, RefillCardRefused):
-                with suppress(RefillCardRefused):
-                    with self._recording_refusals(partner, company, channel=channel):
-                        raise outcome
             outcomes.append(outcome)
+        late = [outcome for outcome in outcomes if isinstance(outcome, RefillCardRefused)]
+        record(late, partner, company, channel)
         return outcomes
 
     @api.model
-    def _find_by_each_code(self, codes, partner, caller):
+    def _get_refused_before(self, *call):
+        """Return what this request refused before Odoo rolled it back and tried it again.
+
+        Refusals are counted, and written down, although all else is rolled back.
+
+        :param call: with what it was called.
+        :return: for each code its refusal, or None; empty at the first try. The caller fills it.
+        :rtype: list[RefillCardRefused | None]
+        """
+        if not request:
+            return []
+        if not hasattr(request, 'refill_cards_refused'):
+            request.refill_cards_refused = {}
+        named = [[each.id if isinstance(each, models.Model) else each for each in call]]
+        digest = self.env['refill.card.key']._digest([self.env.uid, *named])
+        return request.refill_cards_refused.setdefault(digest, [])
+
+    @api.model
+    def _find_by_each_code(self, codes, partner, caller, before):
         """Return for each code the id of its card, or its refusal; wrong codes are counted.
 
+        :param list before: see :meth:`_get_refused_before`; it takes what is counted.
         :rtype: list[int | RefillCardRefused]
         """
         sealed = self._seal_each(codes)
@@ -130,7 +155,11 @@ class RefillCard(models.Model):
                     found = (ids[seal] for seal in seals if seal in ids)
                     yield next(found, None) or self._refusal('unknown')
 
-        return self.env['refill.card.lockout']._guard_each(partner, codes, caller, look_up)
+        if before:
+            return [first or now for first, now in zip(before, look_up(), strict=True)]
+        found = self.env['refill.card.lockout']._guard_each(partner, codes, caller, look_up)
+        before[:] = [None if isinstance(outcome, int) else outcome for outcome in found]
+        return found
 
     def _judge(self, partner, company):
         """Return the refusal of a card, None when it can be redeemed.
@@ -144,18 +173,17 @@ class RefillCard(models.Model):
         return None
 
     def _redeem_each(self, partner, company, *, channel):
-        """Turn those of the cards into payments that can be redeemed.
+        """Turn cards that can be redeemed into payments.
 
         :return: for each card's id its payment, or the error because of which there is none.
         :rtype: dict[int, account.payment | Exception]
         """
-        outcomes = {card.id: card._judge(partner, company) for card in self}
-        ready = self.filtered(lambda card: not outcomes[card.id])
-        if not ready:
+        outcomes = {}
+        if not self:
             return outcomes
         # Before a part of them is rolled back, with which the journal would be free again.
         method_line = company._take_refill_card_method_line() or self._find_method_line(company)
-        for cards in ready._group_by_what_is_booked(company, method_line, outcomes):
+        for cards in self._group_by_what_is_booked(company, method_line, outcomes):
             outcomes |= cards._redeem_together(partner, company, channel=channel)
         made = {key: each for key, each in outcomes.items() if not isinstance(each, Exception)}
         if made:

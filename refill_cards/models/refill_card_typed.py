@@ -18,10 +18,7 @@ class RefillCard(models.Model):
         try:
             yield
         except RefillCardRefused as refused:
-            if not refused.is_recorded:
-                card = self.browse(refused.card_id)
-                attempts = self.env['refill.card.attempt']
-                attempts._record(refused.reason, partner, company, channel, card)
+            self.env['refill.card.attempt']._record([refused], partner, company, channel)
             raise
 
     @api.model
