@@ -34,7 +34,7 @@ def uninstall_hook(env):
         # In SQL: nobody deletes history.
         env.cr.execute(SQL("DELETE FROM %s", SQL.identifier(env[model]._table)))
     # Odoo drops the tables, and with them what calls it.
-    env.cr.execute(SQL("DROP FUNCTION IF EXISTS refill_card_tally CASCADE"))
+    env.cr.execute(SQL("DROP FUNCTION IF EXISTS refill_card_tally, refill_card_deleted CASCADE"))
     env.invalidate_all()
 
 

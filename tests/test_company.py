@@ -3,7 +3,7 @@ import csv
 from odoo.exceptions import UserError
 from odoo.fields import Command
 from odoo.tests import tagged
-from odoo.tools import file_open
+from odoo.tools import SQL, file_open
 
 from ..refill_cards.hooks import pre_init_hook, uninstall_hook
 from ..refill_cards.models.res_company import CUSTOMER_ADVANCES
@@ -210,4 +210,6 @@ class TestCompany(RefillCardCommon):
         uninstall_hook(self.env)
         self.assertFalse(export.exists())
         self.assertFalse(self.env['refill.card.event'].search_count([]))
+        self.env.cr.execute(SQL("SELECT proname FROM pg_proc WHERE proname ^@ 'refill_card'"))
+        self.assertFalse(self.env.cr.fetchall())
         layout.sudo().unlink()

@@ -2,9 +2,10 @@ from datetime import timedelta
 
 from freezegun import freeze_time
 from odoo import fields
+from odoo.api import SUPERUSER_ID
 from odoo.exceptions import UserError
 from odoo.service.model import execute_cr
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 from odoo.tools import SQL
 
 from ..refill_cards.refusals import RefillCardRefused
@@ -49,6 +50,62 @@ class TestConcurrencyChanges(ConcurrencyCase):
             events = env['refill.card.event'].search([('note', '=', "Noted")])
             self.assertEqual(len(events), 2)
             self.assertFalse(events.card_id.ids + events.series_id.ids)
+
+    def _log_and_delete(self, model, id_, fname):
+        """Delete what a colleague told the log about after our transaction began."""
+        with self._transaction() as late:
+            late.execute_query(SQL("SELECT 1"))
+            with self._committing() as env:
+                event = env['refill.card.event'].create(
+                    {
+                        'serial': "Late",
+                        'date': fields.Datetime.now(),
+                        'channel': 'backend',
+                        'company_id': self.company_id,
+                        fname: id_,
+                    }
+                )
+            self.addCleanup(self._delete_events, event.ids)
+            execute_cr(late.cr, SUPERUSER_ID, model, 'unlink', ([id_],), {})
+        with self._committing() as env:
+            event = env['refill.card.event'].browse(event.ids)
+            self.assertFalse(event[fname], "the audit log names what is gone")
+
+    def _delete_events(self, ids):
+        with self._committing() as env:
+            env.cr.execute(SQL("DELETE FROM refill_card_event WHERE id = ANY(%s)", ids))
+
+    def test_the_log_forgets_cards_that_it_was_told_about_after_our_transaction_began(self):
+        self._log_and_delete('refill.card', *self._card_ids(self._generate_code()), 'card_id')
+
+    def test_the_log_forgets_a_series_that_it_was_told_about_after_our_transaction_began(self):
+        self._log_and_delete('refill.card.series', self._generate(), 'series_id')
+
+    def test_the_log_forgets_a_customer_that_it_was_told_about_after_our_transaction_began(self):
+        with self._committing() as env:
+            user = new_test_user(env, login='refill_late_customer', groups='base.group_portal')
+        self._log_and_delete('res.users', user.id, 'user_id')
+
+    def test_staff_and_companies_stay_that_the_log_was_told_about_meanwhile(self):
+        with self._committing() as env:
+            user = new_test_user(env, login='refill_late_staff', groups='base.group_user')
+            company = env['res.company'].create({'name': "Late"})
+            ids = user.ids + company.ids
+        self.addCleanup(self._delete_late, *ids)
+        for model, id_, fname in (
+            ('res.users', ids[0], 'user_id'),
+            ('res.company', ids[1], 'company_id'),
+        ):
+            with self.subTest(model), self.assertRaisesRegex(UserError, "Archive the"):
+                self._log_and_delete(model, id_, fname)
+
+    def _delete_late(self, user_id, company_id):
+        with self._committing() as env:
+            named = [('serial', '=', "Late")]
+            self._delete_events(env['refill.card.event'].search(named).ids)
+        with self._committing() as env:
+            env['res.users'].browse(user_id).unlink()
+            env['res.company'].browse(company_id).unlink()
 
     def test_a_card_that_is_just_being_redeemed_gets_no_other_last_day(self):
         code = self._generate_code()

@@ -16,7 +16,7 @@ from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import Form, HttpCase, JsonRpcException, tagged
-from odoo.tools import mute_logger
+from odoo.tools import SQL, mute_logger
 from odoo.tools.translate import code_translations
 
 from ..refill_cards import table
@@ -274,6 +274,14 @@ class TestExport(ExportCommon):
         )
         self._assert_rows(rows, series.card_ids)
         self.assertEqual(rows[0][2], '12.50')
+
+    def test_a_card_that_lost_its_code_is_missed(self):
+        series = self._generate(3)
+        self.env.flush_all()
+        card = series.card_ids[1]
+        self.env.cr.execute(SQL("DELETE FROM refill_card_code WHERE id = %s", card.id))
+        with self.assertRaisesRegex(UserError, f"card {card.name} has no code"):
+            self._export(series)
 
     def test_a_workbook_holds_text_as_text_and_money_as_money(self):
         series = self._generate(quantity=30, alphabet='digits', prefix='', price=1234.5)

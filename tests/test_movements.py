@@ -118,6 +118,19 @@ class TestMovements(MovementCommon):
             self._get_movements(card), [('redeemed', self.earlier), ('given_back', self.earlier)]
         )
 
+    def test_a_use_whose_payment_was_deleted_keeps_its_day(self):
+        card = self._generate_card()
+        payment = self._redeem(card).with_user(self.accountant)
+        payment.action_draft()
+        payment.date = self.earlier
+        payment.unlink()
+        before = self._get_movements(card)
+        self._undo(card)
+        again = self._redeem(card)
+        self.assertEqual(self._get_movements(card), [*before, ('redeemed', again.move_id.date)])
+        uses = card.event_ids.filtered(lambda event: event.movement == 'redeemed')
+        self.assertEqual(uses.sorted('id').mapped('payment_id.id'), again.ids)
+
     def test_a_movement_tells_on_which_terms_the_card_was(self):
         consigned, given, sold, _nobodys = cards = self._generate(4).card_ids
         consigned._consign(self.buyer)

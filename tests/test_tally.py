@@ -115,6 +115,7 @@ class TestTally(TallyCase):
         self.env.flush_all()
         self.env.cr.execute(SQL("TRUNCATE refill_card CASCADE"))
         self._assert_tally_is_right()
+        self.assertFalse(self.env['refill.card.code'].sudo().search_count([]))
 
 
 @tagged('post_install', '-at_install')

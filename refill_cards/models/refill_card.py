@@ -179,6 +179,7 @@ class RefillCard(models.Model):
         :param tuple[str, ...] columns: what else is read.
         :return: of each batch the ids, the bodies of the codes, and the columns, a list each.
         :rtype: Iterator[list[Sequence]]
+        :raise UserError: when the code of one is lost.
         """
         # sudo: no one reads sealed codes; who may see those of a series may see all of them
         cards_sudo = self.sudo()
@@ -188,7 +189,7 @@ class RefillCard(models.Model):
         while True:
             after = domain & Domain('id', '>', last)
             query = cards_sudo._search(after, order='id', limit=size)
-            code = query.join(query.table, 'id', 'refill_card_code', 'id', 'code')
+            code = query.left_join(query.table, 'id', 'refill_card_code', 'id', 'code')
             rows = self.env.execute_query(
                 query.select(
                     SQL.identifier(query.table, 'id'),
@@ -200,6 +201,14 @@ class RefillCard(models.Model):
                 return
             last = rows[-1][0]
             ids, sealed, *others = zip(*rows, strict=True)
+            if None in sealed:
+                raise UserError(
+                    self.env._(
+                        "Refill card %(serial)s has no code. Delete it, or restore its code from a"
+                        " backup.",
+                        serial=cards_sudo.browse(ids[sealed.index(None)]).name,
+                    )
+                )
             yield [ids, list(map(sealer.open, sealed)), *others]
 
     # -------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import ConcurrencyError, UserError
 from odoo.tools import SQL, format_amount
 
 from .erasure import filter_erased
@@ -170,8 +170,8 @@ class RefillCardEvent(models.Model):
                 """
                 UPDATE refill_card_event SET payment_id = used.payment_id, accounting_date = day
                   FROM unnest(%s, %s, %s::date[]) AS used (card_id, payment_id, day)
-                 WHERE refill_card_event.card_id = used.card_id AND new_state = 'used'
-                   AND refill_card_event.payment_id IS NULL
+                 WHERE refill_card_event.card_id = used.card_id
+                   AND movement = 'redeemed' AND accounting_date IS NULL
                 """,
                 *(list(cards.ids), list(payments.ids), [each.move_id.date for each in payments]),
             )
@@ -191,6 +191,27 @@ class RefillCardEvent(models.Model):
                     SQL("SELECT FROM %s WHERE id = ANY(%s) FOR KEY SHARE", table, ids)
                 )
         return super().create(vals_list)
+
+    @api.model
+    def _check_seen(self, fname, records):
+        """Check that this transaction sees all events that name what is about to be deleted.
+
+        A foreign key would look beyond its snapshot, too. The caller locks the records first.
+
+        :param str fname: one of ``UNCHECKED``.
+        :param records: what it names.
+        :raise ConcurrencyError: when there are others; Odoo tries again, and sees them then.
+        """
+        query = SQL(
+            "SELECT array_agg(id) FROM refill_card_event WHERE %s = ANY(%s)",
+            *(SQL.identifier(fname), list(records.ids)),
+        )
+        [[seen]] = self.env.execute_query(query)
+        with self.env.registry.cursor() as cr:
+            cr.execute(query)
+            [there] = cr.fetchone()
+        if not set(there or ()) <= set(seen or ()):
+            raise ConcurrencyError("The audit log of refill cards names what is to be deleted.")
 
     def write(self, vals):
         """:raise UserError: whatever is written; history is only added to."""

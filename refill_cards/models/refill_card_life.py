@@ -62,7 +62,8 @@ class RefillCard(models.Model):
 
     def unlink(self):
         self.check_access('unlink')
-        self._lock()
+        self._lock(allow_referencing=False)
+        self.env['refill.card.event']._check_seen('card_id', self)
         reference = self._next_reference()
         self._log_deleted(reference)
         for series, cards in self.grouped('series_id').items():
@@ -74,13 +75,14 @@ class RefillCard(models.Model):
         field = self._fields.get(fname)
         return field and fname != 'valid_till' and self._original_module in field._modules
 
-    def _lock(self):
+    def _lock(self, allow_referencing=True):
         """Keep other transactions from changing the cards until this one ends.
 
+        :param bool allow_referencing: whether they may write about them.
         :raise RefillCardRefused: when one of them holds a card (``busy``).
         """
         try:
-            self.lock_for_update(allow_referencing=True)
+            self.lock_for_update(allow_referencing=allow_referencing)
         except LockError:
             raise self[:1]._refusal('busy') from None
 

@@ -33,6 +33,7 @@ class RefillCardSeries(models.Model):
         self.check_access('unlink')
         self._lock()
         self._check_unused()
+        self.env['refill.card.event']._check_seen('series_id', self)
         reference = self.env['refill.card']._next_reference()
         for series in self:
             series._log_deleted(reference)

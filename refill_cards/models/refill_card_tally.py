@@ -106,6 +106,7 @@ class RefillCard(models.Model):
                          GROUP BY series_id, state, used_company_id;
                     ELSIF TG_OP = 'TRUNCATE' THEN
                         DELETE FROM refill_card_tally;
+                        DELETE FROM refill_card_code;
                     ELSE
                         INSERT INTO refill_card_tally (series_id, state, company_id, count)
                         SELECT series_id, state, used_company_id, sum(change)

@@ -21,3 +21,4 @@ class ResCompany(models.Model):
                     company=event.company_id.name,
                 )
             )
+        events_sudo._check_seen('company_id', self)

@@ -14,6 +14,7 @@ class ResUsers(models.Model):
         customers = self.filtered('share')
         self.check_access('unlink')
         self.lock_for_update()  # who is just doing something with cards stays
+        self.env['refill.card.event']._check_seen('user_id', customers)
         # In SQL: history is only added to, and it is not the one who deletes a user who may see it.
         self.env.cr.execute(
             SQL(
@@ -36,6 +37,7 @@ class ResUsers(models.Model):
                     user=event.user_id.name,
                 )
             )
+        events_sudo._check_seen('user_id', self.filtered(lambda user: not user.share))
 
     def _tell_refill_cards_done(self, message, button, action, success=True):
         """Show the user, wherever they are in Odoo, that what they asked for is done.
