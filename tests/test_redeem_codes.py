@@ -168,16 +168,6 @@ class TestRedeemCodes(RefillCardCommon):
         attempts = self.env['refill.card.attempt'].search([('user_id', '=', self.clerk.id)])
         self.assertEqual(attempts.mapped('reason').count('locked_out'), 1, "once a lock")
 
-    def test_unknown_codes_count_once_when_a_call_that_failed_is_repeated(self):
-        codes = [*self._codes(1), *self._unknown(3)]
-        cards = self.registry['refill.card']
-        with patch.object(cards, '_redeem_each', side_effect=KeyError), self.assertRaises(KeyError):
-            self._redeem_codes(codes, reference='R1')
-        answers = self._redeem_codes(codes, reference='R2')
-        self.assertEqual(self._get_reasons(answers), [None, *['unknown'] * 3])
-        lockout = self.env['refill.card.lockout'].search([('partner_id', '=', self.customer.id)])
-        self.assertEqual(lockout.guesses, 3)
-
     def test_refusals_are_written_down_in_one_go_before_anything_is_booked(self):
         good, other, used, disabled = self._codes(4)
         self._redeem_codes([used])

@@ -32,7 +32,7 @@ def migrate(cr, version):
             """
         )
     except (ForeignKeyViolation, SerializationFailure) as error:
-        raise UserError(
+        raise UserError(  # pylint: disable=translation-required
             "Another Odoo server just changed refill cards. Stop every server of this database,"
             " then update again. Nothing was changed."
         ) from error
