@@ -1,6 +1,6 @@
 """Redeeming a card, all of it, against creating and posting Odoo's bare payment.
 
-What ``account_move_redeemed`` saves is saved for the entries of cards only; bare payments would
+What ``account_payment_redeemed`` saves is saved for the entries of cards only; bare payments would
 gain by it, too.
 """
 

@@ -197,8 +197,9 @@ class TestGuessingPortal(AttackCommon):
             alert.clear()
             [field] = page.xpath("//input[@name='code']")
             field.attrib['value'] = ''
-            [token] = page.xpath("//form//input[@name='csrf_token']")
-            token.attrib['value'] = ''
+            for name in ('csrf_token', 'reference'):  # of each form its own
+                [token] = page.xpath(f"//form//input[@name='{name}']")
+                token.attrib['value'] = ''
             [form] = page.xpath("//form[hasclass('o_refill_card_form')]/..")
             pages.append((response.status_code, response.url, html.tostring(form)))
         self.assertEqual(*pages)

@@ -83,7 +83,10 @@ class TestLostDatabase(ConcurrencyCase):
         arguments = [self.code, self.customer_id]
         login = self._get_database(), self.accountant_id, self.key
         call = [*login, 'refill.card', 'redeem_code', arguments]
-        return self._prepare_jsonrpc('/jsonrpc', service='object', method='execute_kw', args=call)
+        prepared = self._prepare_jsonrpc(
+            '/jsonrpc', service='object', method='execute_kw', args=call
+        )
+        return {**prepared, 'headers': {'X-Odoo-Database': self._get_database()}}
 
     def _prepare_form(self):
         session = self._log_in(self.user_id)

@@ -13,9 +13,9 @@ class AccountMove(models.Model):
         for move, vals in zip(self, vals_list, strict=True):
             # sudo: whoever may reverse the entry need not see the payment
             if vals.get('reversed_entry_id') and move.sudo()._pays_by_refill_card():
-                if not move.journal_id.active:
-                    method_line = move.company_id._get_refill_card_method_line()
-                    vals['journal_id'] = method_line.journal_id.id or move.journal_id.id
+                method_line = move.company_id._get_refill_card_method_line()
+                if method_line and not move.journal_id.active:
+                    vals['journal_id'] = method_line.journal_id.id
         return vals_list
 
     def _check_company(self, fnames=None):

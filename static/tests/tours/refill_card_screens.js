@@ -221,7 +221,7 @@ function menuSteps() {
             run() {
                 const headerEls = this.anchor.querySelectorAll(".dropdown-header");
                 const groups = Array.from(headerEls, (el) => el.textContent).join();
-                if (groups !== "Selling,Printing,Protection,Reporting,Configuration") {
+                if (groups !== "Selling,Printing,Protection,Integration,Reporting,Configuration") {
                     throw new Error(`The menu has other groups: ${groups}`);
                 }
             },
