@@ -187,14 +187,26 @@ class RefillCard(models.Model):
     @api.model
     def _iterate_short(self, domain, *day):
         """Yield of each series the company, its law, and the domain of the cards that break it."""
-        laws = self.env['refill.card.validity.law']
-        # sudo: when there is no law, and that is the rule, the cards need not be looked at
-        if day == (None,) or day == (False,) or not laws.sudo().search_count([], limit=1):
+        laws = {} if day in ((None,), (False,)) else self._find_laws()
+        if not laws:  # as mostly: then the cards need not be looked at
             return
+        domain &= Domain('series_id.company_id', 'in', [company.id for company in laws])
         for [series] in self.sudo()._read_group(domain, ['series_id']):
-            if law := laws._get_of(series.company_id):
-                short = law._get_short_domain(series, *day) & Domain('series_id', '=', series.id)
-                yield series.company_id, law, domain & short
+            law = laws[series.company_id]
+            short = law._get_short_domain(series, *day) & Domain('series_id', '=', series.id)
+            yield series.company_id, law, domain & short
+
+    @api.model
+    def _find_laws(self):
+        """Return the laws of the companies for which there is one.
+
+        :rtype: dict[res.company, refill.card.validity.law]
+        """
+        laws_sudo = self.env['refill.card.validity.law'].sudo()  # sudo: whoever sells cards
+        countries = laws_sudo._search([]).subselect('country_id')
+        companies_sudo = self.env['res.company'].sudo().with_context(active_test=False)
+        there = companies_sudo.search([('partner_id.country_id', 'in', countries)])
+        return {each: law for each in there if (law := laws_sudo._get_of(each))}
 
     @api.model
     def _find_unlawful(self, domain):
