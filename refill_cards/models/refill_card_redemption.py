@@ -101,7 +101,7 @@ class RefillCard(models.Model):
         :return: the payments of those cards, in their order, that nobody else holds.
         :rtype: account.payment
         """
-        method_line = company._take_refill_card_method_line() or self._find_method_line(company)
+        method_line = self._take_method_line(company)
         values = [card._prepare_payment_values(partner, company, method_line) for card in self]
         first = self[0]
         debited = first._get_use(company, method_line)
@@ -189,6 +189,14 @@ class RefillCard(models.Model):
             context['payment'] = self.payment_id.name
         time = format_datetime(self.env, self.used_on)
         return self._refusal('used', 'used_for_customer', context=context, time=time)
+
+    @api.model
+    def _take_method_line(self, company):
+        """Return the payment method line of a journal that nobody else uses until we commit.
+
+        :raise UserError: when the company has no journal for refill cards.
+        """
+        return company._take_refill_card_method_line() or self._find_method_line(company)
 
     @api.model
     def _find_method_line(self, company):

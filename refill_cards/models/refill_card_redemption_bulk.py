@@ -182,7 +182,7 @@ class RefillCard(models.Model):
         if not self:
             return outcomes
         # Before a part of them is rolled back, with which the journal would be free again.
-        method_line = company._take_refill_card_method_line() or self._find_method_line(company)
+        method_line = self._take_method_line(company)
         for cards in self._group_by_what_is_booked(company, method_line, outcomes):
             outcomes |= cards._redeem_together(partner, company, channel=channel)
         made = {key: each for key, each in outcomes.items() if not isinstance(each, Exception)}
