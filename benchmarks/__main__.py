@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 
 import books
 import confirmation
@@ -36,32 +37,34 @@ def main() -> int:
     options = parser.parse_args()
     if options.faults:
         return faults.run(options.faults, options.seed)
-    database = Database()
-    rows = _measure_all(database)
-    database.forget_cards()
-    provider = large.make(database, large.SMALL_QUANTITY if options.small else large.QUANTITY)
-    rows += large.of_each_role(provider)
-    rows += owed.of_many(provider)
-    print_table(rows)
+    rows: list[Row] = []
+    try:
+        rows.extend(_measure_all(options.small))
+    finally:
+        print_table(rows)
     return int(options.strict and not all(row.met for row in rows))
 
 
-def _measure_all(database: Database) -> list[Row]:
-    rows = [generation.memory_of_many(database), lookup.by_code(database)]
-    rows += life.of_many(database)
-    rows += books.of_many(database)
+def _measure_all(small: bool) -> Iterator[Row]:
+    """:param small: whether to look at a small provider."""
+    database = Database()
+    yield generation.memory_of_many(database)
+    yield lookup.by_code(database)
+    yield from life.of_many(database)
+    yield from books.of_many(database)
     database.forget_cards()
-    return [
-        *rows,
-        generation.beside_coupons(database),
-        generation.beside_bare_insert(database),
-        *redemption.beside_bare_payment(database),
-        *redemption.many_at_once(database),
-        *confirmation.beside_odoo(database),
-        export.beside_list_export(database),
-        export.beside_qweb(database),
-        *export.memory_of_many(database),
-    ]
+    yield generation.beside_coupons(database)
+    yield generation.beside_bare_insert(database)
+    yield from redemption.beside_bare_payment(database)
+    yield from redemption.many_at_once(database)
+    yield from confirmation.beside_odoo(database)
+    yield export.beside_list_export(database)
+    yield export.beside_qweb(database)
+    yield from export.memory_of_many(database)
+    database.forget_cards()
+    provider = large.make(database, large.SMALL_QUANTITY if small else large.QUANTITY)
+    yield from large.of_each_role(provider)
+    yield from owed.of_many(provider)
 
 
 if __name__ == '__main__':
