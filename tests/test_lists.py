@@ -149,6 +149,30 @@ class TestLists(RefillCardCommon):
         seen = [len(self._get_seen_in_words(self.own.card_ids.with_user(u))) for u in self.users]
         self.assertGreater(len(set(seen)), 4, "the roles must differ for this to say something")
 
+    def _assert_pages(self, rows):
+        """Check that pages show no other rows than the whole list, in the same order."""
+        rows.invalidate_model()  # what reports have read may be of before
+        for domain in (
+            [],
+            [('state', '=', 'used')],
+            [('state', '=', 'active')],
+            [('state', 'in', ['used', 'active'])],
+            [('used_company_id', 'in', self.three.ids)],
+            [('series_id', '=', self.shared.id)],
+            [('series_id.name', '=', self.own.name)],
+        ):
+            found = rows.filtered_domain(domain).ids
+            domain = Domain(domain) & Domain('series_id', 'in', self.all_series.ids)
+            pages = [rows.search(domain, offset=at, limit=4).ids for at in (0, 4, 8)]
+            self.assertEqual(sum(pages, []), found[:12])
+            for limit in (1, 5, 1000):
+                self.assertEqual(rows.search_count(domain, limit=limit), min(limit, len(found)))
+
+    def test_pages_of_cards_show_what_the_whole_list_does_whoever_looks(self):
+        for env in self._iterate_roles():
+            for model in ('refill.card', 'refill.card.report'):
+                self._assert_pages(env[model].search([('series_id', 'in', self.all_series.ids)]))
+
     def test_who_sees_a_card_follows_the_companies_at_once(self):
         self._assert_same_cards()
         everything = self.env['refill.card'].sudo().search([])
@@ -188,6 +212,23 @@ class TestLists(RefillCardCommon):
         of_card = [('card_id', '=', moved.id)]
         self.assertEqual(events.search(of_card).mapped('channel'), ['portal'])
         self.assertEqual(events.search([], limit=1).card_id, moved)
+
+    def test_a_page_of_the_audit_log_shows_no_less_than_an_event_shows_by_itself(self):
+        moved, used = self.left.card_ids[2], self.left.card_ids[1]
+        (moved + used)._log()
+        self._change(moved, 'companies', company_ids=[Command.set(self.other_company.ids)])
+        moved._log()
+        self._assert_each_event_is_on_a_page()
+        self.shared.company_ids = self.company
+        self._assert_each_event_is_on_a_page()
+
+    def _assert_each_event_is_on_a_page(self):
+        for env in self._iterate_roles():
+            events = env['refill.card.event']
+            every = events.sudo().search([]).with_env(env)
+            readable = every._filtered_access('read')
+            self.assertEqual(events.search([], limit=1000), readable)
+            self.assertEqual(events.search([('id', 'in', every.ids)]), readable)
 
     def test_nobody_changes_a_card_that_another_company_issued(self):
         for user in self.users:

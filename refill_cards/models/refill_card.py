@@ -83,7 +83,7 @@ class RefillCard(models.Model):
     _series_idx = models.Index('(series_id, id)')
     _series_state_idx = models.Index('(series_id, state, id)')
     _used_company_idx = models.Index(
-        '(used_company_id, series_id) WHERE used_company_id IS NOT NULL'
+        '(used_company_id, state, series_id, id) WHERE used_company_id IS NOT NULL'
     )
     _expiring_idx = models.Index(
         "(valid_till, series_id, state) WHERE state IN ('active', 'inactive')"

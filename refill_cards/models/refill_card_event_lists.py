@@ -2,9 +2,9 @@ import functools
 
 from odoo import api, fields, models
 from odoo.fields import Domain
-from odoo.tools import SQL, Query
+from odoo.tools import SQL
 
-from .refill_card_lists_mixin import DomainField
+from .refill_card_lists_mixin import DomainField, choose_page
 
 # What is found by these has an index of its own.
 FOUND_BY = {'id', 'card_id', 'serial', 'partner_id', 'payment_id', 'move_id', 'reference'}
@@ -30,18 +30,19 @@ class RefillCardEvent(models.Model):
     @api.model
     def _search_is_seen(self, operator, value):
         """Find for managers what their companies issued, and for every user what happened to the
-        cards that they see while these were in a series that is accepted; but no use elsewhere.
+        cards that they see while these were in a series that is accepted, or to those used here
+        in a series that was; but no use elsewhere.
         """
         if operator != 'in':
             return NotImplemented
         companies = self.env.companies.ids
         issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
-        of_card = Domain('card_id.used_company_id', 'in', companies) | (
-            Domain('card_id.used_company_id', '=', False)
-            & Domain('card_id.series_id', 'in', issued + accepted)
-        )
+        used_here = Domain('card_id.used_company_id', 'in', companies)
+        unused = Domain('card_id.used_company_id', '=', False)
+        unused &= Domain('card_id.series_id', 'in', issued + accepted)
         no_use = Domain('old_state', '!=', 'used') & Domain('new_state', '!=', 'used')
-        seen = Domain('series_id', 'in', accepted + left) & of_card
+        seen = Domain('series_id', 'in', accepted) & (used_here | unused)
+        seen |= Domain('series_id', 'in', left) & Domain('card_id.series_id', 'in', left) & used_here
         seen &= Domain('used_company_id', 'in', companies) | no_use
         if self.env.user.has_group('refill_cards.group_refill_card_manager'):
             seen |= Domain('company_id', 'in', companies)
@@ -56,18 +57,17 @@ class RefillCardEvent(models.Model):
         query = super()._search(domain, **kwargs)
         if query.is_empty():
             return query
-        newest = self._get_newest(query, limit + (offset or 0), in_order=bool(order))
-        page = Query(self.env, self._table, self._table_sql)
-        page.add_where(SQL("%s = ANY(ARRAY(%s))", SQL.identifier(self._table, 'id'), newest))
-        page.order = self._order_to_sql(order, page) if order else None
-        page.limit, page.offset = limit, offset
-        return page
+        only_uses = Domain(domain) & Domain('new_state', '!=', 'used')
+        sources = self._get_sources(only_uses=only_uses.optimize(self).is_false())
+        newest = self._get_newest(query, sources, limit + (offset or 0), in_order=bool(order))
+        return choose_page(self, newest, offset, limit, order)
 
     @api.model
-    def _get_newest(self, query, count, in_order):
+    def _get_newest(self, query, sources, count, in_order):
         """Return the query of the newest events of a query by the user.
 
         :param Query query: of the events that the user sees.
+        :param list sources: see :meth:`_get_sources`.
         :param int count: how many.
         :param bool in_order: whether they are the newest of all; else of those found first.
         :rtype: SQL
@@ -87,7 +87,7 @@ class RefillCardEvent(models.Model):
                 SQL.identifier(self._table, 'id'),
                 count,
             )
-            for source, condition, fname in self._get_sources()
+            for source, condition, fname in sources
         )
         return SQL(
             "SELECT id FROM (%s) AS newest %s LIMIT %s",
@@ -97,11 +97,12 @@ class RefillCardEvent(models.Model):
         )
 
     @api.model
-    def _get_sources(self):
+    def _get_sources(self, only_uses):
         """Return where the events that a user sees are found, in which an index has their order.
 
         No event is in two of them.
 
+        :param bool only_uses: whether nothing but uses of cards is looked for.
         :return: tables of values, what an event has in common with these, and the column before
             the id in the index. Where that has a value, it lies between that and that: PostgreSQL
             drops from an order what equals something, and then walks through all events by id.
@@ -136,7 +137,7 @@ class RefillCardEvent(models.Model):
             accepted + left,
         )
         unused = SQL("%s IS NULL AND %s", column('used_company_id'), others)
-        sources += [
+        sources.append(
             (
                 SQL("%s, %s", company, issuer),
                 SQL(
@@ -144,13 +145,17 @@ class RefillCardEvent(models.Model):
                     *(column('used_company_id'), column('company_id'), others),
                 ),
                 'company_id',
-            ),
+            )
+        )
+        if only_uses:
+            return sources
+        sources.append(
             (
                 SQL("unnest(%s::int[]) AS series (id)", accepted),
                 SQL("%s = series.id AND %s", column('series_id'), unused),
                 'used_company_id',
-            ),
-        ]
+            )
+        )
         if left:
             # sudo: the cards that were used here, whatever rules others add
             used = (

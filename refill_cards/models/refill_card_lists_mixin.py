@@ -1,5 +1,11 @@
 from odoo import api, fields, models
 from odoo.fields import Domain
+from odoo.tools import SQL, Query
+
+from .refill_card import STATES
+
+# What is found by these has an index of its own.
+FOUND_BY = {'id', 'card_id', 'name', 'partner_id', 'payment_id'}
 
 
 class DomainField(fields.Boolean):
@@ -11,6 +17,20 @@ class DomainField(fields.Boolean):
 
     def filter_function(self, records, field_expr, operator, value):
         return self.determine_domain(records, operator, value)._as_predicate(records)
+
+
+def choose_page(model, chosen, offset, limit, order):
+    """Return the query of a page of rows that another query has chosen.
+
+    :param BaseModel model: of which the rows are.
+    :param SQL chosen: the query of the ids of the rows up to the end of the page.
+    :rtype: Query
+    """
+    page = Query(model.env, model._table, model._table_sql)
+    page.add_where(SQL("%s = ANY(ARRAY(%s))", SQL.identifier(model._table, 'id'), chosen))
+    page.order = model._order_to_sql(order, page) if order else None
+    page.limit, page.offset = limit, offset
+    return page
 
 
 class RefillCardListsMixin(models.AbstractModel):
@@ -41,12 +61,70 @@ class RefillCardListsMixin(models.AbstractModel):
 
     @api.model
     def _search(self, domain, offset=0, limit=None, order=None, **kwargs):
-        if not (self.env.su or kwargs.get('bypass_access')):
+        sees_all = self.env.su or kwargs.get('bypass_access')
+        if not sees_all:
             self.browse().check_access('read')  # before anything is searched for
         domain = Domain(domain).optimize_full(self).map_conditions(self._name_series)
-        if limit and not order:
-            order = self._order  # the pager's count, too, which stops at its limit
-        return super()._search(domain, offset, limit, order, **kwargs)
+        found_by = {condition.field_expr for condition in domain.iter_conditions()}
+        if sees_all or not limit or (order or self._order) != self._order or found_by & FOUND_BY:
+            if limit and not order:
+                order = self._order  # the pager's count, too, which stops at its limit
+            return super()._search(domain, offset, limit, order, **kwargs)
+        query = super()._search(domain, **kwargs)
+        if query.is_empty():
+            return query
+        first = self._get_first(query, limit + (offset or 0), in_order=bool(order))
+        return choose_page(self, first, offset, limit, order)
+
+    @api.model
+    def _get_first(self, query, count, in_order):
+        """Return the query of the ids of the first rows of a query by the user.
+
+        Cards that were used elsewhere may lie together, a million of them. What the user sees of a
+        series is found beside them: what is not used, in each state, and what was used in a company
+        are in the order of an index each.
+
+        :param Query query: of the rows that the user sees.
+        :param int count: how many.
+        :param bool in_order: whether they are the first of all; else those found first.
+        :rtype: SQL
+        """
+        companies = self.env.companies.ids
+        issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
+        series, state, used_in, id_ = (
+            SQL.identifier(self._table, name)
+            for name in ('series_id', 'state', 'used_company_id', 'id')
+        )
+        states = [name for name, _label in STATES if name != 'used']
+        sources = [
+            (issued, SQL("(VALUES (0))"), SQL("TRUE"), SQL()),
+            # Between, because PostgreSQL drops from an order what equals something, and then may
+            # take another index.
+            (
+                accepted,
+                SQL("unnest(%s)", states),
+                SQL("%s IS NULL AND %s BETWEEN of.it AND of.it", used_in, state),
+                SQL("%s,", state),
+            ),
+            (
+                accepted + left,
+                SQL("unnest(%s)", companies),
+                SQL("%s = of.it AND %s = 'used'", used_in, state),
+                SQL(),
+            ),
+        ]
+        first = SQL(" UNION ALL ").join(
+            SQL(
+                "SELECT first.* FROM %s AS of (it) CROSS JOIN LATERAL (SELECT %s, %s FROM %s"
+                " WHERE %s AND %s = ANY(%s) AND %s ORDER BY %s, %s %s LIMIT %s) AS first",
+                *(every, series, id_, query.from_clause, query.where_clause),
+                *(series, series_ids, condition, series, then, id_, count),
+            )
+            for series_ids, every, condition, then in sources
+            if series_ids
+        )
+        order = SQL("ORDER BY series_id, id") if in_order else SQL()
+        return SQL("SELECT id FROM (%s) AS first %s LIMIT %s", first, order, count)
 
     @api.model
     def _name_series(self, condition):

@@ -42,7 +42,7 @@ class RefillCard(models.Model):
         :rtype: tuple[list[int], list[int], list[int]]
         """
         series = self.env['refill.card.series']
-        self.flush_model(['used_company_id', 'series_id'])
+        self.flush_model(['used_company_id', 'series_id', 'state'])
         rows = self.env.execute_query(
             SQL(
                 """
@@ -52,7 +52,8 @@ class RefillCard(models.Model):
                           FROM refill_card_series) AS series
                  WHERE is_issued OR is_accepted
                     OR (SELECT TRUE FROM refill_card
-                         WHERE used_company_id = ANY(%(companies)s) AND series_id = series.id
+                         WHERE used_company_id = ANY(%(companies)s) AND state = 'used'
+                           AND series_id = series.id
                          ORDER BY used_company_id LIMIT 1)
                  ORDER BY id
                 """,
