@@ -1,6 +1,5 @@
 from odoo import api, fields, models
 from odoo.exceptions import AccessError
-from odoo.fields import Domain
 from odoo.tools import SQL
 
 
@@ -55,20 +54,3 @@ class RefillCardCode(models.Model):
         """
         query = SQL("SELECT sealed, id FROM refill_card_code WHERE sealed = ANY(%s)", sealed)
         return dict(self.env.execute_query(query))
-
-    @api.model
-    def _get_domain(self, sealed):
-        """Return the domain of the cards that have one of these sealed codes.
-
-        :param list[str] sealed: the codes.
-        :rtype: odoo.fields.Domain
-        """
-
-        def has_code(_model, alias, _query):
-            return SQL(
-                "%s IN (SELECT id FROM refill_card_code WHERE sealed = ANY(%s))",
-                SQL.identifier(alias, 'id'),
-                sealed,
-            )
-
-        return Domain.custom(to_sql=has_code)

@@ -37,9 +37,9 @@ class RefillCard(models.Model):
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
                 raise self._refuse_typo(code)
+            ids = self.env['refill.card.code']._get_ids(sealed)
             # sudo: whoever has the code may redeem the card without any right to look at cards
-            has_code = self.env['refill.card.code']._get_domain(sealed)
-            card = self.sudo().search_fetch(has_code & domain, limit=1)
+            card = self.sudo().browse(ids.values()).filtered_domain(domain)
             if not card:
                 raise self._refusal('unknown')
             return card
