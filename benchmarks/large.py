@@ -33,8 +33,8 @@ class Provider:
     """Who issued the cards, who works there, and in which series they are.
 
     All series but two are sold, and a tenth of those cards is used, by customers of the provider.
-    One series is for every partner company, and a third of it is used in one of them; the last one
-    is for one partner company only.
+    One series is for every partner company, and its first third, in one piece, is used in one of
+    them; the last one is for one partner company only.
     """
 
     database: Database
@@ -209,7 +209,7 @@ HISTORY = (
             WHERE terms = 'sold' ORDER BY md5(name) LIMIT %(used)s)
           UNION ALL
           (SELECT *, %(elsewhere)s FROM refill_card
-            WHERE series_id = %(shared)s ORDER BY md5(name) LIMIT %(quantity)s / 3)
+            WHERE series_id = %(shared)s ORDER BY id LIMIT %(quantity)s / 3)
       ) AS card
     """,
     """

@@ -140,6 +140,8 @@ class AccountMove(models.Model):
 
     def _note_refill_card_books(self, by_action=False, new=False):
         """Note what the entries of cards are like before they change."""
+        if not self:
+            return
         change = self._get_change_of_refill_card_books()
         # sudo: whoever may change an entry need not see its journal and payment
         entries_sudo = self.sudo()._get_refill_card_entries()

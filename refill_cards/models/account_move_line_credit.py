@@ -5,6 +5,7 @@ from typing import Any
 
 from odoo import api, models
 from odoo.fields import Domain
+from odoo.tools import SQL
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,26 @@ class AccountMoveLine(models.Model):
         :param res.partner partners: commercial partners.
         :rtype: account.move.line
         """
+        if not self._owe_anything(partners):
+            return self.browse()
         domain = self._get_refill_card_debts_domain() & Domain('partner_id', 'in', partners.ids)
         return self.search(domain).sorted(
             lambda line: (line.date_maturity or line.date, line.date, line.id)
         )
+
+    @api.model
+    def _owe_anything(self, partners):
+        """Return whether any debit of these partners is open, of whatever kind, in a short query."""
+        self.flush_model(['partner_id', 'account_id', 'parent_state', 'reconciled', 'balance'])
+        query = SQL(
+            """
+            SELECT 1 FROM account_move_line line JOIN account_account account ON account_id = account.id
+             WHERE line.partner_id = ANY(%s) AND line.parent_state = 'posted' AND line.balance > 0
+               AND line.reconciled IS NOT TRUE AND account.account_type = 'asset_receivable' LIMIT 1
+            """,
+            list(partners.ids),
+        )
+        return bool(self.env.execute_query(query))
 
     def _get_reason_to_stay_open(self):
         """Return the sentence that says who wants prepaid credit to leave this debt open.

@@ -1,15 +1,35 @@
-from odoo import models
+from odoo import api, models
 
 from .account_payment_use import Use
 
 # While a card is redeemed, Odoo asks at nearly each step which invoices the new payment has paid,
-# and which payments have paid its new entry, with SQL before which all is written. As long as
-# nothing was reconciled the answer is known. Limited to redemptions (no client can send a `Use`):
-# other payments are not the business of this addon.
+# which payments have paid its new entry, and which entry the payment has, with SQL before which all
+# is written. As long as nothing was reconciled the answer is known. Limited to redemptions (no
+# client can send a `Use`): other payments are not the business of this addon.
+
+
+def _get_new_payments(model, domain, fname):
+    """Return the payments of which Odoo asks what names them, while cards are redeemed.
+
+    :param model: that is searched.
+    :param list domain: what for.
+    :param str fname: the field that names payments.
+    :rtype: account.payment
+    """
+    match domain:
+        case [(name, 'in', ids)] if name == fname and Use.get(model.env):
+            return model.env['account.payment'].browse(ids)
+    return model.env['account.payment']
 
 
 class AccountMove(models.Model):
     _inherit = 'account.move'
+
+    @api.model
+    def search(self, domain, *args, **kwargs):
+        if payments := _get_new_payments(self, domain, 'origin_payment_id'):
+            return payments.move_id
+        return super().search(domain, *args, **kwargs)
 
     def _search_reconciled_payment_ids(self, operator, value):
         """Find no invoices of payments that have settled nothing yet."""
@@ -22,6 +42,16 @@ class AccountMove(models.Model):
     def _has_settled_nothing(self):
         lines = self.line_ids
         return not (lines.matched_debit_ids or lines.matched_credit_ids)
+
+
+class AccountMoveLine(models.Model):
+    _inherit = 'account.move.line'
+
+    @api.model
+    def search(self, domain, *args, **kwargs):
+        if payments := _get_new_payments(self, domain, 'payment_id'):
+            return payments.move_id.line_ids
+        return super().search(domain, *args, **kwargs)
 
 
 class AccountPayment(models.Model):

@@ -152,9 +152,11 @@ class RefillCardSeries(models.Model):
 
         :rtype: bool
         """
-        domain = [('id', '=', self.id), ('accepting_company_ids', 'in', company.ids)]
-        # sudo: whoever has the code may redeem the card
-        return bool(self.sudo().with_context(active_test=False).search_count(domain, limit=1))
+        query = SQL(
+            "SELECT 1 FROM %s WHERE series.id = %s AND company.id = ANY(%s) LIMIT 1",
+            *(self._join_accepting_companies(), self.id, list(company.ids)),
+        )
+        return bool(self.env.execute_query(query))
 
     @api.model
     def _find_accepting_companies(self, named):
