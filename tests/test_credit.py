@@ -207,6 +207,23 @@ class TestCredit(RefillCardCommon):
             self._confirm(25)  # which the credit pays
             self.assertTrue(look.called)
 
+    def test_what_a_redemption_stores_is_what_odoo_computes(self):
+        payment = self._redeem(self._generate_card())
+        for records in (payment, payment.move_id, payment.move_id.line_ids):
+            computed = [
+                field
+                for field in records._fields.values()
+                if field.store and field.compute and field.readonly
+            ]
+            self.assertGreater(len(computed), 5)
+            names = [field.name for field in computed]
+            self.env.flush_all()
+            self.env.invalidate_all()
+            stored = records.read(names, load=None)
+            for field in computed:
+                self.env.add_to_compute(field, records)
+            self.assertEqual(records.read(names, load=None), stored)
+
     def test_undoing_the_redemption_opens_the_invoice_again(self):
         card = self._generate_card()
         self._redeem(card)
