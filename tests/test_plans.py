@@ -100,7 +100,8 @@ class TestPlans(RefillCardCommon):
             text = query.code if isinstance(query, SQL) else query
             if 'refill_card' in text and text.split(None, 1)[0] in ('SELECT', 'WITH'):
                 told = SQL(
-                    "EXPLAIN (ANALYZE, FORMAT JSON) %s", query if params is None else SQL(query, *params)
+                    "EXPLAIN (ANALYZE, FORMAT JSON) %s",
+                    query if params is None else SQL(query, *params),
                 )
                 execute(told)
                 [[[plan]]] = self.cr.fetchall()

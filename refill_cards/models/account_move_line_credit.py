@@ -123,9 +123,11 @@ class AccountMoveLine(models.Model):
         self.flush_model(['partner_id', 'account_id', 'parent_state', 'reconciled', 'balance'])
         query = SQL(
             """
-            SELECT 1 FROM account_move_line line JOIN account_account account ON account_id = account.id
+            SELECT 1 FROM account_move_line line
+              JOIN account_account account ON account.id = line.account_id
              WHERE line.partner_id = ANY(%s) AND line.parent_state = 'posted' AND line.balance > 0
-               AND line.reconciled IS NOT TRUE AND account.account_type = 'asset_receivable' LIMIT 1
+               AND line.reconciled IS NOT TRUE AND account.account_type = 'asset_receivable'
+             LIMIT 1
             """,
             list(partners.ids),
         )

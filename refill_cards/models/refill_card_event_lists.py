@@ -42,7 +42,9 @@ class RefillCardEvent(models.Model):
         unused &= Domain('card_id.series_id', 'in', issued + accepted)
         no_use = Domain('old_state', '!=', 'used') & Domain('new_state', '!=', 'used')
         seen = Domain('series_id', 'in', accepted) & (used_here | unused)
-        seen |= Domain('series_id', 'in', left) & Domain('card_id.series_id', 'in', left) & used_here
+        seen |= (
+            Domain('series_id', 'in', left) & Domain('card_id.series_id', 'in', left) & used_here
+        )
         seen &= Domain('used_company_id', 'in', companies) | no_use
         if self.env.user.has_group('refill_cards.group_refill_card_manager'):
             seen |= Domain('company_id', 'in', companies)
