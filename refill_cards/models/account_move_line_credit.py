@@ -119,7 +119,7 @@ class AccountMoveLine(models.Model):
 
     @api.model
     def _owe_anything(self, partners):
-        """Return whether any debit of these partners is open, of whatever kind, in a short query."""
+        """Return whether any receivable of these partners is open, in a short query."""
         self.flush_model(['partner_id', 'account_id', 'parent_state', 'reconciled', 'balance'])
         query = SQL(
             """
