@@ -4,7 +4,7 @@ from odoo import api, fields, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .refill_card_lists_mixin import DomainField, choose_page
+from .refill_card_lists_mixin import UNUSED, DomainField, choose_page
 
 # What is found by these has an index of its own.
 FOUND_BY = {'id', 'card_id', 'serial', 'partner_id', 'payment_id', 'move_id', 'reference'}
@@ -38,7 +38,7 @@ class RefillCardEvent(models.Model):
         companies = self.env.companies.ids
         issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
         used_here = Domain('card_id.used_company_id', 'in', companies)
-        unused = Domain('card_id.used_company_id', '=', False)
+        unused = Domain('card_id.state', 'in', UNUSED)
         unused &= Domain('card_id.series_id', 'in', issued + accepted)
         no_use = Domain('old_state', '!=', 'used') & Domain('new_state', '!=', 'used')
         seen = Domain('series_id', 'in', accepted) & (used_here | unused)

@@ -4,6 +4,7 @@ from odoo.tools import SQL, Query
 
 from .refill_card import STATES
 
+UNUSED = [name for name, _label in STATES if name != 'used']
 # What is found by these has an index of its own.
 FOUND_BY = {'id', 'card_id', 'name', 'partner_id', 'payment_id'}
 
@@ -95,15 +96,14 @@ class RefillCardListsMixin(models.AbstractModel):
             SQL.identifier(self._table, name)
             for name in ('series_id', 'state', 'used_company_id', 'id')
         )
-        states = [name for name, _label in STATES if name != 'used']
         sources = [
             (issued, SQL("(VALUES (0))"), SQL("TRUE"), SQL()),
             # Between, because PostgreSQL drops from an order what equals something, and then may
             # take another index.
             (
                 accepted,
-                SQL("unnest(%s)", states),
-                SQL("%s IS NULL AND %s BETWEEN of.it AND of.it", used_in, state),
+                SQL("unnest(%s)", UNUSED),
+                SQL("%s BETWEEN of.it AND of.it", state),
                 SQL("%s,", state),
             ),
             (

@@ -2,6 +2,8 @@ from odoo import api, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
+from .refill_card_lists_mixin import UNUSED
+
 
 class RefillCard(models.Model):
     """Which cards a user sees, said so that an index answers."""
@@ -21,7 +23,7 @@ class RefillCard(models.Model):
         companies = self.env.companies.ids
         issued, accepted, left = self._get_seen_series(companies)
         used_here = Domain('used_company_id', 'in', companies)
-        unused = Domain('used_company_id', '=', False)
+        unused = Domain('state', 'in', UNUSED)
         if left:
             unused &= Domain('series_id', 'not in', left)
         seen = Domain('series_id', 'in', issued + accepted + left)
