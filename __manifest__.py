@@ -64,6 +64,7 @@
         'refill_cards/views/refill_card_delivery_templates.xml',
         'refill_cards/views/refill_card_delivery_views.xml',
         'refill_cards/views/refill_card_agreement_views.xml',
+        'refill_cards/views/refill_card_approval_views.xml',
         'refill_cards/views/refill_card_event_views.xml',
         'refill_cards/views/refill_card_attempt_views.xml',
         'refill_cards/views/refill_card_lockout_views.xml',

@@ -106,6 +106,18 @@ def describe(env, sentence, **values):
     return SENTENCES[sentence](env, **values)
 
 
+class RefillCardWaits(UserError):
+    """Something was not done, because another manager has to approve it first.
+
+    :param str message: a sentence for whoever reads it where nobody is asked for the approval.
+    :param dict request: the values of the approval to ask for.
+    """
+
+    def __init__(self, message, request):
+        super().__init__(message)
+        self.request = request
+
+
 class RefillCardUnavailable(UserError):
     """The database was lost while a request was served.
 

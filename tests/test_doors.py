@@ -26,6 +26,11 @@ PICTURE = (
 LATER = Date.to_string(Date.add(Date.today(), years=2))
 # From the least right to the most: what one may, everybody after them may, too.
 ROLES = ('public', 'customer', 'employee', 'clerk', 'manager', 'administrator')
+NOBODY = 'nobody'
+
+
+class Session(dict):
+    debug = ''
 
 
 class DoorsCase(RefillCardCommon):
@@ -43,6 +48,9 @@ class DoorsCase(RefillCardCommon):
                 'administrator', 'base.group_system,account.group_account_manager'
             ),
         }
+        cls.asking = cls._new_user(
+            'asking', 'account.group_account_manager', email='asking@example.com'
+        )
         cls.stranger.email = 'stranger@example.com'
 
     @classmethod
@@ -106,6 +114,7 @@ class DoorsCase(RefillCardCommon):
             ranges.search([('export_id', '=', export.id)]),
             self.env['refill.card.validity.law'].search([], limit=1),
             *self._tell(),
+            *self._ask(),
         )
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
@@ -124,6 +133,21 @@ class DoorsCase(RefillCardCommon):
         delivery = self.env['refill.card.webhook.delivery'].sudo()
         delivery = delivery.create({'webhook_id': webhook.id, 'notice_id': notice.id})
         return webhook, kind, outbox, notice, delivery
+
+    def _ask(self):
+        """Return an approval that somebody else asks for, and what they may do without one."""
+        card = self._generate_card()
+        self._redeem(card)
+        self.company.sudo().refill_card_approval_undo = True
+        window = self.env['refill.card.undo'].with_user(self.asking)
+        window = window.create({'card_id': card.id, 'reason': "Wrong customer"})
+        approval = self.env['refill.card.approval'].browse(window.action_undo()['res_id'])
+        self.company.sudo().refill_card_approval_undo = False
+        total = self.env['refill.card.approval.total'].sudo()
+        total = total.create(
+            {'user_id': self.asking.id, 'company_id': self.company.id, 'kind': 'undo'}
+        )
+        return approval, total
 
     def _answer_call(self):
         calls = self.env['refill.card.call'].with_user(self.clerk)
@@ -197,6 +221,8 @@ class TestModels(DoorsCase):
             {'partner_id': 0},  # the customer
             {'manager': 'srwucl', 'their manager': 'cl'},
         ),
+        'refill.card.approval': ({'summary': 'x'}, {'manager': 'sr'}),
+        'refill.card.approval.total': ({'kind': 'undo'}, {}),
         'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
         'refill.card.call': ({'reference': 'x'}, {}),
         'refill.card.code': ({'sealed': 'x'}, {}),
@@ -365,6 +391,7 @@ class TestMethods(DoorsCase):
         ('account.move', 'action_net_refill_card_commission'): 'manager',
         ('account.move', 'action_choose_refill_cards'): 'manager',
         ('account.move', 'action_open_refill_cards'): 'manager',
+        ('account.move', 'action_post'): 'manager',
         ('account.move', 'action_return_refill_cards'): 'manager',
         ('account.move', 'copy_data'): 'manager',
         ('account.move', 'button_cancel'): 'manager',
@@ -413,6 +440,12 @@ class TestMethods(DoorsCase):
         ('refill.card', 'action_undo'): 'manager',
         ('refill.card', 'redeem_code'): 'clerk',
         ('refill.card', 'redeem_codes'): 'clerk',
+        ('refill.card.approval', 'action_approve'): 'manager',
+        ('refill.card.approval', 'action_open'): 'manager',
+        ('refill.card.approval', 'action_refuse'): 'manager',
+        # But for who asked for it, who is none of them.
+        ('refill.card.approval', 'action_run'): NOBODY,
+        ('refill.card.approval', 'action_withdraw'): NOBODY,
         ('refill.card.change', 'action_confirm'): 'manager',
         ('refill.card.unused.value', 'action_open_series'): 'manager',
         ('refill.card.unused.value', 'action_propose'): 'manager',
@@ -460,6 +493,8 @@ class TestMethods(DoorsCase):
         ('res.company', 'write'): 'administrator',
         ('res.config.settings', 'action_add_refill_card_journal'): 'administrator',
         ('res.config.settings', 'action_open_refill_card_journals'): 'administrator',
+        ('res.config.settings', 'create'): 'administrator',
+        ('res.config.settings', 'write'): 'administrator',
         ('res.partner', 'action_open_refill_cards'): 'clerk',
         ('res.partner', 'action_redeem_refill_card'): 'public',
         ('res.partner', 'action_settle_refill_cards'): 'manager',
@@ -470,14 +505,14 @@ class TestMethods(DoorsCase):
         self._assert_all_have_a_line(self._get_public_methods(), self.METHODS)
         calls = self._prepare_calls()
         # Whoever is asked for their password has just typed it.
-        request = Mock(session={'identity-check-last': time.time()})
+        request = Mock(session=Session({'identity-check-last': time.time()}))
         self.startPatcher(patch('odoo.addons.base.models.res_users.request', request))
         for (model, method), least in self.METHODS.items():
             for role, user in self.users.items():
                 with self.subTest(model=model, method=method, role=role):
                     self.assertEqual(
                         self._is_let_in(user, model, method, calls),
-                        ROLES.index(role) >= ROLES.index(least),
+                        least != NOBODY and ROLES.index(role) >= ROLES.index(least),
                     )
 
     def _get_public_methods(self):
@@ -530,6 +565,7 @@ class TestMethods(DoorsCase):
             ('account.journal', 'write'): (journal, {'name': "x"}),
             ('account.move', 'action_choose_refill_cards'): (self.draft,),
             ('account.move', 'action_open_refill_cards'): (self.invoice,),
+            ('account.move', 'action_post'): (draft,),
             ('account.move', 'action_return_refill_cards'): (self.invoice,),
             ('account.move', 'action_net_refill_card_commission'): (self._make_commission(),),
             ('account.move', 'button_cancel'): (draft,),
@@ -581,6 +617,8 @@ class TestMethods(DoorsCase):
             ('res.company', 'write'): (self.company, {'name': "x"}),
             ('res.config.settings', 'action_add_refill_card_journal'): (settings,),
             ('res.config.settings', 'action_open_refill_card_journals'): (settings,),
+            ('res.config.settings', 'create'): (settings.browse(), {}),
+            ('res.config.settings', 'write'): (settings, {'refill_card_portal': True}),
             ('res.partner', 'action_open_refill_cards'): (self.stranger,),
             ('res.partner', 'action_redeem_refill_card'): (self.stranger,),
             ('res.partner', 'action_settle_refill_cards'): (self.stranger,),

@@ -109,7 +109,7 @@ class TestUndo(RefillCardCommon):
         self.assertEqual((payment.state, payment.move_id.state), ('canceled', 'posted'))
         reversal = payment.move_id.reversal_move_ids
         self.assertEqual((reversal.state, reversal.date), ('posted', Date.today()))
-        self.assertIn("Wrong customer", payment.message_ids[0].body)
+        self.assertIn("Wrong customer", ''.join(payment.message_ids.mapped('body')))
         self.assertEqual((invoice.payment_state, invoice.amount_residual), ('not_paid', 10))
         self.assertEqual(self._balance(), -10)
 

@@ -12,8 +12,12 @@ class IrAttachment(models.Model):
         return super()._index(bin_data, file_type, checksum=checksum)
 
     def _inaccessible_comodel_records(self, model_and_ids, operation):
-        """An API key alone opens no file with codes, not even an administrator's."""
+        """A file with codes is opened as its export tells, not even by an administrator's key."""
         yield from super()._inaccessible_comodel_records(model_and_ids, operation)
-        if not self.env.su and not self.env['refill.card']._is_own_session():
-            for res_id in model_and_ids.get('refill.card.export', ()):
-                yield 'refill.card.export', res_id
+        if not self.env.su:
+            exports = self.env['refill.card.export'].browse(
+                model_and_ids.get('refill.card.export', ())
+            )
+            for export in exports.exists():
+                if not export._has_field_access(export._fields['file'], 'read'):
+                    yield export._name, export.id

@@ -28,8 +28,8 @@ class RefillCard(models.Model):
         :return: one answer a card, in the order of their serial numbers: ``serial``, ``state`` and
             ``valid_till`` (YYYY-MM-DD, null without a last day) as they are now, and of a card that
             was left alone ``reason`` (``active``, ``used``, ``disabled``, ``expired``,
-            ``company``, or ``law``: it would be valid for too few days) and ``message``, else
-            null.
+            ``company``, ``law``: it would be valid for too few days, or ``approval``: all of them
+            wait until another manager approves it) and ``message``, else null.
         :rtype: list[dict]
         :raise UserError: when there are no such cards, or too many.
         :raise AccessError: when the user does not manage refill cards.
@@ -125,7 +125,13 @@ class RefillCard(models.Model):
             else card._explain_left_alone(operation, card in manageable)
             for card in cards - changed
         }
-        change(domain=Domain('id', 'in', changed.ids), channel='api')
+        which = Domain('id', 'in', changed.ids)
+        approval, _count = self.env['refill.card.approval']._try(
+            lambda: change(domain=which, channel='api')
+        )
+        if approval:
+            waits = {'reason': 'approval', 'message': approval._describe_waiting()}
+            refusals.update(dict.fromkeys(changed, waits))
         return [
             {
                 'serial': card.name,

@@ -53,9 +53,10 @@ class RefillCard(models.Model):
         :param int code_length: how many random characters a code has; as many as are safe when
             left out.
         :param str reference: the caller's own name for this call, see ``redeem_code``.
-        :return: ``series_id``, ``series`` (its name), ``quantity``, ``state`` (``ready``, or
-            ``generating`` in the background), and ``first`` and ``last``, the serial numbers, null
-            as long as it is being generated.
+        :return: ``series_id``, ``series`` (its name), ``quantity``, ``state`` (``ready``,
+            ``generating`` in the background, or ``waiting`` until another manager approves it), and
+            ``first`` and ``last``, the serial numbers, null as long as it is being generated. While
+            it waits there is no series yet, but an ``approval_id`` (refill.card.approval).
         :rtype: dict
         :raise UserError: when something is missing or wrong, such as a code that is too short.
         :raise AccessError: when the user does not manage refill cards.
@@ -85,7 +86,18 @@ class RefillCard(models.Model):
     def _generate_as_called(self, company_id, values):
         company = self._read_company(company_id)
         windows = self.env['refill.card.generate'].with_company(company)
-        series = windows.create(self._prepare_generate_values(**values))._generate()
+        window = windows.create(self._prepare_generate_values(**values))
+        approval, series = window._generate()
+        if approval:
+            return {
+                'series_id': None,
+                'series': None,
+                'quantity': window.quantity,
+                'state': 'waiting',
+                'first': None,
+                'last': None,
+                'approval_id': approval.id,
+            }
         cards = series.card_ids if series.state == 'ready' else self.browse()
         return {
             'series_id': series.id,
@@ -174,7 +186,8 @@ class RefillCard(models.Model):
         :param str reference: the caller's own name for this call, see ``redeem_code``.
         :return: ``invoice_id``, ``invoice`` (its number, null of a draft), ``state`` (``draft`` or
             ``posted``), ``amount`` (with taxes), ``currency`` (ISO 4217), ``count`` of the cards
-            and their serial ``numbers``, as people read them.
+            and their serial ``numbers``, as people read them; of a draft that another manager has
+            to approve first, ``approval_id`` (refill.card.approval), too.
         :rtype: dict
         :raise UserError: when something is missing, or a card cannot be sold, with its number.
         :raise AccessError: when the user does not keep books and manage refill cards.
@@ -201,8 +214,10 @@ class RefillCard(models.Model):
     def _sell_as_called(self, values, confirm):
         self._check_given('flag', confirm=confirm)
         invoice = self._draft_sale(**values)
-        if confirm:
-            invoice.action_post()
+        waiting = {}
+        action = confirm and invoice.action_post() or {}
+        if action.get('res_model') == 'refill.card.approval':
+            waiting = {'approval_id': action['res_id']}
         lines = invoice._get_refill_card_lines('sale')
         fname = 'invoice_line_id' if invoice.state == 'posted' else 'reserved_line_id'
         cards = Domain(fname, 'in', lines.ids)
@@ -214,6 +229,7 @@ class RefillCard(models.Model):
             'currency': invoice.currency_id.name,
             'count': self.search_count(cards),
             'numbers': self._name_ranges(cards),
+            **waiting,
         }
 
     @api.model
@@ -297,7 +313,9 @@ class RefillCard(models.Model):
         :param str reference: the caller's own name for this call, see ``redeem_code``.
         :return: ``export_id`` (refill.card.export), ``name`` of the file, ``state`` (``ready``, or
             ``waiting`` as long as a large one is made in the background), ``count``, ``amount`` and
-            ``currency`` of its cards, and ``url``, from which the session downloads it.
+            ``currency`` of its cards, and ``url``, from which the session downloads it. Where
+            another manager has to approve it first, only ``state`` (``approval``) and
+            ``approval_id`` (refill.card.approval), whose ``action_run`` makes the file then.
         :rtype: dict
         :raise UserError: when there is nothing to export, too much, or something is missing.
         :raise AccessError: when the user may not see the codes, or did not log in.
@@ -350,7 +368,10 @@ class RefillCard(models.Model):
         if layout_id is not None:
             values['layout_id'] = self._read_id(layout_id)
         window = windows.create({**values, **choices})
-        export = self.env['refill.card.export'].browse(window._export()['res_id'])
+        action = window._export()
+        if action['res_model'] != 'refill.card.export':
+            return {'state': 'approval', 'approval_id': action['res_id']}
+        export = self.env['refill.card.export'].browse(action['res_id'])
         return {
             'export_id': export.id,
             'name': export.name,

@@ -95,7 +95,9 @@ class RefillCardOperationMixin(models.AbstractModel):
                     skipped=skipped or self.env._("nothing"),
                 )
             )
-        changed = self._apply()
+        approval, changed = self.env['refill.card.approval']._try(self._apply)
+        if approval:
+            return approval._get_window_action()
         message = self.env._(
             "Cards changed: %(count)s, worth %(total)s.",
             count=format_count(self.env, changed),

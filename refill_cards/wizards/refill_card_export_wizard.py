@@ -98,6 +98,25 @@ class RefillCardExportWizard(models.TransientModel):
             'amount': sum(each.price * count for each, count, _first, _last in groups),
         }
 
+    @api.model
+    def _prepare_values_of(self, values):
+        """Return the values of a window that makes the same export.
+
+        :param dict values: see :meth:`_prepare_export_values`.
+        """
+        same = ('scope', 'file_format', 'csv_reader', 'layout_id', 'is_protected')
+        [[_set, _none, series_ids]] = values['series_ids']
+        return {
+            **{fname: values[fname] for fname in same},
+            'series_ids': [Command.set(series_ids)],
+            'card_ids': [Command.set(values['selected_ids'] or [])],
+            **(
+                {}
+                if values['selected_ids']
+                else {'first': values['first_serial'], 'last': values['last_serial']}
+            ),
+        }
+
     def _get_ends(self):
         """Return the first and the last serial number of the selection or the range.
 
@@ -177,5 +196,8 @@ class RefillCardExportWizard(models.TransientModel):
         self.check_access('write')
         if self.is_protected:
             self._check_password(password)
-        exports = self.env['refill.card.export']
-        return exports._export(self._prepare_export_values(), password)._get_window_action()
+        exports, values = self.env['refill.card.export'], self._prepare_export_values()
+        approval, export = self.env['refill.card.approval']._try(
+            lambda: exports._export(values, password)
+        )
+        return (approval or export)._get_window_action()

@@ -167,14 +167,17 @@ class RefillCardGenerate(models.TransientModel):
         }
 
     def action_generate(self):
-        """Generate the series and open the table of its cards."""
-        return self._generate().action_open_cards()
+        """Generate the series and open the table of its cards, or what it waits for."""
+        approval, series = self._generate()
+        return approval._get_window_action() if approval else series.action_open_cards()
 
     def _generate(self):
-        """Generate the series and return it."""
+        """Generate the series, unless another manager has to approve that first.
+
+        :rtype: tuple[refill.card.approval, refill.card.series]
+        """
         self.ensure_one()
         self.check_access('write')
-        # sudo: no one creates a series or a card any other way
-        series = self.env['refill.card.series'].sudo().create(self._prepare_series_values())
-        series._generate()
-        return series.sudo(False)
+        values = self._prepare_series_values()
+        series = self.env['refill.card.series']
+        return self.env['refill.card.approval']._try(lambda: series._make(values))

@@ -66,6 +66,10 @@ class RefillCardSend(models.TransientModel):
         :raise UserError: when a card cannot be sent, and then none is.
         """
         self.ensure_one()
+        approval, action = self.env['refill.card.approval']._try(self._send)
+        return approval._get_window_action() if approval else action
+
+    def _send(self):
         self.check_access('write')
         cards = self._get_cards()
         self._check_sendable(cards)

@@ -57,5 +57,7 @@ class RefillCardUndo(models.TransientModel):
         reason = (self.reason or '').strip()
         if not reason:
             raise UserError(self.env._("Say why the redemption is undone."))
-        self.card_id._undo(reason)
+        approval, _done = self.env['refill.card.approval']._try(lambda: self.card_id._undo(reason))
+        if approval:
+            return approval._get_window_action()
         return {'type': 'ir.actions.act_window_close'}
