@@ -41,6 +41,10 @@ SENTENCES = {
         "This card is not active yet. Please ask whoever sold it to you."
     ),
     'disabled': lambda env: env._("This card was disabled. Please ask whoever sold it to you."),
+    'replaced': lambda env: env._(
+        "This card was replaced by another one. Please use the new card, or ask whoever sold it to"
+        " you."
+    ),
     'expired': lambda env, day: env._("This card was valid till %(day)s.", day=day),
     'company': lambda env, company: env._(
         "This card is not accepted by %(company)s.", company=company

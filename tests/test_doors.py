@@ -2,6 +2,7 @@
 who may go through it. What is new has none, and a test fails until somebody writes it.
 """
 
+import base64
 import inspect
 import time
 from contextlib import nullcontext
@@ -77,6 +78,7 @@ class DoorsCase(RefillCardCommon):
     def _make_one_of_each(self):
         """Return a record of each model whose records stay, of cards for our company only."""
         card = self._generate_card()
+        self.request = self._ask_for_another(card)
         self.used = self._generate_card()
         self.used.sudo()._consign(self.stranger)
         self._redeem(self.used)
@@ -110,6 +112,7 @@ class DoorsCase(RefillCardCommon):
             delivery,
             delivery.line_ids,
             layout,
+            self.request,
             export,
             ranges.search([('export_id', '=', export.id)]),
             self.env['refill.card.validity.law'].search([], limit=1),
@@ -118,6 +121,11 @@ class DoorsCase(RefillCardCommon):
         )
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
+
+    def _ask_for_another(self, card):
+        requests = self.env['refill.card.replacement.request'].sudo()
+        told = (card.name, "Kiosk", '2026-01-01', base64.b64decode(PICTURE))
+        return requests._ask(self.stranger, self.company, *told)
 
     def _tell(self):
         """Return what tells other systems about cards: one of each."""
@@ -188,7 +196,9 @@ class DoorsCase(RefillCardCommon):
                 'opening_id': self.env['refill.card.opening'].create({}).id,
                 'series_id': card.series_id.id,
             },
+            'refill.card.refuse': {'request_id': self.request.id, 'answer': "Used"},
             'refill.card.release': {'day': Date.today()},
+            'refill.card.replace': {'card_ids': card.ids, 'reason': 'damaged'},
             'refill.card.return': {'invoice_id': self.invoice.id},
             'refill.card.roll.forward': {'date_from': Date.to_date('2020-01-01')},
             'refill.card.sell': {'card_ids': card.ids, 'partner_id': self.stranger.id},
@@ -240,6 +250,7 @@ class TestModels(DoorsCase):
         'refill.card.notice': ({'body': 'x'}, {'manager': 'sr'}),
         'refill.card.notice.kind': ({'code': 'x'}, {'manager': 'sr', 'their manager': 'sr'}),
         'refill.card.outbox': ({'kind': 'x'}, {}),
+        'refill.card.replacement.request': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.report': ({'name': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.sending': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.series': ({'valid_till': LATER}, {'clerk': 'sr', 'manager': 'srwu'}),
@@ -271,7 +282,9 @@ class TestModels(DoorsCase):
         'refill.card.opening': 'manager',
         'refill.card.opening.line': 'manager',
         'refill.card.redeem': 'clerk',
+        'refill.card.refuse': 'manager',
         'refill.card.release': 'manager',
+        'refill.card.replace': 'manager',
         'refill.card.return': 'manager',
         'refill.card.roll.forward': 'manager',
         'refill.card.sell': 'manager',
@@ -433,6 +446,7 @@ class TestMethods(DoorsCase):
         ('refill.card', 'action_open_release'): 'manager',
         ('refill.card', 'action_print'): 'manager',
         ('refill.card', 'action_redeem'): 'public',
+        ('refill.card', 'action_replace'): 'manager',
         ('refill.card', 'action_return'): 'manager',
         ('refill.card', 'action_sell'): 'manager',
         ('refill.card', 'action_send'): 'manager',
@@ -465,6 +479,11 @@ class TestMethods(DoorsCase):
         ('refill.card.redeem', 'action_redeem'): 'clerk',
         ('refill.card.report', 'action_open_card'): 'clerk',
         ('refill.card.release', 'action_release'): 'manager',
+        ('refill.card.refuse', 'action_refuse'): 'manager',
+        ('refill.card.replace', 'action_confirm'): 'manager',
+        ('refill.card.replacement.request', 'action_find'): 'manager',
+        ('refill.card.replacement.request', 'action_refuse'): 'public',
+        ('refill.card.replacement.request', 'action_replace'): 'manager',
         ('refill.card.return', 'action_return'): 'manager',
         ('refill.card.roll.forward', 'action_export'): 'manager',
         ('refill.card.roll.forward', 'action_open'): 'manager',
@@ -498,6 +517,7 @@ class TestMethods(DoorsCase):
         ('res.partner', 'action_open_refill_cards'): 'clerk',
         ('res.partner', 'action_redeem_refill_card'): 'public',
         ('res.partner', 'action_settle_refill_cards'): 'manager',
+        ('res.partner', 'unlink'): 'administrator',
         ('res.users', 'unlink'): 'administrator',
     }
 
@@ -683,6 +703,8 @@ class TestRoutes(DoorsCase, HttpCase):
         ('/my/refill/cards/page/<int:page>', 'GET'): {'customer'},
         ('/my/refill/cards/show', 'POST'): {'customer'},
         ('/my/refill/cards/pdf', 'POST'): {'customer'},
+        ('/my/refill/replacement', 'GET'): LOGGED_IN,
+        ('/my/refill/replacement', 'POST'): LOGGED_IN,
         ('/my/refill/reseller', 'GET'): {'customer'},
         ('/my/refill/reseller/page/<int:page>', 'GET'): {'customer'},
         ('/my/refill/reseller/activate', 'POST'): {'customer'},
@@ -700,6 +722,7 @@ class TestRoutes(DoorsCase, HttpCase):
         ('refill.card.layout', 'background'): 'clerk',
         ('refill.card.layout', 'logo'): 'clerk',
         ('refill.card.layout', 'preview'): 'clerk',
+        ('refill.card.replacement.request', 'receipt'): 'manager',
         ('refill.card.roll.forward', 'xlsx'): 'manager',
     }
 

@@ -112,6 +112,8 @@ class LifeOfCards(RuleBasedStateMachine):
                 self.redeem(index, who, customer, likely)
             case 'change':
                 self.change(index, who, operation, reason, days)
+            case 'hand out' if days == 3:
+                self.replace(index, who)
             case 'hand out':
                 self.hand_out(index, who, days)
             case 'undo':
@@ -151,7 +153,21 @@ class LifeOfCards(RuleBasedStateMachine):
             lambda: card._take_back(),
         ]
         if card:
-            self._try('hand out', ways[way % 3])
+            self._try('hand out', ways[way])
+
+    def replace(self, index, who):
+        """Replace a card; the new one is one of ours from then on."""
+        if not (card := self._card(index, 'inactive', 'active', 'disabled')):
+            return
+        self._try('replace', lambda: self._replace(card, self.users[who]))
+        for new in card.exists().replaced_by_id - self.cards:
+            self.cards += new
+            self.born[new.id] = 'inactive' if new.series_id.activation_required else 'active'
+            self.values[new.id] = self.values[card.id]
+
+    def _replace(self, card, user):
+        windows = self.env['refill.card.replace'].with_user(user)
+        windows.create({'card_ids': card.ids, 'reason': 'damaged', 'then': 'show'}).action_confirm()
 
     def undo(self, index, who, used):
         if card := self._card(index, *['used'] * used):
@@ -360,6 +376,13 @@ class LifeOfCards(RuleBasedStateMachine):
             assert state == card.state
 
     @invariant()
+    def replaced_cards_are_dead_and_the_new_ones_are_worth_as_much(self):
+        for card in self.cards.exists().filtered(lambda card: card.disable_reason == 'replaced'):
+            assert (card.state, card.terms, card.used_on) == ('disabled', False, False)
+            if new := card.replaced_by_id:
+                assert (new.replaces_id, new.price) == (card, card.price)
+
+    @invariant()
     def nothing_used_was_changed(self):
         now = {
             card: (card.valid_till, card.series_id, card.partner_id, card.used_on, card.payment_id)
@@ -392,5 +415,6 @@ class TestLifeMachine(RefillCardCommon):
 
         run_state_machine_as_test(Machine, settings=SETTINGS)
         expected = {'redeem', 'undo', 'disable', 'enable', 'extend', 'books', 'confirm', 'hand out'}
+        expected |= {'replace'}
         expected |= {f'bill {step}' for step in set(BILLS) - {'confirm'}}
         self.assertFalse(expected - Machine.successes.keys(), "never succeeded")

@@ -10,6 +10,7 @@ from odoo.fields import Command, Date
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..refill_cards.models.refill_card_replacement import HANDED_OVER
 from .test_life_machine import SETTINGS as LIFE
 from .test_sale import SaleCommon
 
@@ -106,6 +107,8 @@ class MoneyOfCards(RuleBasedStateMachine):
                 if self.invoices.exists():
                     self._try(step, lambda s=step: self._change_invoice(index, s))
             return
+        if action == 'disable' and abroad:
+            action = 'replace'
         active = self.cards.filtered(lambda card: card.state == 'active') or self.cards
         function = {
             'sell': lambda: self._sell(second + 1, reseller, user, index, automatic=abroad),
@@ -118,9 +121,11 @@ class MoneyOfCards(RuleBasedStateMachine):
             'deactivate': cards._deactivate,
             'disable': lambda: cards._disable('lost'),
             'enable': cards._enable,
+            'replace': lambda: cards._replace('damaged'),
             'settle': lambda: self._settle(company, second),
         }[action]
         self._try(action, function)
+        self.cards = self.cards.union(*(card.replaced_by_id or card for card in self.cards))
 
     def _sell(self, quantity, customer, user, index, *, automatic):
         case = self.case
@@ -294,6 +299,12 @@ class MoneyOfCards(RuleBasedStateMachine):
         assert sold == len(held) + sum(lines.mapped('refill_cards_owed')), told
 
     @invariant()
+    def nobody_has_a_card_that_was_replaced(self):
+        replaced = [('replaced_by_id', 'in', self.cards.ids)]
+        for card in self.env['refill.card'].sudo().search(replaced):
+            assert not any(card[fname] for fname in HANDED_OVER)
+
+    @invariant()
     def entries_balance_and_prepaid_credit_pays_no_cards(self):
         for move in self.invoices.exists().sudo():
             assert not move.company_currency_id.round(sum(move.line_ids.mapped('balance')))
@@ -328,5 +339,5 @@ class TestMoneyMachine(MoneyCommon):
 
         run_state_machine_as_test(Machine, settings=SETTINGS)
         self.assertTrue(Machine.successes['bill'], Machine.successes)
-        expected = {*ACTIONS, *IN_INVOICES} - {'invoice'}
+        expected = {*ACTIONS, *IN_INVOICES, 'replace'} - {'invoice'}
         self.assertFalse(expected - Machine.successes.keys(), "never succeeded")

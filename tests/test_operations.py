@@ -13,6 +13,7 @@ BECOMES = {
     'disable': {'disabled'},
     'enable': {'inactive', 'active', 'expired'},
     'extend': {'inactive', 'active'},
+    'replace': {'disabled'},
 }
 
 
@@ -48,9 +49,20 @@ class TestOperations(RefillCardCommon):
                 return cards._disable('lost', domain=domain)
             case 'extend':
                 return cards._extend(date(2050, 1, 1), domain)
+            case 'replace':
+                return cards._replace('damaged', domain=domain)
             case 'companies':
                 return cards._move_to_companies(self.other_company, domain)
         return getattr(cards, f'_{operation}')(domain)
+
+    def _preview(self, cards, operation):
+        """Return how many cards the window says that it changes."""
+        if operation == 'replace':
+            windows = self.env['refill.card.replace'].with_user(self.accountant)
+            return windows.create({'card_ids': cards.ids}).card_count
+        window = self._wizard(cards, operation, reason='lost', valid_till=date(2050, 1, 1))
+        window.company_ids = self.other_company
+        return window.card_count
 
     def test_operations_start_where_the_states_allow_it(self):
         for operation, states in self.cards._get_operation_states().items():
@@ -68,13 +80,12 @@ class TestOperations(RefillCardCommon):
             'enable': [4, 5],
             'extend': [0, 1, 6, 7],
             'companies': [0, 1, 4, 5, 6, 7],
+            'replace': [0, 1, 4, 5],
         }
         for operation, expected in changed.items():
             with self.subTest(operation=operation), self.env.cr.savepoint() as savepoint:
                 cards = self.cards.union(*self._make_one_of_each())
-                window = self._wizard(cards, operation, reason='lost', valid_till=date(2050, 1, 1))
-                window.company_ids = self.other_company
-                self.assertEqual(window.card_count, len(expected))
+                self.assertEqual(self._preview(cards, operation), len(expected))
                 domain = Domain('id', 'in', cards.ids)
                 self.assertEqual(self._operate(self.managed, operation, domain), len(expected))
                 references = [card.event_ids[:1].reference for card in cards]

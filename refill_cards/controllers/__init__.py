@@ -1,1 +1,1 @@
-from . import bought, payments, portal, redemption, reseller
+from . import bought, payments, portal, redemption, replacement, reseller

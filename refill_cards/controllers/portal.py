@@ -1,6 +1,11 @@
 from odoo.addons.portal.controllers.portal import CustomerPortal
+from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import request
+
+
+class CaptchaRefused(UserError):
+    """Who sends the form may be a robot."""
 
 
 class RefillCardPortal(CustomerPortal):
@@ -113,6 +118,15 @@ class RefillCardPortal(CustomerPortal):
         """Return an id that a browser sent, 0 for anything else."""
         is_id = value and value.isascii() and value.isdecimal() and len(value) < 10
         return int(value) if is_id else 0
+
+    def _check_captcha(self):
+        """:raise CaptchaRefused: when there is a captcha, and it was not solved."""
+        try:
+            # Not by the route's `captcha`, whose refusal would be a bare error page. And not of a
+            # form that is sent again, with a token that was spent.
+            request.env['ir.http']._verify_request_recaptcha_token('refill_card')
+        except UserError as refused:
+            raise CaptchaRefused(str(refused)) from None
 
     def _get_refill_card_companies(self):
         """Return the companies whose portal the customer uses.

@@ -7,13 +7,9 @@ from odoo.http import request, route
 
 from ..codes import TYPED_LENGTH
 from ..refusals import RefillCardRefused, describe
-from .portal import RefillCardPortal
+from .portal import CaptchaRefused, RefillCardPortal
 
 _logger = logging.getLogger(__name__)
-
-
-class CaptchaRefused(UserError):
-    """Who sends the form may be a robot."""
 
 
 class RefillCardRedemptionPortal(RefillCardPortal):
@@ -197,15 +193,6 @@ class RefillCardRedemptionPortal(RefillCardPortal):
 
         calls, reference = request.env['refill.card.call'], self._get_reference(typed, companies)
         return calls._answer(reference, 'portal', [], redeem, wait=True)
-
-    def _check_captcha(self):
-        """:raise CaptchaRefused: when there is a captcha, and it was not solved."""
-        try:
-            # Not by the route's `captcha`, whose refusal would be a bare error page. And not of a
-            # form that is sent again, with a token that was spent.
-            request.env['ir.http']._verify_request_recaptcha_token('refill_card')
-        except UserError as refused:
-            raise CaptchaRefused(str(refused)) from None
 
     def _get_reference(self, typed, companies):
         """Return by what a form that is sent again is known, None when the form does not tell.

@@ -58,6 +58,7 @@ class RefillCard(models.Model):
             ('payment', "Payment taken back"),
             ('returned', "Returned"),
             ('unpaid', "Not paid"),
+            ('replaced', "Replaced"),
         ],
         readonly=True,
     )

@@ -24,6 +24,13 @@ class RefillCard(models.Model):
                     EXECUTE 'DELETE FROM refill_card_code WHERE id IN (SELECT id FROM deleted)';
                     EXECUTE 'UPDATE refill_card_event SET card_id = NULL'
                             ' WHERE card_id IN (SELECT id FROM deleted)';
+                    -- By their indexes, which hold the few cards that name another one.
+                    EXECUTE 'UPDATE refill_card SET replaced_by_id = NULL'
+                            ' WHERE replaced_by_id IS NOT NULL'
+                            ' AND replaced_by_id IN (SELECT id FROM deleted)';
+                    EXECUTE 'UPDATE refill_card SET replaces_id = NULL'
+                            ' WHERE replaces_id IS NOT NULL'
+                            ' AND replaces_id IN (SELECT id FROM deleted)';
                     RETURN NULL;
                 END $$;
                 DROP TRIGGER IF EXISTS refill_card_deleted ON refill_card;

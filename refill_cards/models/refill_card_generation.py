@@ -14,7 +14,7 @@ class RefillCard(models.Model):
     _inherit = 'refill.card'
 
     @api.model
-    def _insert(self, series, numbers, sealed):
+    def _insert(self, series, numbers, sealed, like=None):
         """Insert cards with their codes; those whose code another card has are left out.
 
         The ORM would take four times as long. The series says who made them: two users a card,
@@ -23,9 +23,14 @@ class RefillCard(models.Model):
         :param refill.card.series series: whose cards they are.
         :param list[int] numbers: the cards' numbers in the series.
         :param list[str] sealed: their sealed codes.
+        :param str like: a serial number whose form theirs have; that of the series when left out.
         :return: how many were inserted.
         :rtype: int
         """
+        stem, digits = series.name, max(NUMBER_DIGITS, len(str(series.quantity)))
+        if like:
+            stem, _dash, number = like.rpartition('-')
+            digits = len(number)
         self.env.cr.execute(
             SQL(
                 """
@@ -41,13 +46,13 @@ class RefillCard(models.Model):
                 INSERT INTO refill_card (id, series_id, number, name, state, valid_till,
                                          create_date, write_date)
                 SELECT id, %(series)s, number,
-                       %(name)s || '-' || lpad(number::text, %(digits)s, '0'),
+                       %(stem)s || '-' || lpad(number::text, %(digits)s, '0'),
                        %(state)s, %(valid_till)s, %(now)s, %(now)s
                   FROM drawn WHERE id IN (SELECT id FROM code) ORDER BY id
                 """,
                 series=series.id,
-                name=series.name,
-                digits=max(NUMBER_DIGITS, len(str(series.quantity))),
+                stem=stem,
+                digits=digits,
                 state='inactive' if series.activation_required else 'active',
                 valid_till=series.valid_till or None,
                 now=fields.Datetime.now(),

@@ -136,7 +136,8 @@ class RefillCard(models.Model):
     ):
         """Move cards to another state and into the audit log: the only way to do so.
 
-        Cards from whose state the new one cannot be reached are left alone. Set-based in SQL: the
+        Cards from whose state the new one cannot be reached are left alone, and so are those that
+        another card replaced. Set-based in SQL: the
         ORM would load, write and log one card at a time. Who did it is told by the log: another
         user in each card, checked against res_users, would add a tenth to the time.
 
@@ -172,6 +173,7 @@ class RefillCard(models.Model):
                 WITH before AS (
                     SELECT * FROM refill_card
                      WHERE %(which)s AND state = ANY(%(sources)s)
+                       AND disable_reason IS DISTINCT FROM 'replaced'
                        FOR NO KEY UPDATE %(locked)s
                 ), changed AS (
                     UPDATE refill_card card SET %(assignments)s

@@ -229,6 +229,13 @@ class RefillCardSeries(models.Model):
         former = (self.former_prefixes or '').split()
         return codes.Format(self.alphabet, self.code_length, self.prefix or '', tuple(former))
 
+    def _count_usable(self):
+        """Return how many cards the series has, or will have, that can become of use.
+
+        :rtype: int
+        """
+        return self.quantity
+
     @api.model
     def _count_guessable(self, alphabet, length):
         """Return how many cards a guess in this format could hit, at the most.

@@ -42,7 +42,7 @@ class RefillCardSeries(models.Model):
     @api.constrains('quantity')
     def _check_quantity(self):
         for series in self:
-            if not 1 <= series.quantity <= MAX_QUANTITY:
+            if not 1 <= series._count_usable() <= MAX_QUANTITY:
                 raise ValidationError(
                     self.env._(
                         "A series has between 1 and %(maximum)s cards.",
@@ -79,22 +79,29 @@ class RefillCardSeries(models.Model):
         :param int count: how many; no more than the series still lacks are made.
         """
         self.ensure_one()
-        cards = self.env['refill.card']
-        self.flush_recordset()
-        sealer = self.env['refill.card.key']._get_generating_sealer()
         last = min(self.generated + count, self.quantity)
-        numbers = list(range(self.generated + 1, last + 1))
-        while numbers:
-            bodies = self._get_format().generate(len(numbers))
-            # In order, so that neighbours in the index of the codes are written together.
-            made = cards._insert(self, numbers, sorted(sealer.seal(body) for body in bodies))
-            if made == len(numbers):
-                break
-            # Another card has one of the codes, which is very rare: draw again for these numbers.
-            numbers = cards._get_missing_numbers(self, numbers)
+        self._draw_cards(list(range(self.generated + 1, last + 1)))
         self.generated = last
         self.state = 'ready' if last == self.quantity else 'generating'
         self.invalidate_recordset(['card_ids'])
+
+    def _draw_cards(self, numbers, like=None):
+        """Make cards with these numbers.
+
+        :param list[int] numbers: ascending.
+        :param str like: a serial number whose form theirs have, see ``refill.card._insert``.
+        """
+        cards = self.env['refill.card']
+        self.flush_recordset()
+        sealer = self.env['refill.card.key']._get_generating_sealer()
+        while numbers:
+            bodies = self._get_format().generate(len(numbers))
+            # In order, so that neighbours in the index of the codes are written together.
+            sealed = sorted(sealer.seal(body) for body in bodies)
+            if cards._insert(self, numbers, sealed, like) == len(numbers):
+                break
+            # Another card has one of the codes, which is very rare: draw again for these numbers.
+            numbers = cards._get_missing_numbers(self, numbers)
 
     @api.model
     def _cron_generate(self):

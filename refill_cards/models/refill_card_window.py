@@ -35,6 +35,7 @@ class RefillCardWindow(models.AbstractModel):
             'account.move.line',
             'refill.card',
             'refill.card.layout',
+            'refill.card.replacement.request',
             'refill.card.series',
             'res.partner',
         )

@@ -47,18 +47,19 @@ class RefillCardOperationMixin(models.AbstractModel):
         """
         cards = self.env['refill.card']
         domain, mine = self._get_selection_domain(), cards._get_manageable_domain()
-        late = cards._get_too_late_domain(self.operation)
-        others = domain & mine & ~late & ~cards._get_operation_domain(self.operation)
+        kept_back = self._get_kept_back()
+        others = domain & mine & ~cards._get_operation_domain(self.operation)
+        stated = others & ~Domain.OR(each for each, _sentence in kept_back)
         reasons = [
             self._describe_state(state, reason, count)
             for state, reason, count in cards._read_group(
-                others, ['state', 'disable_reason'], ['__count']
+                stated, ['state', 'disable_reason'], ['__count']
             )
         ]
-        if count := cards.search_count(domain & mine & late):
-            reasons.append(
-                self.env._("%(count)s past their last day", count=format_count(self.env, count))
-            )
+        for each, sentence in kept_back:
+            if count := cards.search_count(others & each):
+                reasons.append(sentence % {'count': format_count(self.env, count)})
+                others &= ~each
         if count := cards.search_count(domain & ~mine):
             reasons.append(
                 self.env._(
@@ -66,6 +67,15 @@ class RefillCardOperationMixin(models.AbstractModel):
                 )
             )
         return ', '.join(reasons)
+
+    def _get_kept_back(self):
+        """Return what keeps cards back that are in the right state.
+
+        :return: of each reason the cards, and how it is said of a ``count`` of them.
+        :rtype: list[tuple[odoo.fields.Domain, str]]
+        """
+        late = self.env['refill.card']._get_too_late_domain(self.operation)
+        return [(late, self.env._("%(count)s past their last day"))]
 
     def _describe_state(self, state, reason, count):
         labels = {

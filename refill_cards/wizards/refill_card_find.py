@@ -24,6 +24,12 @@ class RefillCardFind(models.TransientModel):
         help="With the question mark for each character that cannot be read.",
     )
     candidate_ids = fields.Many2many(comodel_name='refill.card')
+    request_id = fields.Many2one(
+        comodel_name='refill.card.replacement.request',
+        readonly=True,
+        ondelete='cascade',
+        help="Of the customer who has the card.",
+    )
 
     def _compute_typed(self):
         self.typed = False
@@ -117,5 +123,5 @@ class RefillCardFind(models.TransientModel):
             **action,
             'display_name': self.env._("Candidates"),
             'domain': [('id', 'in', self.candidate_ids.ids)],
-            'context': {},
+            'context': {'is_found': True, **self.request_id._get_window_context()},
         }
