@@ -6,7 +6,7 @@ from freezegun import freeze_time
 from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command, Domain
-from odoo.tests import tagged
+from odoo.tests import HttpCase, tagged
 
 from .test_sale import SaleCommon
 
@@ -256,6 +256,15 @@ class TestDecide(ApprovalCommon):
         )
         self.assertIn("is done", told.body_html)
 
+    def test_a_manager_who_works_elsewhere_just_now_is_asked_too(self):
+        there = self.other_company
+        self.second.write({'company_ids': [Command.link(there.id)], 'company_id': there.id})
+        approval = self._ask_to_generate(50)
+        self.assertIn(self.second, approval.activity_ids.user_id)
+        both = (self.company + there).ids
+        approval.with_context(allowed_company_ids=both).action_approve()
+        self.assertEqual(approval.state, 'done')
+
     def test_the_audit_log_says_who_asked_and_who_decided(self):
         self.approval.action_approve()
         events = self.env['refill.card.event'].with_user(self.second)
@@ -277,6 +286,33 @@ class TestDecide(ApprovalCommon):
         self.assertIn(self.approval, self.approval.search([]))
         for user in (elsewhere, self.clerk):
             self.assertFalse(self.approval.with_user(user).search([]))
+
+
+@tagged('post_install', '-at_install')
+class TestByKey(ApprovalCommon, HttpCase):
+    def test_an_api_key_alone_approves_nothing_and_gets_no_codes(self):
+        self._limit('export', 0)
+        series = self._generate(1)
+        action = series._open_export_window(file_format='csv')
+        window = self.env['refill.card.export.wizard'].with_user(self.accountant)
+        approval = self.approvals.browse(window.browse(action['res_id'])._export()['res_id'])
+        for user, method, state in (
+            (self.second, 'action_approve', 'waiting'),
+            (self.accountant, 'action_run', 'approved'),
+        ):
+            if state == 'approved':
+                approval.with_user(self.second).action_approve()
+            key = self.env['res.users.apikeys'].with_user(user)
+            key = key._generate('rpc', "Test", fields.Datetime.now() + timedelta(days=1))
+            response = self.url_open(
+                f'/json/2/refill.card.approval/{method}',
+                json={'ids': approval.ids},
+                headers={'Authorization': f'Bearer {key}'},
+            )
+            self.assertEqual(response.json()['res_model'], 'res.users.identitycheck')
+            approval.invalidate_recordset()
+            self.assertEqual(approval.state, state)
+        self.assertFalse(self.env['refill.card.export'].search([]))
 
 
 @tagged('post_install', '-at_install')
@@ -403,6 +439,8 @@ class TestLimits(ApprovalCommon):
         self._save_settings(generation=False, generation_from=0)
         self.assertTrue(self.company.refill_card_approval_generation)
         self.assertEqual(self.company.refill_card_approval_generation_from, 0)
+        settings = self.env['res.config.settings'].with_user(self.administrator)
+        self.assertTrue(settings.create({}).refill_card_limits_wait)
         self._save_settings(generation_from=5)
         self.assertEqual(self.company.refill_card_approval_generation_from, 0)
         self.assertEqual(len(self._get_waiting()), 2)

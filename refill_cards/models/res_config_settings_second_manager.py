@@ -45,6 +45,17 @@ class ResConfigSettings(models.TransientModel):
         related='company_id.root_id.refill_card_approval_sale_on_account_from', readonly=False
     )
 
+    refill_card_limits_wait = fields.Boolean(compute='_compute_refill_card_limits_wait')
+
+    @api.depends('company_id')
+    def _compute_refill_card_limits_wait(self):
+        # sudo: whoever sees the settings need not manage cards
+        waiting_sudo = self.env['refill.card.approval'].sudo()
+        waiting_sudo = waiting_sudo.search([('kind', '=', 'limits'), ('state', '=', 'waiting')])
+        for settings in self:
+            waits = settings.company_id.root_id in waiting_sudo.company_id
+            settings.refill_card_limits_wait = waits
+
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
