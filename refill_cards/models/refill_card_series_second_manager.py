@@ -51,9 +51,9 @@ class RefillCardSeries(models.Model):
         told = ['prefix'] if self.prefix else []
         lines = self._describe([*told, last_day, 'activation_required'])
         companies_sudo = self.company_ids.sudo()  # sudo: to name them
-        lines[self._fields['company_ids']._description_string(self.env)] = (
-            ', '.join(companies_sudo.mapped('name')) or self.env._("Any company")
-        )
+        lines[self._fields['company_ids']._description_string(self.env)] = ', '.join(
+            companies_sudo.mapped('name')
+        ) or self.env._("Any company")
         return '\n'.join(f'{label}: {text}' for label, text in lines.items())
 
     def write(self, vals):
