@@ -51,6 +51,7 @@
         'refill_cards/wizards/refill_card_roll_forward_templates.xml',
         'refill_cards/wizards/refill_card_sell_views.xml',
         'refill_cards/wizards/refill_card_undo_views.xml',
+        'refill_cards/wizards/refill_card_unfreeze_views.xml',
         'refill_cards/wizards/refill_card_export_wizard_views.xml',
         'refill_cards/wizards/refill_card_send_views.xml',
         'refill_cards/wizards/refill_card_settle_views.xml',

@@ -252,11 +252,21 @@ def read(text: str, formats: Iterable[Format]) -> set[str]:
     :param formats: the formats of all series in use.
     :raise Typo: when no format fits.
     """
-    characters = normalize(unwrap(text))
-    bodies = {body for fmt in formats if (body := fmt.match(characters))}
+    bodies = set(read_each(text, formats).values())
     if not bodies:
         raise Typo
     return bodies
+
+
+def read_each(text: str, formats: Iterable[Format]) -> dict[Format, str]:
+    """Return the body that a typed code stands for in each format that it fits.
+
+    :param str text: what was typed, pasted or scanned.
+    :param formats: the formats to try.
+    :raise Typo: when it is too long for a code.
+    """
+    characters = normalize(unwrap(text))
+    return {fmt: body for fmt in formats if (body := fmt.match(characters))}
 
 
 def serial_shape(series: str) -> str:

@@ -17,6 +17,7 @@ REASONS = [
     ('company', "Not accepted here"),
     ('locked_out', "Locked out"),
     ('busy', "Being redeemed"),
+    ('unavailable', "Series frozen"),
     ('reference', "Reference used before"),
 ]
 
@@ -54,6 +55,11 @@ SENTENCES = {
     ),
     'busy': lambda env: env._(
         "This card is just being redeemed. Please look at the balance first."
+    ),
+    'unavailable': lambda env, contact: env._(
+        "This card cannot be checked right now. Nothing was taken from it. Please try again later,"
+        " or call us: %(contact)s.",
+        contact=contact,
     ),
     'call_busy': lambda env: env._(
         "The same call is still under way. Please repeat it in a moment."

@@ -116,6 +116,7 @@ class DoorsCase(RefillCardCommon):
             export,
             ranges.search([('export_id', '=', export.id)]),
             self.env['refill.card.validity.law'].search([], limit=1),
+            *self._freeze(),
             *self._tell(),
             *self._ask(),
         )
@@ -156,6 +157,14 @@ class DoorsCase(RefillCardCommon):
             {'user_id': self.asking.id, 'company_id': self.company.id, 'kind': 'undo'}
         )
         return approval, total
+
+    def _freeze(self):
+        """Return what there is of a frozen series."""
+        self.frozen = self._generate()
+        freezes, guesses = (self.env[f'refill.card.{each}'].sudo() for each in ('freeze', 'guess'))
+        freezes._freeze({self.frozen.id: 100}, 'guesses')
+        guesses._count(self.frozen.card_ids[0].sudo().code)
+        return freezes.search([], limit=1), guesses.search([], limit=1)
 
     def _answer_call(self):
         calls = self.env['refill.card.call'].with_user(self.clerk)
@@ -210,6 +219,7 @@ class DoorsCase(RefillCardCommon):
             },
             'refill.card.settle': {'partner_ids': self.stranger.ids, 'day': Date.today()},
             'refill.card.undo': {'card_id': self.used.id, 'reason': "Wrong customer"},
+            'refill.card.unfreeze': {'series_ids': self.frozen.ids, 'reason': "Known"},
         }[model]
 
     def _prepare_opening_values(self, card):
@@ -242,6 +252,8 @@ class TestModels(DoorsCase):
         'refill.card.event': ({'serial': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.export': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.export.range': ({'first_card': '1'}, {'manager': 'sr'}),
+        'refill.card.freeze': ({'guesses': 1}, {}),
+        'refill.card.guess': ({'look': 'x'}, {}),
         'refill.card.layout': (
             {'name': 'x'},
             {'clerk': 'sr', 'manager': 'srwucl', 'their manager': 'cl'},
@@ -291,6 +303,7 @@ class TestModels(DoorsCase):
         'refill.card.send': 'manager',
         'refill.card.settle': 'manager',
         'refill.card.undo': 'manager',
+        'refill.card.unfreeze': 'manager',
     }
     # Made by a window, for whoever opened it, and changed by nobody.
     FIGURES = {
@@ -503,8 +516,10 @@ class TestMethods(DoorsCase):
         ('refill.card.series', 'action_export'): 'manager',
         ('refill.card.series', 'action_open_cards'): 'clerk',
         ('refill.card.series', 'action_print'): 'manager',
+        ('refill.card.series', 'action_release_redemption'): 'manager',
         ('refill.card.series', 'action_sell'): 'manager',
         ('refill.card.undo', 'action_undo'): 'manager',
+        ('refill.card.unfreeze', 'action_release'): 'manager',
         ('refill.card.webhook', 'action_drop_old_secret'): 'manager',
         ('refill.card.webhook', 'action_renew_secret'): 'manager',
         ('refill.card.webhook.delivery', 'action_resend'): 'manager',

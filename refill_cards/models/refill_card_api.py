@@ -14,7 +14,8 @@ class RefillCard(models.Model):
 
         A card that is not redeemed is refused with status 422, a sentence in ``message`` and the
         ``reason`` in ``context``: ``typo``, ``unknown``, ``inactive``, ``used``, ``disabled``,
-        ``expired``, ``company``, ``locked_out``, ``busy`` or ``reference``.
+        ``expired``, ``company``, ``locked_out``, ``unavailable`` (the series is frozen for a
+        while), ``busy`` or ``reference``.
 
         :param str code: as typed: case, spaces, dashes, look-alikes and the prefix do not matter.
         :param int partner_id: the customer (res.partner); the user's own contact when left out.
@@ -54,7 +55,7 @@ class RefillCard(models.Model):
         """Tell what the card with this code is worth, and whether it can be redeemed.
 
         A wrong code counts as in ``redeem_code``, and is refused like there, with status 422 and
-        the ``reason`` in ``context``: ``typo``, ``unknown`` or ``locked_out``.
+        the ``reason`` in ``context``: ``typo``, ``unknown``, ``locked_out`` or ``unavailable``.
 
         :param str code: as typed, see ``redeem_code``.
         :param str caller: whom a gateway with many callers asks for, see ``redeem_code``.
@@ -67,8 +68,9 @@ class RefillCard(models.Model):
             ``valid_till`` (the last day, YYYY-MM-DD, null without one). All of the card is null
             where the user may not see it, such as one that was used in another company.
         :rtype: dict
-        :raise RefillCardRefused: when there is no such card, or too many codes were wrong;
-            ``reason`` is ``typo``, ``unknown`` or ``locked_out``.
+        :raise RefillCardRefused: when there is no such card, too many codes were wrong, or its
+            series is frozen; ``reason`` is ``typo``, ``unknown``, ``locked_out`` or
+            ``unavailable``.
         :raise AccessError: when the user may not redeem cards, or not in that company.
         """
         self._check_may_redeem()
@@ -79,7 +81,8 @@ class RefillCard(models.Model):
         refused = None
         try:
             with self._recording_refusals(partner, company, channel='api'):
-                card = self.with_company(company)._find_by_code(code, partner, caller)
+                cards = self.with_company(company)
+                card = cards._find_by_code(code, partner, caller, channel='api')
                 card_sudo, partner_sudo, company_sudo = card._enter(partner, company)
                 card_sudo._check_redeemable(partner_sudo, company_sudo)
         except RefillCardRefused as error:

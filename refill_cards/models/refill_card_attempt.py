@@ -86,8 +86,10 @@ class RefillCardAttempt(models.Model):
     def _cron_alert(self):
         """Tell the managers when many codes are refused within an hour.
 
-        Once: not again until there were fewer for an hour. Who is locked out is dealt with.
+        Once: not again until there were fewer for an hour. Who is locked out is dealt with, and
+        codes of frozen series are typed by innocent customers.
         """
+        self.env['refill.card.freeze']._tell_managers()
         self.env['refill.card.lockout']._alert_of_persons()
         now = fields.Datetime.now()
         hour_ago = now - timedelta(hours=1)
@@ -104,7 +106,7 @@ class RefillCardAttempt(models.Model):
     def _get_flood_domain(self):
         """Return the domain of the codes refused within the last hour, as many mean an alert."""
         hour_ago = fields.Datetime.now() - timedelta(hours=1)
-        return [('date', '>', hour_ago), ('reason', '!=', 'locked_out')]
+        return [('date', '>', hour_ago), ('reason', 'not in', ('locked_out', 'unavailable'))]
 
     @api.model
     def _alert_managers(self, count, person=None):

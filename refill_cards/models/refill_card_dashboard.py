@@ -28,8 +28,8 @@ class RefillCardDashboard(models.AbstractModel):
     def get_figures(self):
         """Return all figures, in words of the user's language, for the web client.
 
-        :return: ``tiles``, see :meth:`_prepare_tile`; ``days``, see :meth:`_get_days`;
-            ``days_action``, which opens the list of one of the days; and whether there ``is_any``
+        :return: ``frozen``, see :meth:`_get_frozen`; ``tiles``, see :meth:`_prepare_tile`;
+            ``days``, see :meth:`_get_days`; ``days_action``, which opens the list of one of the days; and whether there ``is_any``
             series.
         :rtype: dict
         :raise AccessError: when the user does not manage cards.
@@ -38,6 +38,7 @@ class RefillCardDashboard(models.AbstractModel):
         used = self._count_used_by_day()
         return {
             'is_any': bool(self._get_series()),
+            'frozen': self._get_frozen(),
             'tiles': self._get_tiles(used),
             'days': self._get_days(used),
             'days_action': self._prepare_action(
@@ -159,6 +160,26 @@ class RefillCardDashboard(models.AbstractModel):
     def _prepare_issued_action(self, name, domain):
         issued = Domain('series_id.company_id', 'in', self.env.companies.ids)
         return self._prepare_action('refill_cards.refill_card_action', name, domain & issued)
+
+    def _get_frozen(self):
+        """Return a sentence about series that are frozen, and the action that opens them.
+
+        :return: None when there are none.
+        :rtype: dict | None
+        """
+        frozen = self._get_series().filtered('redemption_frozen_since')
+        if not frozen:
+            return None
+        text = self.env._(
+            "%(count)s series are frozen: customers cannot redeem their cards.",
+            count=format_count(self.env, len(frozen)),
+        )
+        if len(frozen) == 1:
+            text = self.env._(
+                "Series %(series)s is frozen: customers cannot redeem its cards.",
+                series=frozen.name,
+            )
+        return {'text': text, 'action': frozen.sudo(False)._get_frozen_action()}
 
     def _get_active_tile(self):
         domain = Domain('state', '=', 'active')

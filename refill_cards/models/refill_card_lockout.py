@@ -119,12 +119,13 @@ class RefillCardLockout(models.Model):
         :param res.partner partner: whom the card is for; may be empty.
         :param typed: the code, as it came.
         :param str caller: for whom a gateway asks, see ``refill.card.redeem_code``.
+        :return: the counts, and the ids of the series that are frozen.
         :raise RefillCardRefused: when the customer, or whoever types, must wait (``locked_out``).
         """
-        with self._holding(partner, caller) as lockouts:
+        with self._holding(partner, caller) as (lockouts, frozen):
             if not (refused := lockouts._refuse_locked(partner)):
                 try:
-                    yield
+                    yield lockouts, frozen
                 except RefillCardRefused as error:
                     lockouts._count(error.reason, self.env.company, typed)
                     refused = error
@@ -138,17 +139,18 @@ class RefillCardLockout(models.Model):
         """Let many codes be looked up, and count their refusals as if they came one by one.
 
         :param list typed: the codes, as they came.
-        :param look_up: returns for each of them what was found, or its refusal.
+        :param look_up: called with what :meth:`_guarding` gives; yields for each of them what was
+            found, or its refusal.
         :return: the same, with a refusal where they must wait (``locked_out``).
         :rtype: list
         """
-        with self._holding(partner, caller) as lockouts:
+        with self._holding(partner, caller) as (lockouts, frozen):
             outcomes = []
-            for code, outcome in zip(typed, look_up(), strict=True):
+            for code, outcome in zip(typed, look_up(lockouts, frozen), strict=True):
                 if refused := lockouts._refuse_locked(partner):
                     outcome = refused
                 elif isinstance(outcome, RefillCardRefused):
-                    lockouts._count(outcome.reason, self.env.company, code)
+                    frozen |= lockouts._count(outcome.reason, self.env.company, code)
                 outcomes.append(outcome)
             return outcomes
 
@@ -157,8 +159,9 @@ class RefillCardLockout(models.Model):
     def _holding(self, partner, caller):
         """Hold the counts of wrong codes in a transaction of their own until the block ends.
 
-        :return: as superuser: nobody may write counts themselves.
-        :rtype: refill.card.lockout
+        :return: the counts as superuser, because nobody may write them themselves, and the ids of
+            the series that are frozen.
+        :rtype: tuple[refill.card.lockout, set[int]]
         """
         if self.env.cr.readonly:
             # Odoo then repeats the request where it may write; a replica would lag behind, too.
@@ -203,14 +206,15 @@ class RefillCardLockout(models.Model):
 
     @api.model
     def _hold(self, partner, *origins):
-        """Return the counts, which no other transaction touches until this one ends.
+        """Return the counts, which no other transaction touches until this one ends, and frozen series.
 
         In SQL, because the ORM does not wait for locks, and would take a query for each step. Until
-        when each is locked is read along. A customer whom the caller's transaction itself created
-        is not there for this one.
+        when each is locked is read along, and the series, as negative numbers. A customer whom the
+        caller's transaction itself created is not there for this one.
 
         :param res.partner partner: for whom wrong codes are counted; may be empty.
         :param str origins: where they come from; None is nowhere.
+        :rtype: tuple[refill.card.lockout, set[int]]
         """
         query = SQL(
             """
@@ -234,6 +238,7 @@ class RefillCardLockout(models.Model):
                  ORDER BY id FOR UPDATE
             )
             SELECT id, NULL FROM added UNION ALL SELECT id, locked_until FROM held
+             UNION ALL SELECT -series_id, NULL FROM refill_card_freeze
             """,
             now=fields.Datetime.now(),
             partner_id=partner.id or None,
@@ -241,9 +246,10 @@ class RefillCardLockout(models.Model):
         )
         self._execute_alone(query)
         rows = self.env.cr.fetchall()
-        held = self.browse(row[0] for row in rows)
-        self._fields['locked_until']._insert_cache(held, [row[1] for row in rows])
-        return held
+        counts = {id_: until for id_, until in rows if id_ > 0}
+        held = self.browse(counts)
+        self._fields['locked_until']._insert_cache(held, counts.values())
+        return held, {-id_ for id_, _until in rows if id_ < 0}
 
     def _execute_alone(self, query):
         """Execute the first query of a transaction, again as long as others change its rows."""
@@ -313,6 +319,8 @@ class RefillCardLockout(models.Model):
         :param res.company company: where the card was to be redeemed.
         :param typed: the code, as it came; the same unknown one again is no other guess, also when
             a call that crashed is repeated.
+        :return: the ids of the series that are frozen since.
+        :rtype: set[int]
         """
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
@@ -327,6 +335,7 @@ class RefillCardLockout(models.Model):
         elif reason == 'typo':
             (customer or self)._count_typo(now)
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
+        return set()
 
     def _count_guess(self, now):
         """Lock out the customer when they have guessed so often again, longer each time."""

@@ -23,7 +23,7 @@ class RefillCardLockout(models.Model):
         with self.env.registry.cursor() as cr:
             # su: nobody may write counts themselves
             lockouts = self.with_env(self.env(cr=cr, su=True))
-            lockout = lockouts._hold(self.env['res.partner'], self.env.user.login)
+            lockout, _frozen = lockouts._hold(self.env['res.partner'], self.env.user.login)
             lockout.shown_at = self._slide(lockout.shown_at, now, ALERT_WINDOW)
             lockout.company_ids = [Command.link(company.id)]
 

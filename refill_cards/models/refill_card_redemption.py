@@ -30,7 +30,8 @@ class RefillCard(models.Model):
         """
         first = company[:1]
         with self._recording_refusals(partner, first, channel=channel):
-            card = self.with_company(first)._find_by_code(code, partner, caller)
+            cards = self.with_company(first)
+            card = cards._find_by_code(code, partner, caller, channel=channel)
             company = card._choose_company(company)
             return card.with_company(company)._redeem(partner, company, channel=channel)
 
@@ -100,7 +101,9 @@ class RefillCard(models.Model):
         :param str channel: see ``refill.card.event``.
         :return: the payments of those cards, in their order, that nobody else holds.
         :rtype: account.payment
+        :raise RefillCardRefused: when the series of one is frozen (``unavailable``).
         """
+        self._check_not_frozen(channel)
         method_line = self._take_method_line(company)
         values = [card._prepare_payment_values(partner, company, method_line) for card in self]
         first = self[0]

@@ -146,20 +146,42 @@ class RefillCard(models.Model):
         """
         sealed = self._seal_each(codes)
 
-        def look_up():
-            ids = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
-            for code, seals in zip(codes, sealed, strict=True):
-                if not seals:
-                    yield self._refuse_typo(code)
-                else:
-                    found = (ids[seal] for seal in seals if seal in ids)
-                    yield next(found, None) or self._refusal('unknown')
+        def find_each():
+            found = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
+            for seals in sealed:
+                yield [found[seal] for seal in seals if seal in found]
 
         if before:
-            return [first or now for first, now in zip(before, look_up(), strict=True)]
+            return [
+                first or next((card for card, _series in found), None) or self._refusal('unknown')
+                for first, found in zip(before, find_each(), strict=True)
+            ]
+
+        def look_up(lockouts, frozen):
+            for code, seals, found in zip(codes, sealed, find_each(), strict=True):
+                yield self._look_up_found(code, seals, found, lockouts, frozen)
+
         found = self.env['refill.card.lockout']._guard_each(partner, codes, caller, look_up)
         before[:] = [None if isinstance(outcome, int) else outcome for outcome in found]
         return found
+
+    @api.model
+    def _look_up_found(self, code, sealed, found, lockouts, frozen):
+        """Return what :meth:`_look_up` does among cards that were found, or its refusal.
+
+        :param list[str] sealed: the seals that the code can have; none of what is no code.
+        :param list[tuple[int, int]] found: the ids of the cards with them, and of their series.
+        """
+        if not sealed:
+            return self._refuse_typo(code)
+
+        def find(hidden):
+            return next((card for card, series in found if series not in hidden), None)
+
+        try:
+            return self._look_up(code, find, lockouts, frozen, channel='api')
+        except RefillCardRefused as refused:
+            return refused
 
     def _judge(self, partner, company):
         """Return the refusal of a card, None when it can be redeemed.

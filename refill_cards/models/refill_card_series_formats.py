@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.fields import Domain
 from odoo.tools import ormcache
 
 from .. import codes
@@ -22,12 +23,13 @@ class RefillCardSeries(models.Model):
         return self._read_formats()
 
     @api.model
-    def _read_formats(self):
+    def _read_formats(self, domain=Domain.TRUE):
+        """:param odoo.fields.Domain domain: of which series."""
         # sudo: reading what was typed must not depend on which series one may see
         every = self.sudo().with_context(active_test=False)
         return tuple(
             codes.Format(alphabet, length, prefix or '', tuple((former or '').split()))
-            for alphabet, length, prefix, former in every._read_group([], FIELDS)
+            for alphabet, length, prefix, former in every._read_group(domain, FIELDS)
         )
 
     def _forget_formats(self):

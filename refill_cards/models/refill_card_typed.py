@@ -22,27 +22,34 @@ class RefillCard(models.Model):
             raise
 
     @api.model
-    def _find_by_code(self, code, partner, caller=None, domain=Domain.TRUE):
+    def _find_by_code(
+        self, code, partner, caller=None, domain=Domain.TRUE, *, channel='backend'
+    ):
         """Return the card with this code, whoever may see it; wrong codes are counted.
 
         :param str code: as typed.
         :param res.partner partner: whom the card is for; may be empty.
         :param str caller: for whom a gateway asks.
         :param odoo.fields.Domain domain: among which cards; any other is unknown, too.
+        :param str channel: see ``refill.card.event``; staff find cards of frozen series, too.
         :rtype: refill.card
         :raise RefillCardRefused: when it is no code (``typo``) or no card's (``unknown``), or too
-            many were typed (``locked_out``).
+            many were typed (``locked_out``), or its series is frozen (``unavailable``).
         """
-        with self.env['refill.card.lockout']._guarding(partner, code, caller):
+        with self.env['refill.card.lockout']._guarding(partner, code, caller) as guard:
             sealed = self._seal(code) if isinstance(code, str) else []
             if not sealed:
                 raise self._refuse_typo(code)
-            ids = self.env['refill.card.code']._get_ids(sealed)
-            # sudo: whoever has the code may redeem the card without any right to look at cards
-            card = self.sudo().browse(ids.values()).filtered_domain(domain)
-            if not card:
-                raise self._refusal('unknown')
-            return card
+
+            def find(hidden):
+                ids = self.env['refill.card.code']._get_ids(sealed)
+                # sudo: whoever has the code may redeem the card without any right to look at cards
+                return self.sudo().browse(ids.values())._get_in_sight(hidden).filtered_domain(domain)
+
+            card = self._look_up(code, find, *guard, channel=channel)
+        if channel != 'backend':
+            card.series_id._remember_not_frozen()
+        return card
 
     @api.model
     def _refuse_typo(self, typed):

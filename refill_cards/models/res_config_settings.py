@@ -68,6 +68,9 @@ class ResConfigSettings(models.TransientModel):
     refill_card_only_paid = fields.Boolean(
         related='company_id.refill_card_only_paid', readonly=False
     )
+    refill_card_freeze_guesses = fields.Integer(
+        related='company_id.refill_card_freeze_guesses', readonly=False
+    )
     refill_card_notices = fields.Boolean(related='company_id.refill_card_notices', readonly=False)
     refill_card_webhook_hosts = fields.Char(
         string="Hosts in private networks", config_parameter='refill_cards.webhook_hosts'

@@ -22,4 +22,5 @@ from . import (
     refill_card_send,
     refill_card_settle,
     refill_card_undo,
+    refill_card_unfreeze,
 )

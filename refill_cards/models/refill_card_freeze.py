@@ -1,0 +1,158 @@
+import logging
+
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.tools import SQL
+
+from ..wording import format_count
+from .visible_fields import UncheckedMany2one
+
+_logger = logging.getLogger(__name__)
+
+# How many series an alert names.
+NAMED = 10
+
+
+class RefillCardFreeze(models.Model):
+    """Which series are frozen, why, and since when: one row each, gone once it is released.
+
+    Apart from the series, whose row may be held by somebody who waits for this. Nobody has access.
+    """
+
+    _name = 'refill.card.freeze'
+    _description = "Frozen Refill Card Series"
+    _order = 'id'
+    _log_access = False
+
+    series_id = UncheckedMany2one(
+        comodel_name='refill.card.series', required=True, ondelete='cascade'
+    )
+    date = fields.Datetime(required=True)
+    cause = fields.Selection(selection=[('guesses', "Wrong Codes")], required=True)
+    guesses = fields.Integer(help="How many wrong codes came in within an hour.")
+    is_told = fields.Boolean(help="Whether the managers were told.")
+
+    _series_unique = models.UniqueIndex('(series_id)')
+
+    # -------------------------------------------------------------------------
+    # FREEZING
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _freeze(self, guesses, cause):
+        """Freeze series once, whoever else does so, and whatever becomes of the request.
+
+        In SQL, because the ORM does not pass over those that somebody just froze.
+
+        :param dict[int, int] guesses: how many wrong codes came in, by the id of the series.
+        :param str cause: why.
+        :return: the ids of the series.
+        :rtype: set[int]
+        """
+        if not guesses:
+            return set()
+        query = SQL(
+            """
+            INSERT INTO refill_card_freeze (series_id, date, cause, guesses, is_told)
+            SELECT id, %s, %s, guesses, FALSE FROM unnest(%s, %s) AS series (id, guesses)
+                ON CONFLICT (series_id) DO NOTHING RETURNING id
+            """,
+            *(fields.Datetime.now(), cause, list(guesses), list(guesses.values())),
+        )
+        with self.env.registry.cursor() as cr:
+            freezes = self.with_env(self.env(cr=cr, su=True))  # su: nobody has access
+            freezes.env['refill.card.lockout']._execute_alone(query)
+            frozen = freezes.browse(row[0] for row in cr.fetchall())
+            for freeze in frozen:
+                freeze._write_down()
+        if frozen:
+            self._tell_at_once()
+        return set(guesses)
+
+    def _write_down(self):
+        """Tell the audit log, and other systems."""
+        company = self.series_id.company_id
+        series = self.series_id.with_context(lang=company.partner_id.lang)
+        note = series.env._("Frozen: %(why)s", why=self.with_env(series.env)._describe_cause())
+        series._log(note, user_id=SUPERUSER_ID, channel='automatic')
+        series._tell('alert', {'alert': 'series_frozen', 'cause': self.cause, 'count': self.guesses})
+
+    def _describe_cause(self):
+        """Return why the series is frozen.
+
+        :rtype: str
+        """
+        return self.env._(
+            "%(count)s wrong codes that look like those of the series came in within an hour.",
+            count=format_count(self.env, self.guesses),
+        )
+
+    # -------------------------------------------------------------------------
+    # TELLING THE MANAGERS
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _tell_at_once(self):
+        """Tell the managers now; if that fails, the job for alerts tries again."""
+        try:
+            self._tell_managers()
+        except Exception:
+            # The series is frozen all the same.
+            _logger.error("The managers could not be told of a frozen series", exc_info=True)
+
+    @api.model
+    def _tell_managers(self):
+        """Tell the managers of each company once of its series that were frozen.
+
+        In a transaction of its own: what fails here must not end the one of the caller.
+        """
+        query = SQL(
+            "UPDATE refill_card_freeze SET is_told = TRUE WHERE id IN"
+            " (SELECT id FROM refill_card_freeze WHERE NOT is_told FOR UPDATE SKIP LOCKED)"
+            " RETURNING id"
+        )
+        with self.env.registry.cursor() as cr:
+            freezes = self.with_env(self.env(cr=cr, user=SUPERUSER_ID, context={}))
+            freezes.env['refill.card.lockout']._execute_alone(query)
+            told = freezes.search([('id', 'in', [row[0] for row in cr.fetchall()])])
+            for company, theirs in told.grouped(lambda f: f.series_id.company_id).items():
+                theirs._tell_managers_of(company)
+
+    def _tell_managers_of(self, company):
+        """Give each manager of the company an activity, an e-mail, and a word on their screen."""
+        managers = self.env.ref('refill_cards.group_refill_card_manager').all_user_ids
+        managers = managers.filtered(lambda user: user.active and company in user.company_ids)
+        template = self.env.ref('refill_cards.mail_template_frozen_series')
+        for manager in managers:
+            # Without Odoo's own e-mail about a new activity, which would be the second one.
+            theirs = self.with_context(lang=manager.lang, mail_activity_quick_update=True)
+            summary, note = theirs._describe()
+            company.with_env(theirs.env).partner_id.activity_schedule(
+                'mail.mail_activity_data_warning',
+                user_id=manager.id,
+                summary=summary,
+                note=note,
+            )
+            template.with_context(frozen_note=note).send_mail(manager.id)
+            action = theirs.series_id._get_frozen_action()
+            manager._tell_refill_cards_done(summary, theirs.env._("Open"), action, success=False)
+        self.env.ref('mail.ir_cron_mail_scheduler_action')._trigger()
+
+    def _describe(self):
+        """Return the title and the text of the alert.
+
+        :rtype: tuple[str, str]
+        """
+        names = self.series_id.mapped('name')
+        if more := names[NAMED:]:
+            names = [*names[:NAMED], self.env._("%(count)s more", count=len(more))]
+        names = ', '.join(names)
+        summary = self.env._("Refill cards are frozen: series %(series)s", series=names)
+        note = self.env._(
+            "Series %(series)s cannot be redeemed in the portal and over the API. %(why)s Refill"
+            " Cards > Protection > Refused Codes says who typed them, and from where. Staff can"
+            " still redeem these cards. Once you know what happened, release the series.",
+            series=names,
+            why=self[:1]._describe_cause(),
+        )
+        return summary, note
+

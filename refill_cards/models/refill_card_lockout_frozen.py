@@ -1,0 +1,79 @@
+from datetime import timedelta
+
+from odoo import fields, models
+from odoo.tools import hmac
+
+from ..codes import normalize, unwrap
+
+UNCLEAR_WINDOW = timedelta(days=1)
+RECORDED_WINDOW = timedelta(minutes=1)
+
+
+class RefillCardLockout(models.Model):
+    """What people type while series are frozen, and which wrong codes freeze one."""
+
+    _inherit = 'refill.card.lockout'
+
+    # When which codes were looked up in vain that could be of a frozen series: no guesses, but no
+    # way round the limit of guesses either. By keyed hashes.
+    unclear = fields.Json(groups=fields.NO_ACCESS)
+    # Of which a refusal was written down: one a minute is enough.
+    unavailable_on = fields.Datetime(groups=fields.NO_ACCESS)
+
+    def _count(self, reason, company, typed):
+        """Count a wrong code for the series, too, unless it was the same one again."""
+        before = {lockout: lockout.last_unknown for lockout in self}
+        frozen = super()._count(reason, company, typed)
+        is_other = any(lockout.last_unknown != before[lockout] for lockout in self)
+        if reason == 'unknown' and (is_other or not self):
+            frozen |= self.env['refill.card.guess']._count(typed)
+        return frozen
+
+    def _may_look_up_unclear(self, typed):
+        """Return whether a code may be looked up that could be of a frozen series, or of another.
+
+        :param str typed: the code.
+        """
+        seal = self._seal_unclear(typed)
+        for lockout in self:
+            unclear = lockout._get_unclear()
+            limit = lockout._get_limit('guesses' if lockout.partner_id else 'address_guesses')
+            if seal not in unclear and len(unclear) >= limit:
+                return False
+        return True
+
+    def _count_unclear(self, typed):
+        """Remember such a code that was looked up in vain.
+
+        :param str typed: the code.
+        """
+        now = fields.Datetime.to_string(fields.Datetime.now())
+        for lockout in self:
+            lockout.unclear = {self._seal_unclear(typed): now} | lockout._get_unclear()
+
+    def _get_unclear(self):
+        """Return which codes were looked up in vain within the last day, and when.
+
+        Of an address or a user, within the minutes in which its guesses are counted together.
+        """
+        window = UNCLEAR_WINDOW
+        if not self.partner_id:
+            window = timedelta(minutes=self._get_number('address_window'))
+        oldest = fields.Datetime.to_string(fields.Datetime.now() - window)
+        return {seal: time for seal, time in (self.unclear or {}).items() if time > oldest}
+
+    def _is_refusal_recorded(self):
+        """Return whether it was written down just now that they typed a code of a frozen series.
+
+        Of the customer, if one is named, else of whoever types. If not, it is now.
+        """
+        now = fields.Datetime.now()
+        lockouts = self.filtered('partner_id') or self
+        recorded = lockouts.filtered('unavailable_on')
+        if any(lockout.unavailable_on > now - RECORDED_WINDOW for lockout in recorded):
+            return True
+        lockouts.unavailable_on = now
+        return False
+
+    def _seal_unclear(self, typed):
+        return hmac(self.env, 'refill_cards-unclear', normalize(unwrap(typed)))
