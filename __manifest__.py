@@ -42,6 +42,7 @@
         'refill_cards/wizards/refill_card_generate_views.xml',
         'refill_cards/wizards/refill_card_hand_out_views.xml',
         'refill_cards/wizards/refill_card_opening_views.xml',
+        'refill_cards/wizards/refill_card_plant_views.xml',
         'refill_cards/wizards/refill_card_redeem_views.xml',
         'refill_cards/wizards/refill_card_refuse_views.xml',
         'refill_cards/wizards/refill_card_release_views.xml',

@@ -58,6 +58,8 @@ from . import (
     test_faults,
     test_find,
     test_freeze,
+    test_freeze_canary,
+    test_freeze_machine,
     test_generate_background,
     test_guessing,
     test_guessing_portal,

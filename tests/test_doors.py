@@ -160,11 +160,15 @@ class DoorsCase(RefillCardCommon):
 
     def _freeze(self):
         """Return what there is of a frozen series."""
-        self.frozen = self._generate()
+        self.frozen = self._generate(canary_count=1)
         freezes, guesses = (self.env[f'refill.card.{each}'].sudo() for each in ('freeze', 'guess'))
-        freezes._freeze({self.frozen.id: 100}, 'guesses')
+        freezes._freeze_guessed({self.frozen.id: 100})
         guesses._count(self.frozen.card_ids[0].sudo().code)
-        return freezes.search([], limit=1), guesses.search([], limit=1)
+        return (
+            freezes.search([], limit=1),
+            guesses.search([], limit=1),
+            self.env['refill.card.canary'].sudo().search([], limit=1),
+        )
 
     def _answer_call(self):
         calls = self.env['refill.card.call'].with_user(self.clerk)
@@ -206,6 +210,7 @@ class DoorsCase(RefillCardCommon):
                 'series_id': card.series_id.id,
             },
             'refill.card.refuse': {'request_id': self.request.id, 'answer': "Used"},
+            'refill.card.plant': {'series_id': self.frozen.id},
             'refill.card.release': {'day': Date.today()},
             'refill.card.replace': {'card_ids': card.ids, 'reason': 'damaged'},
             'refill.card.return': {'invoice_id': self.invoice.id},
@@ -252,6 +257,7 @@ class TestModels(DoorsCase):
         'refill.card.event': ({'serial': 'x'}, {'clerk': 'sr', 'manager': 'sr'}),
         'refill.card.export': ({'name': 'x'}, {'manager': 'sr'}),
         'refill.card.export.range': ({'first_card': '1'}, {'manager': 'sr'}),
+        'refill.card.canary': ({'sealed': 'x'}, {}),
         'refill.card.freeze': ({'guesses': 1}, {}),
         'refill.card.guess': ({'look': 'x'}, {}),
         'refill.card.layout': (
@@ -293,6 +299,7 @@ class TestModels(DoorsCase):
         'refill.card.hand.out': 'manager',
         'refill.card.opening': 'manager',
         'refill.card.opening.line': 'manager',
+        'refill.card.plant': 'manager',
         'refill.card.redeem': 'clerk',
         'refill.card.refuse': 'manager',
         'refill.card.release': 'manager',
@@ -490,6 +497,7 @@ class TestMethods(DoorsCase):
         ('refill.card.lockout', 'action_unlock'): 'manager',
         ('refill.card.opening', 'action_state'): 'manager',
         ('refill.card.redeem', 'action_redeem'): 'clerk',
+        ('refill.card.plant', 'action_download'): 'manager',
         ('refill.card.report', 'action_open_card'): 'clerk',
         ('refill.card.release', 'action_release'): 'manager',
         ('refill.card.refuse', 'action_refuse'): 'manager',
@@ -515,6 +523,7 @@ class TestMethods(DoorsCase):
         ('refill.card.series', 'action_edit'): 'public',
         ('refill.card.series', 'action_export'): 'manager',
         ('refill.card.series', 'action_open_cards'): 'clerk',
+        ('refill.card.series', 'action_plant_canaries'): 'manager',
         ('refill.card.series', 'action_print'): 'manager',
         ('refill.card.series', 'action_release_redemption'): 'manager',
         ('refill.card.series', 'action_sell'): 'manager',
@@ -738,6 +747,7 @@ class TestRoutes(DoorsCase, HttpCase):
         ('refill.card.layout', 'logo'): 'clerk',
         ('refill.card.layout', 'preview'): 'clerk',
         ('refill.card.replacement.request', 'receipt'): 'manager',
+        ('refill.card.plant', 'file'): 'manager',
         ('refill.card.roll.forward', 'xlsx'): 'manager',
     }
 
@@ -790,6 +800,9 @@ class TestRoutes(DoorsCase, HttpCase):
         records['refill.card.layout'].write(dict.fromkeys(pictures, PICTURE))
         made = self._get_attachments() - before
         self.assertLessEqual({(file.res_model, file.res_field) for file in made}, set(self.FILES))
+        # Whoever is asked for their password has just typed it.
+        cards = self.registry['refill.card']
+        self.startPatcher(patch.object(cards, '_is_identity_checked', return_value=True))
         for role in ROLES:
             self._log_in(role)
             for (model, field), least in self.FILES.items():

@@ -306,7 +306,7 @@ class TestFreeze(FreezeCommon):
     def test_a_series_that_shares_prefix_and_format_goes_on(self):
         alike = self._generate(1, prefix='QUICK', user=self.accountant)
         self.company.refill_card_freeze_guesses = 0
-        self.env['refill.card.freeze']._freeze({self.series.id: 1}, 'guesses')
+        self.env['refill.card.freeze']._freeze_guessed({self.series.id: 1})
         self.assertIsNone(self._get_portal_reason(self._get_code(alike)))
         self.assertEqual(self._get_portal_reason(self._get_code(self.series)), 'unavailable')
 

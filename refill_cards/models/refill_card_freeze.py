@@ -27,7 +27,9 @@ class RefillCardFreeze(models.Model):
         comodel_name='refill.card.series', required=True, ondelete='cascade'
     )
     date = fields.Datetime(required=True)
-    cause = fields.Selection(selection=[('guesses', "Wrong Codes")], required=True)
+    cause = fields.Selection(
+        selection=[('guesses', "Wrong Codes"), ('canary', "Canary")], required=True
+    )
     guesses = fields.Integer(help="How many wrong codes came in within an hour.")
     is_told = fields.Boolean(help="Whether the managers were told.")
 
@@ -38,13 +40,35 @@ class RefillCardFreeze(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def _freeze(self, guesses, cause):
+    def _freeze_guessed(self, guesses):
+        """Freeze the series of which too many wrong codes came in.
+
+        :param dict[int, int] guesses: how many, by the id of the series.
+        :return: the ids of the series.
+        :rtype: set[int]
+        """
+        return self._freeze('guesses', guesses, user_id=SUPERUSER_ID, channel='automatic')
+
+    @api.model
+    def _freeze_caught(self, series_ids, channel):
+        """Freeze the series of which the user typed a canary.
+
+        :param list[int] series_ids: the ids of the series.
+        :param str channel: where it was typed, see ``refill.card.event``.
+        :return: the ids of the series.
+        :rtype: set[int]
+        """
+        return self._freeze('canary', dict.fromkeys(series_ids, 0), channel=channel)
+
+    @api.model
+    def _freeze(self, cause, guesses, **event):
         """Freeze series once, whoever else does so, and whatever becomes of the request.
 
         In SQL, because the ORM does not pass over those that somebody just froze.
 
-        :param dict[int, int] guesses: how many wrong codes came in, by the id of the series.
         :param str cause: why.
+        :param dict[int, int] guesses: how many wrong codes came in, by the id of the series.
+        :param event: values of the event in the audit log.
         :return: the ids of the series.
         :rtype: set[int]
         """
@@ -63,24 +87,32 @@ class RefillCardFreeze(models.Model):
             freezes.env['refill.card.lockout']._execute_alone(query)
             frozen = freezes.browse(row[0] for row in cr.fetchall())
             for freeze in frozen:
-                freeze._write_down()
+                freeze._write_down(**event)
         if frozen:
             self._tell_at_once()
         return set(guesses)
 
-    def _write_down(self):
-        """Tell the audit log, and other systems."""
-        company = self.series_id.company_id
-        series = self.series_id.with_context(lang=company.partner_id.lang)
-        note = series.env._("Frozen: %(why)s", why=self.with_env(series.env)._describe_cause())
-        series._log(note, user_id=SUPERUSER_ID, channel='automatic')
-        series._tell('alert', {'alert': 'series_frozen', 'cause': self.cause, 'count': self.guesses})
+    def _write_down(self, **event):
+        """Tell the audit log, and other systems.
+
+        :param event: values of the event.
+        """
+        lang = self.series_id.company_id.partner_id.lang
+        here = self.with_context(lang=lang)
+        note = here.env._("Frozen: %(why)s", why=here._describe_cause())
+        self.series_id._log(note, **event)
+        data = {'alert': 'series_frozen', 'cause': self.cause, 'count': self.guesses}
+        self.series_id._tell('alert', data)
 
     def _describe_cause(self):
         """Return why the series is frozen.
 
         :rtype: str
         """
+        if self.cause == 'canary':
+            return self.env._(
+                "Somebody typed one of its canaries, which no customer has: codes were stolen."
+            )
         return self.env._(
             "%(count)s wrong codes that look like those of the series came in within an hour.",
             count=format_count(self.env, self.guesses),

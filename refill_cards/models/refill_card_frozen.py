@@ -31,6 +31,10 @@ class RefillCard(models.Model):
             raise self._refuse_frozen(lockouts)
         if found := find(hidden):
             return found
+        if caught := self.env['refill.card.canary']._find(code, hidden):
+            frozen |= self.env['refill.card.freeze']._freeze_caught(caught, channel)
+            if channel != 'backend':
+                raise self._refuse_frozen(lockouts)
         if is_hidden:
             lockouts._count_unclear(code)
             raise self._refuse_frozen(lockouts)

@@ -42,7 +42,7 @@ class RefillCardGuess(models.Model):
             guesses = self.with_env(self.env(cr=cr, su=True))  # su: nobody has access
             guesses.env['refill.card.lockout']._execute_alone(self._get_upsert(looks))
             reached = guesses._find_reached(dict(cr.fetchall()))
-        return self.env['refill.card.freeze']._freeze(reached, 'guesses')
+        return self.env['refill.card.freeze']._freeze_guessed(reached)
 
     @api.model
     def _get_upsert(self, looks):
@@ -55,7 +55,8 @@ class RefillCardGuess(models.Model):
         return SQL(
             """
             INSERT INTO refill_card_guess AS guess (look, minutes, counted_on)
-            SELECT look, jsonb_build_object(%(minute)s, 1), %(now)s FROM unnest(%(looks)s::varchar[]) AS look
+            SELECT look, jsonb_build_object(%(minute)s, 1), %(now)s
+              FROM unnest(%(looks)s::varchar[]) AS look
                 ON CONFLICT (look) DO UPDATE
                SET counted_on = %(now)s,
                    minutes = jsonb_build_object(

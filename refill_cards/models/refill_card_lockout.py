@@ -206,7 +206,7 @@ class RefillCardLockout(models.Model):
 
     @api.model
     def _hold(self, partner, *origins):
-        """Return the counts, which no other transaction touches until this one ends, and frozen series.
+        """Return the counts, which no other transaction touches till this one ends; frozen series.
 
         In SQL, because the ORM does not wait for locks, and would take a query for each step. Until
         when each is locked is read along, and the series, as negative numbers. A customer whom the

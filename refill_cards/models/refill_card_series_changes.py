@@ -18,6 +18,7 @@ RECORDED = (
     'company_id',
     'alphabet',
     'code_length',
+    'canary_count',
 )
 
 

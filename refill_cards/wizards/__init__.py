@@ -9,6 +9,7 @@ from . import (
     refill_card_hand_out,
     refill_card_opening,
     refill_card_opening_line,
+    refill_card_plant,
     refill_card_redeem,
     refill_card_refuse,
     refill_card_release,

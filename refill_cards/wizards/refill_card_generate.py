@@ -78,6 +78,11 @@ class RefillCardGenerate(models.TransientModel):
         readonly=False,
         help="A check character follows them, so that typing errors are noticed.",
     )
+    canary_count = fields.Integer(
+        string="Canaries",
+        help="Codes made for nobody, besides the cards. Plant their file where only a thief would"
+        " look: once somebody types one, the series is frozen, and managers are told.",
+    )
     code_example = fields.Char(string="Example", compute='_compute_guessing')
     guessing_probability = fields.Char(
         string="Risk of Guessing",
@@ -164,6 +169,7 @@ class RefillCardGenerate(models.TransientModel):
             'for_sale': self.for_sale,
             'alphabet': self.alphabet,
             'code_length': self.code_length,
+            'canary_count': self.canary_count,
         }
 
     def action_generate(self):

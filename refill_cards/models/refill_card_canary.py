@@ -1,0 +1,107 @@
+import secrets
+from io import BytesIO
+
+from odoo import api, fields, models
+
+from .. import codes, table
+from .refill_card_generation import NUMBER_DIGITS
+from .visible_fields import UncheckedMany2one
+
+# What a seal holds besides the body, so that the seal of a canary is that of no card.
+KIND = b'canary'
+
+
+class RefillCardCanary(models.Model):
+    """Codes of a series that were made for nobody: who types one found them where no customer does.
+
+    They are no cards, so that none is ever sold, counted or worth anything. Only their seals are
+    kept. Nobody has access.
+    """
+
+    _name = 'refill.card.canary'
+    _description = "Canary of a Refill Card Series"
+    _order = 'id'
+    _log_access = False
+
+    series_id = UncheckedMany2one(
+        comodel_name='refill.card.series', required=True, index=True, ondelete='cascade'
+    )
+    # That of some card, as one would expect beside a code.
+    number = fields.Integer(required=True)
+    sealed = fields.Char(required=True, groups=fields.NO_ACCESS)
+
+    _sealed_unique = models.UniqueIndex('(sealed)')
+
+    @api.model
+    def _make(self, series, count):
+        """Make canaries of a series.
+
+        :param refill.card.series series: whose codes they look like.
+        :param int count: how many.
+        """
+        sealer = self.env['refill.card.key']._get_generating_sealer()
+        self.create(
+            [
+                {
+                    'series_id': series.id,
+                    'number': 1 + secrets.randbelow(series.quantity),
+                    'sealed': sealer.seal(body, KIND),
+                }
+                for body in series._get_format().generate(count)
+            ]
+        )
+
+    @api.model
+    def _find(self, typed, hidden):
+        """Return the ids of the series of which a typed code is a canary.
+
+        :param str typed: the code; it is well-formed.
+        :param set[int] hidden: the ids of the series that do not matter.
+        :rtype: list[int]
+        """
+        bodies = codes.read_each(typed, self.env['refill.card.series']._read_formats()).values()
+        sealer = self.env['refill.card.key']._get_sealer()
+        sealed = [sealer.seal(body, KIND) for body in set(bodies)]
+        # sudo: nobody has access
+        found_sudo = self.sudo().search_fetch([('sealed', 'in', sealed)], ['series_id'])
+        return [id_ for id_ in found_sudo.series_id.ids if id_ not in hidden]
+
+    def _write_file(self, file_format):
+        """Return a file like one that is exported or printed, with these canaries of one series.
+
+        :param str file_format: see ``refill.card.export``.
+        :rtype: bytes
+        """
+        series, cards, file = self.series_id, self.env['refill.card'], BytesIO()
+        rows, decimals = self._prepare_rows(), series.currency_id.decimal_places
+        if file_format == 'pdf':
+            layout = series.layout_id or self.env['refill.card.layout']._get_default()
+            layout._write_pdf(rows, series, file)
+        elif file_format == 'xlsx':
+            table.write_xlsx(cards._get_row_header(), rows, decimals, file, series.name)
+        else:
+            language = self.env['res.lang']._lang_get(self.env.lang)
+            style = table.spreadsheet(language.decimal_point)
+            table.write_csv(cards._get_row_header(), rows, decimals, file, style)
+        return file.getvalue()
+
+    def _prepare_rows(self):
+        """Return the canaries as rows of a file, as if they were cards.
+
+        :rtype: list[table.Row]
+        """
+        series = self.series_id
+        sealer, fmt = self.env['refill.card.key']._get_sealer(), series._get_format()
+        words = dict(series.card_ids._fields['state']._description_selection(self.env))
+        digits = max(NUMBER_DIGITS, len(str(series.quantity)))
+        return [
+            table.Row(
+                f'{series.name}-{canary.number:0{digits}}',
+                fmt.display(sealer.open(canary.sealed, KIND)),
+                series.price,
+                series.currency_id.name,
+                series.valid_till or None,
+                words['inactive' if series.activation_required else 'active'],
+            )
+            for canary in self.sorted('number')
+        ]
