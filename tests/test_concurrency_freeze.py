@@ -1,13 +1,12 @@
-from unittest.mock import patch
-
 from odoo.tests import tagged
-from odoo.tools import SQL
+from odoo.tools import mute_logger
 
 from ..refill_cards import codes
 from ..refill_cards.refusals import RefillCardRefused
 from .concurrency import ConcurrencyCase
 
 LIMIT = 6
+FREEZE = 'odoo.addons.refill_cards.refill_cards.models.refill_card_freeze'
 
 
 @tagged('post_install', '-at_install')
@@ -32,7 +31,7 @@ class TestConcurrencyFreeze(ConcurrencyCase):
         for model in ('refill.card.freeze', 'refill.card.guess'):
             env[model].search([]).unlink()
         env['mail.activity'].search([('user_id', '=', self.accountant_id)]).unlink()
-        super()._delete_cards(env)
+        return super()._delete_cards(env)
 
     def _guess(self, customer_id):
         fmt = codes.Format('base32', 12, 'ICE')
@@ -87,9 +86,17 @@ class TestConcurrencyFreeze(ConcurrencyCase):
         series_id = self._generate()
         with self._transaction() as env:
             env['refill.card.series'].browse(series_id)._lock()
-            for customer_id in self.other_customer_ids[:LIMIT]:
-                self._guess(customer_id)
-            self.assertEqual(self._read(series_id), (True, 1, 1))
+            with mute_logger(FREEZE):
+                for customer_id in self.other_customer_ids[:LIMIT]:
+                    self._guess(customer_id)
+            self.assertEqual(self._read(series_id), (True, 0, 0))
+        self._assert_told_later(series_id)
+
+    def _assert_told_later(self, series_id):
+        for _again in range(2):
+            with self._committing() as env:
+                env['refill.card.attempt']._cron_alert()
+        self.assertEqual(self._read(series_id), (True, 1, 1))
 
     def test_a_transaction_that_holds_the_series_itself_freezes_it_and_is_rolled_back(self):
         series_id = self._generate()
@@ -97,12 +104,11 @@ class TestConcurrencyFreeze(ConcurrencyCase):
             self._guess(customer_id)
         fmt = codes.Format('base32', 12, 'ICE')
         with self._transaction() as env:
-            env['refill.card.series'].browse(series_id).write({'valid_till': False})
-            env.flush_all()
-            with self.assertRaises(RefillCardRefused):
+            env['refill.card.series'].browse(series_id)._lock()
+            with self.assertRaises(RefillCardRefused), mute_logger(FREEZE):
                 env['refill.card'].redeem_code(fmt.display(fmt.generate(1)[0]), self.customer_id)
             env.cr.rollback()
-        self.assertEqual(self._read(series_id), (True, 1, 1))
+        self._assert_told_later(series_id)
 
     def test_two_managers_release_once(self):
         series_id, [code] = self._generate_cards()

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from freezegun import freeze_time
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from odoo.exceptions import UserError
@@ -153,6 +154,6 @@ class TestFreezeMachine(CanaryCommon):
             (FrozenSeries,),
             {'case': self, 'successes': Counter(), 'canaries': canaries},
         )
-        run_state_machine_as_test(machine, settings=SETTINGS)
+        run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=8))
         for action in ('release', ('canary', 'unavailable'), ('good', 'unavailable')):
             self.assertTrue(machine.successes[action], action)

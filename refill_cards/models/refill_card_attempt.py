@@ -89,7 +89,7 @@ class RefillCardAttempt(models.Model):
         Once: not again until there were fewer for an hour. Who is locked out is dealt with, and
         codes of frozen series are typed by innocent customers.
         """
-        self.env['refill.card.freeze']._tell_managers()
+        self.env['refill.card.freeze']._tell()
         self.env['refill.card.lockout']._alert_of_persons()
         now = fields.Datetime.now()
         hour_ago = now - timedelta(hours=1)

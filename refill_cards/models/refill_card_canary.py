@@ -2,6 +2,7 @@ import secrets
 from io import BytesIO
 
 from odoo import api, fields, models
+from odoo.tools.misc import get_lang
 
 from .. import codes, table
 from .refill_card_generation import NUMBER_DIGITS
@@ -80,8 +81,7 @@ class RefillCardCanary(models.Model):
         elif file_format == 'xlsx':
             table.write_xlsx(cards._get_row_header(), rows, decimals, file, series.name)
         else:
-            language = self.env['res.lang']._lang_get(self.env.lang)
-            style = table.spreadsheet(language.decimal_point)
+            style = table.spreadsheet(get_lang(self.env).decimal_point)
             table.write_csv(cards._get_row_header(), rows, decimals, file, style)
         return file.getvalue()
 

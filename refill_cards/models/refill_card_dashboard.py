@@ -29,8 +29,8 @@ class RefillCardDashboard(models.AbstractModel):
         """Return all figures, in words of the user's language, for the web client.
 
         :return: ``frozen``, see :meth:`_get_frozen`; ``tiles``, see :meth:`_prepare_tile`;
-            ``days``, see :meth:`_get_days`; ``days_action``, which opens the list of one of the days; and whether there ``is_any``
-            series.
+            ``days``, see :meth:`_get_days`; ``days_action``, which opens the list of one of the
+            days; and whether there ``is_any`` series.
         :rtype: dict
         :raise AccessError: when the user does not manage cards.
         """

@@ -1,4 +1,5 @@
 import logging
+from datetime import timedelta
 
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.tools import SQL
@@ -10,6 +11,9 @@ _logger = logging.getLogger(__name__)
 
 # How many series an alert names.
 NAMED = 10
+# For whoever holds a series, in milliseconds, and until the job tries again.
+LOCK_TIMEOUT = '1000'
+RETRY = timedelta(seconds=10)
 
 
 class RefillCardFreeze(models.Model):
@@ -31,7 +35,9 @@ class RefillCardFreeze(models.Model):
         selection=[('guesses', "Wrong Codes"), ('canary', "Canary")], required=True
     )
     guesses = fields.Integer(help="How many wrong codes came in within an hour.")
-    is_told = fields.Boolean(help="Whether the managers were told.")
+    user_id = UncheckedMany2one(comodel_name='res.users', help="Who typed the canary.")
+    channel = fields.Char(required=True, help="Where: see refill.card.event.")
+    is_told = fields.Boolean(help="Whether the audit log and the managers were told.")
 
     _series_unique = models.UniqueIndex('(series_id)')
 
@@ -47,7 +53,7 @@ class RefillCardFreeze(models.Model):
         :return: the ids of the series.
         :rtype: set[int]
         """
-        return self._freeze('guesses', guesses, user_id=SUPERUSER_ID, channel='automatic')
+        return self._freeze('guesses', guesses, SUPERUSER_ID, 'automatic')
 
     @api.model
     def _freeze_caught(self, series_ids, channel):
@@ -58,17 +64,18 @@ class RefillCardFreeze(models.Model):
         :return: the ids of the series.
         :rtype: set[int]
         """
-        return self._freeze('canary', dict.fromkeys(series_ids, 0), channel=channel)
+        return self._freeze('canary', dict.fromkeys(series_ids, 0), self.env.uid, channel)
 
     @api.model
-    def _freeze(self, cause, guesses, **event):
+    def _freeze(self, cause, guesses, user_id, channel):
         """Freeze series once, whoever else does so, and whatever becomes of the request.
 
         In SQL, because the ORM does not pass over those that somebody just froze.
 
         :param str cause: why.
         :param dict[int, int] guesses: how many wrong codes came in, by the id of the series.
-        :param event: values of the event in the audit log.
+        :param int user_id: who did it, for the audit log.
+        :param str channel: where it was done.
         :return: the ids of the series.
         :rtype: set[int]
         """
@@ -76,33 +83,21 @@ class RefillCardFreeze(models.Model):
             return set()
         query = SQL(
             """
-            INSERT INTO refill_card_freeze (series_id, date, cause, guesses, is_told)
-            SELECT id, %s, %s, guesses, FALSE FROM unnest(%s, %s) AS series (id, guesses)
+            INSERT INTO refill_card_freeze
+                   (series_id, guesses, date, cause, user_id, channel, is_told)
+            SELECT id, guesses, %s, %s, %s, %s, FALSE
+              FROM unnest(%s, %s) AS series (id, guesses)
                 ON CONFLICT (series_id) DO NOTHING RETURNING id
             """,
-            *(fields.Datetime.now(), cause, list(guesses), list(guesses.values())),
+            *(fields.Datetime.now(), cause, user_id, channel),
+            *(list(guesses), list(guesses.values())),
         )
         with self.env.registry.cursor() as cr:
-            freezes = self.with_env(self.env(cr=cr, su=True))  # su: nobody has access
-            freezes.env['refill.card.lockout']._execute_alone(query)
-            frozen = freezes.browse(row[0] for row in cr.fetchall())
-            for freeze in frozen:
-                freeze._write_down(**event)
-        if frozen:
+            self.env['refill.card.lockout'].with_env(self.env(cr=cr))._execute_alone(query)
+            is_new = bool(cr.rowcount)
+        if is_new:
             self._tell_at_once()
         return set(guesses)
-
-    def _write_down(self, **event):
-        """Tell the audit log, and other systems.
-
-        :param event: values of the event.
-        """
-        lang = self.series_id.company_id.partner_id.lang
-        here = self.with_context(lang=lang)
-        note = here.env._("Frozen: %(why)s", why=here._describe_cause())
-        self.series_id._log(note, **event)
-        data = {'alert': 'series_frozen', 'cause': self.cause, 'count': self.guesses}
-        self.series_id._tell('alert', data)
 
     def _describe_cause(self):
         """Return why the series is frozen.
@@ -119,21 +114,27 @@ class RefillCardFreeze(models.Model):
         )
 
     # -------------------------------------------------------------------------
-    # TELLING THE MANAGERS
+    # TELLING
     # -------------------------------------------------------------------------
 
     @api.model
     def _tell_at_once(self):
-        """Tell the managers now; if that fails, the job for alerts tries again."""
+        """Tell the audit log, the managers and other systems now; if that fails, a job does soon.
+
+        The series may be held, even by the transaction that waits for this one.
+        """
         try:
-            self._tell_managers()
+            self._tell()
         except Exception:
             # The series is frozen all the same.
-            _logger.error("The managers could not be told of a frozen series", exc_info=True)
+            _logger.warning("A frozen series is told of later", exc_info=True)
+            with self.env.registry.cursor() as cr:
+                job = self.with_env(self.env(cr=cr)).env.ref('refill_cards.ir_cron_alert')
+                job.sudo()._trigger(fields.Datetime.now() + RETRY)  # sudo: whoever typed a code
 
     @api.model
-    def _tell_managers(self):
-        """Tell the managers of each company once of its series that were frozen.
+    def _tell(self):
+        """Tell once of each series that was frozen: one alert for those frozen together.
 
         In a transaction of its own: what fails here must not end the one of the caller.
         """
@@ -145,9 +146,20 @@ class RefillCardFreeze(models.Model):
         with self.env.registry.cursor() as cr:
             freezes = self.with_env(self.env(cr=cr, user=SUPERUSER_ID, context={}))
             freezes.env['refill.card.lockout']._execute_alone(query)
-            told = freezes.search([('id', 'in', [row[0] for row in cr.fetchall()])])
+            told = freezes.browse(sorted(row[0] for row in cr.fetchall()))
+            cr.execute(SQL("SET LOCAL lock_timeout = %s", LOCK_TIMEOUT))
+            for freeze in told:
+                freeze._write_down()
             for company, theirs in told.grouped(lambda f: f.series_id.company_id).items():
                 theirs._tell_managers_of(company)
+
+    def _write_down(self):
+        """Tell the audit log, and other systems."""
+        here = self.with_context(lang=self.series_id.company_id.partner_id.lang)
+        note = here.env._("Frozen: %(why)s", why=here._describe_cause())
+        self.series_id._log(note, user_id=self.user_id.id, channel=self.channel)
+        data = {'alert': 'series_frozen', 'cause': self.cause, 'count': self.guesses}
+        self.series_id._tell('alert', data)
 
     def _tell_managers_of(self, company):
         """Give each manager of the company an activity, an e-mail, and a word on their screen."""
@@ -187,4 +199,3 @@ class RefillCardFreeze(models.Model):
             why=self[:1]._describe_cause(),
         )
         return summary, note
-

@@ -148,6 +148,8 @@ class RefillCard(models.Model):
 
         def find_each():
             found = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
+            series_ids = {series_id for _card_id, series_id in found.values()}
+            self.env['refill.card.series'].browse(series_ids)._remember_not_frozen()
             for seals in sealed:
                 yield [found[seal] for seal in seals if seal in found]
 
