@@ -77,6 +77,7 @@ class DoorsCase(RefillCardCommon):
 
     def _make_one_of_each(self):
         """Return a record of each model whose records stay, of cards for our company only."""
+        frozen = self._freeze()
         card = self._generate_card()
         self.request = self._ask_for_another(card)
         self.used = self._generate_card()
@@ -116,7 +117,7 @@ class DoorsCase(RefillCardCommon):
             export,
             ranges.search([('export_id', '=', export.id)]),
             self.env['refill.card.validity.law'].search([], limit=1),
-            *self._freeze(),
+            *frozen,
             *self._tell(),
             *self._ask(),
         )
@@ -160,7 +161,7 @@ class DoorsCase(RefillCardCommon):
 
     def _freeze(self):
         """Return what there is of a frozen series."""
-        self.frozen = self._generate(canary_count=1)
+        self.frozen = self._generate(prefix='ICE', canary_count=1)
         freezes, guesses = (self.env[f'refill.card.{each}'].sudo() for each in ('freeze', 'guess'))
         freezes._freeze_guessed({self.frozen.id: 100})
         guesses._count(self.frozen.card_ids[0].sudo().code)

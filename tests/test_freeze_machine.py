@@ -154,6 +154,6 @@ class TestFreezeMachine(CanaryCommon):
             (FrozenSeries,),
             {'case': self, 'successes': Counter(), 'canaries': canaries},
         )
-        run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=8))
+        run_state_machine_as_test(machine, settings=settings(SETTINGS, max_examples=5))
         for action in ('release', ('canary', 'unavailable'), ('good', 'unavailable')):
             self.assertTrue(machine.successes[action], action)
