@@ -42,6 +42,8 @@ UNREADABLE = '?'
 READABLE = 4
 
 KEY_BYTES = 64
+# What is sealed with a code that is no card's, see RFC 5297, section 2.6.
+CANARY = [b'canary']
 FROM_URL_SAFE = bytes.maketrans(b'-_', b'+/')
 # What the lockout lets one attacker try by its defaults: 5 codes, 5 after a quarter of an hour, and
 # from another hour later on 5 a day.
@@ -314,25 +316,35 @@ class Sealer:
             raise WrongKey
         self._cipher = AESSIV(raw)
 
-    def seal(self, body: str, kind: bytes | None = None) -> str:
+    def seal(self, body: str) -> str:
+        return self._seal(body, None)
+
+    def open(self, sealed: str) -> str:
         """Return the sealed body.
 
-        :param bytes kind: of what it is the code, if it is no card's: seals of one kind are none of
-            another.
-        """
-        sealed = self._cipher.encrypt(body.encode(), kind and [kind])
-        return base64.urlsafe_b64encode(sealed).decode()
-
-    def open(self, sealed: str, kind: bytes | None = None) -> str:
-        """Return the body.
-
-        :param bytes kind: see :meth:`seal`.
         :raise WrongKey: when another key sealed it, or it was tampered with.
         """
+        return self._open(sealed, None)
+
+    def seal_canary(self, body: str) -> str:
+        """Return the seal of a code that is no card's, which is never the seal of a card."""
+        return self._seal(body, CANARY)
+
+    def open_canary(self, sealed: str) -> str:
+        """Return the body of such a code.
+
+        :raise WrongKey: as :meth:`open`.
+        """
+        return self._open(sealed, CANARY)
+
+    def _seal(self, body, associated):
+        return base64.urlsafe_b64encode(self._cipher.encrypt(body.encode(), associated)).decode()
+
+    def _open(self, sealed, associated):
         try:
             # Three times as fast as base64.urlsafe_b64decode: exports open a million.
             raw = binascii.a2b_base64(sealed.encode().translate(FROM_URL_SAFE))
-            return self._cipher.decrypt(raw, kind and [kind]).decode()
+            return self._cipher.decrypt(raw, associated).decode()
         except (InvalidTag, ValueError):
             raise WrongKey from None
 

@@ -8,9 +8,6 @@ from .. import codes, table
 from .refill_card_generation import NUMBER_DIGITS
 from .visible_fields import UncheckedMany2one
 
-# What a seal holds besides the body, so that the seal of a canary is that of no card.
-KIND = b'canary'
-
 
 class RefillCardCanary(models.Model):
     """Codes of a series that were made for nobody: who types one found them where no customer does.
@@ -46,7 +43,7 @@ class RefillCardCanary(models.Model):
                 {
                     'series_id': series.id,
                     'number': 1 + secrets.randbelow(series.quantity),
-                    'sealed': sealer.seal(body, KIND),
+                    'sealed': sealer.seal_canary(body),
                 }
                 for body in series._get_format().generate(count)
             ]
@@ -62,7 +59,7 @@ class RefillCardCanary(models.Model):
         """
         bodies = codes.read_each(typed, self.env['refill.card.series']._read_formats()).values()
         sealer = self.env['refill.card.key']._get_sealer()
-        sealed = [sealer.seal(body, KIND) for body in set(bodies)]
+        sealed = [sealer.seal_canary(body) for body in set(bodies)]
         # sudo: nobody has access
         found_sudo = self.sudo().search_fetch([('sealed', 'in', sealed)], ['series_id'])
         return [id_ for id_ in found_sudo.series_id.ids if id_ not in hidden]
@@ -97,7 +94,7 @@ class RefillCardCanary(models.Model):
         return [
             table.Row(
                 f'{series.name}-{canary.number:0{digits}}',
-                fmt.display(sealer.open(canary.sealed, KIND)),
+                fmt.display(sealer.open_canary(canary.sealed)),
                 series.price,
                 series.currency_id.name,
                 series.valid_till or None,
