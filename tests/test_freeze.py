@@ -183,7 +183,7 @@ class TestFreeze(FreezeCommon):
         self._freeze()
         fmt = self.series._get_format()
         answers = set()
-        with patch.object(self.registry['refill.card.code'], '_get_domain') as look_up:
+        with patch.object(self.registry['refill.card.code'], '_get_ids') as look_up:
             for code in (self._get_code(self.series), fmt.display(fmt.generate(1)[0])):
                 with self.assertRaises(RefillCardRefused) as refused:
                     self.env['refill.card'].with_user(self.clerk).redeem_code(
@@ -302,7 +302,7 @@ class TestFreeze(FreezeCommon):
         with freeze_time(NOON) as clock:
             for _number in range(5):
                 self.assertEqual(self._guess(prefix='', customer=self.customer), 'unavailable')
-            with patch.object(self.registry['refill.card.code'], '_get_domain') as look_up:
+            with patch.object(self.registry['refill.card.code'], '_get_ids') as look_up:
                 self.assertEqual(self._guess(prefix='', customer=self.customer), 'unavailable')
             look_up.assert_not_called()
             other = self._get_code(self.other_series)

@@ -40,6 +40,13 @@ class RefillCard(models.Model):
             raise self._refuse_frozen(lockouts)
         raise self._refusal('unknown')
 
+    def _get_in_sight(self, hidden):
+        """Return those of the cards that are of no hidden series.
+
+        :param set[int] hidden: the ids of the series; without any, the cards are not read.
+        """
+        return self.filtered(lambda card: card.series_id.id not in hidden) if hidden else self
+
     @api.model
     def _refuse_frozen(self, lockouts):
         """Return the refusal that says neither whether there is such a card nor why.

@@ -147,43 +147,33 @@ class RefillCard(models.Model):
         sealed = self._seal_each(codes)
 
         def find_each():
-            found = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
-            series_ids = {series_id for _card_id, series_id in found.values()}
-            self.env['refill.card.series'].browse(series_ids)._remember_not_frozen()
+            ids = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
+            # sudo: whoever has the codes may redeem the cards without any right to look at cards
+            every_sudo = self.sudo().browse(ids.values())
             for seals in sealed:
-                yield [found[seal] for seal in seals if seal in found]
+                found_sudo = every_sudo.browse(ids[seal] for seal in seals if seal in ids)
+                yield found_sudo.with_prefetch(every_sudo._ids)
+
+        def look_up(lockouts, frozen):
+            for code, seals, card_sudo in zip(codes, sealed, find_each(), strict=True):
+                try:
+                    if not seals:
+                        raise self._refuse_typo(code)
+                    find = card_sudo._get_in_sight
+                    yield self._look_up(code, find, lockouts, frozen, channel='api')[0].id
+                except RefillCardRefused as refused:
+                    yield refused
 
         if before:
             return [
-                first or next((card for card, _series in found), None) or self._refusal('unknown')
-                for first, found in zip(before, find_each(), strict=True)
+                first or card_sudo[:1].id or self._refusal('unknown')
+                for first, card_sudo in zip(before, find_each(), strict=True)
             ]
-
-        def look_up(lockouts, frozen):
-            for code, seals, found in zip(codes, sealed, find_each(), strict=True):
-                yield self._look_up_found(code, seals, found, lockouts, frozen)
-
         found = self.env['refill.card.lockout']._guard_each(partner, codes, caller, look_up)
         before[:] = [None if isinstance(outcome, int) else outcome for outcome in found]
+        ids = [outcome for outcome in found if isinstance(outcome, int)]
+        self.sudo().browse(ids).series_id._remember_not_frozen()  # sudo: as above
         return found
-
-    @api.model
-    def _look_up_found(self, code, sealed, found, lockouts, frozen):
-        """Return what :meth:`_look_up` does among cards that were found, or its refusal.
-
-        :param list[str] sealed: the seals that the code can have; none of what is no code.
-        :param list[tuple[int, int]] found: the ids of the cards with them, and of their series.
-        """
-        if not sealed:
-            return self._refuse_typo(code)
-
-        def find(hidden):
-            return next((card for card, series in found if series not in hidden), None)
-
-        try:
-            return self._look_up(code, find, lockouts, frozen, channel='api')
-        except RefillCardRefused as refused:
-            return refused
 
     def _judge(self, partner, company):
         """Return the refusal of a card, None when it can be redeemed.

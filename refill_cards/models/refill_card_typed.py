@@ -42,7 +42,8 @@ class RefillCard(models.Model):
             def find(hidden):
                 ids = self.env['refill.card.code']._get_ids(sealed)
                 # sudo: whoever has the code may redeem the card without any right to look at cards
-                return self.sudo().browse(ids.values())._get_in_sight(hidden).filtered_domain(domain)
+                card_sudo = self.sudo().browse(ids.values()).filtered_domain(domain)
+                return card_sudo._get_in_sight(hidden)
 
             card = self._look_up(code, find, *guard, channel=channel)
         if channel != 'backend':
