@@ -161,7 +161,7 @@ class TestCanary(CanaryCommon):
         form = Form(self.env['refill.card.generate'].with_user(self.accountant))
         self.assertEqual(form.canary_count, 0)
         form.canary_count = 4
-        series = form.save()._generate()
+        _approval, series = form.save()._generate()
         self.assertEqual(len(self._read_rows(series)), 4)
 
     def test_a_manager_makes_more_or_fewer(self):
