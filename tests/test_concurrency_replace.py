@@ -12,14 +12,16 @@ from .concurrency import ConcurrencyCase
 
 @tagged('post_install', '-at_install')
 class TestReplaceAtOnce(ConcurrencyCase):
-    def _open_window(self, card_ids):
+    def _open_window(self, card_ids, request_id):
         values = {'card_ids': card_ids, 'reason': 'damaged', 'then': 'show'}
+        values['request_id'] = request_id
         return self._request('refill.card.replace', 'create', values)
 
-    def _replace(self, card_ids):
+    def _replace(self, card_ids, request_id=False):
         """Replace cards as the web client does; return why they were not, if so."""
         try:
-            self._request('refill.card.replace', 'action_confirm', [self._open_window(card_ids)])
+            window_id = self._open_window(card_ids, request_id)
+            self._request('refill.card.replace', 'action_confirm', [window_id])
         except UserError as refused:
             return str(refused)
         return None
@@ -69,6 +71,32 @@ class TestReplaceAtOnce(ConcurrencyCase):
                 args = (code, self.customer_id)
                 execute_cr(late.cr, late.uid, 'refill.card', 'redeem_code', args, {})
         self.assertEqual(refused.exception.reason, 'disabled')
+
+    def test_a_request_is_answered_once(self):
+        card_ids = self._card_ids(self._generate_code())
+        with self._committing() as env:
+            request_id = (
+                env['refill.card.replacement.request']
+                ._ask(
+                    env['res.partner'].browse(self.customer_id),
+                    env['res.company'].browse(self.company_id),
+                    env['refill.card'].browse(card_ids).name,
+                    *("Kiosk", '2026-01-31', b''),
+                )
+                .id
+            )
+        self.addCleanup(self._delete_request, request_id)
+        with self._transaction() as first:
+            first['refill.card.replacement.request'].browse(request_id)._refuse("No receipt")
+            first.flush_all()
+            self.assertIn("just answered", self._replace(card_ids, request_id))
+            first.cr.commit()
+        self.assertIn("just answered", self._replace(card_ids, request_id))
+        self.assertFalse(self._get_new(card_ids))
+
+    def _delete_request(self, request_id):
+        with self._committing() as env:
+            env['refill.card.replacement.request'].browse(request_id).unlink()
 
     def test_two_managers_replace_a_card_once(self):
         card_ids = self._card_ids(self._generate_code())

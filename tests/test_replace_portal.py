@@ -342,6 +342,14 @@ class TestAnswer(RequestCommon):
         self.assertEqual((request.state, request.card_id), ('replaced', card))
         self.assertFalse(request.has_characters)
 
+    def test_managers_are_warned_where_the_card_was_sold_to_somebody_else(self):
+        one, other, stock = self._generate(3).card_ids
+        self._sell_cards(one, self.customer)
+        self._sell_cards(other, self.stranger)
+        for card, is_of_another in ((one, False), (other, True), (stock, False)):
+            request = self._as_manager(self._ask(card.name))
+            self.assertEqual(request.is_of_another, is_of_another)
+
     def test_a_request_is_about_one_card(self):
         cards = self._generate(2).card_ids
         request = self._ask(cards[0].name)

@@ -68,6 +68,9 @@ class RefillCardReplacementRequest(models.Model):
     found_holder_id = fields.Many2one(
         comodel_name='res.partner', string="Holder", compute='_compute_found_id'
     )
+    is_of_another = fields.Boolean(
+        compute='_compute_found_id', help="Whether the card was sold to somebody else."
+    )
     card_id = VisibleMany2one(
         comodel_name='refill.card', string="Replaced Card", readonly=True, ondelete='set null'
     )
@@ -92,6 +95,9 @@ class RefillCardReplacementRequest(models.Model):
             request.found_id = found
             request.found_state = found.state
             request.found_holder_id = found.holder_id
+            request.is_of_another = found.terms == 'sold' and (
+                bool(found.holder_id - request.partner_id.commercial_partner_id)
+            )
 
     # -------------------------------------------------------------------------
     # ASKING
