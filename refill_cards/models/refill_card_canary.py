@@ -1,5 +1,5 @@
-import secrets
 from io import BytesIO
+from random import SystemRandom
 
 from odoo import api, fields, models
 from odoo.tools.misc import get_lang
@@ -38,14 +38,19 @@ class RefillCardCanary(models.Model):
         :param int count: how many.
         """
         sealer = self.env['refill.card.key']._get_generating_sealer()
+        numbers = range(1, max(series.quantity, count) + 1)
         self.create(
             [
                 {
                     'series_id': series.id,
-                    'number': 1 + secrets.randbelow(series.quantity),
+                    'number': number,
                     'sealed': sealer.seal_canary(body),
                 }
-                for body in series._get_format().generate(count)
+                for number, body in zip(
+                    SystemRandom().sample(numbers, count),
+                    series._get_format().generate(count),
+                    strict=True,
+                )
             ]
         )
 
@@ -98,7 +103,7 @@ class RefillCardCanary(models.Model):
                 series.price,
                 series.currency_id.name,
                 series.valid_till or None,
-                words['inactive' if series.activation_required else 'active'],
+                words['active'],
             )
             for canary in self.sorted('number')
         ]
