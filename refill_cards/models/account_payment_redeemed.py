@@ -1,4 +1,5 @@
 from odoo import api, models
+from odoo.fields import Domain
 
 from .account_payment_use import Use
 
@@ -12,13 +13,14 @@ def _get_new_payments(model, domain, fname):
     """Return the payments of which Odoo asks what names them, while cards are redeemed.
 
     :param model: that is searched.
-    :param list domain: what for.
+    :param domain: what for.
     :param str fname: the field that names payments.
     :rtype: account.payment
     """
-    match domain:
-        case [(name, 'in', ids)] if name == fname and Use.get(model.env):
-            return model.env['account.payment'].browse(ids)
+    if Use.get(model.env):
+        match list(Domain(domain)):
+            case [(name, 'in', ids)] if name == fname:
+                return model.env['account.payment'].browse(ids)
     return model.env['account.payment']
 
 
@@ -26,10 +28,10 @@ class AccountMove(models.Model):
     _inherit = 'account.move'
 
     @api.model
-    def search(self, domain, *args, **kwargs):
+    def _search(self, domain, *args, **kwargs):
         if payments := _get_new_payments(self, domain, 'origin_payment_id'):
-            return payments.move_id
-        return super().search(domain, *args, **kwargs)
+            return payments.move_id._as_query()
+        return super()._search(domain, *args, **kwargs)
 
     def _search_reconciled_payment_ids(self, operator, value):
         """Find no invoices of payments that have settled nothing yet."""
@@ -48,10 +50,10 @@ class AccountMoveLine(models.Model):
     _inherit = 'account.move.line'
 
     @api.model
-    def search(self, domain, *args, **kwargs):
+    def _search(self, domain, *args, **kwargs):
         if payments := _get_new_payments(self, domain, 'payment_id'):
-            return payments.move_id.line_ids
-        return super().search(domain, *args, **kwargs)
+            return payments.move_id.line_ids._as_query()
+        return super()._search(domain, *args, **kwargs)
 
 
 class AccountPayment(models.Model):
