@@ -11,6 +11,7 @@
     'external_dependencies': {
         'python': [
             'cryptography',
+            'openpyxl',
             'pypdf>=3.17',
             'pypdfium2',
             'python-bidi>=0.6',
@@ -64,6 +65,7 @@
         'refill_cards/views/refill_card_layout_views.xml',
         'refill_cards/views/refill_card_series_views.xml',
         'refill_cards/views/refill_card_export_views.xml',
+        'refill_cards/views/refill_card_import_views.xml',
         'refill_cards/views/refill_card_sending_views.xml',
         'refill_cards/views/refill_card_delivery_templates.xml',
         'refill_cards/views/refill_card_delivery_views.xml',

@@ -44,6 +44,8 @@ READABLE = 4
 KEY_BYTES = 64
 # What is sealed with a code that is no card's, see RFC 5297, section 2.6.
 CANARY = [b'canary']
+# So that a file can never be taken for a code.
+FILE = [b'file']
 FROM_URL_SAFE = bytes.maketrans(b'-_', b'+/')
 # What the lockout lets one attacker try by its defaults: 5 codes, 5 after a quarter of an hour, and
 # from another hour later on 5 a day.
@@ -73,6 +75,9 @@ class Format:
     length: int
     prefix: str = ''
     former_prefixes: tuple[str, ...] = ()
+
+    # Whether codes could be guessed, which is refused when they are made.
+    is_short = False
 
     @property
     def characters(self) -> str:
@@ -189,6 +194,19 @@ class Format:
             return None
         return body if luhn.is_valid(body, alphabet=self.characters) else None
 
+    def find(self, typed: str, characters: str) -> list[str]:
+        """Return the bodies that a typed code can stand for: one, or none.
+
+        :param str typed: the code after :func:`unwrap`.
+        :param str characters: the same after :func:`normalize`.
+        """
+        body = self.match(characters)
+        return [body] if body else []
+
+    def find_alike(self, typed: str, characters: str) -> list[str]:
+        """Return those of :meth:`find` that look like what the format stands for."""
+        return self.find(typed, characters)
+
     @cached_property
     def _read_prefixes(self) -> set[str]:
         return {normalize(prefix) for prefix in (self.prefix, *self.former_prefixes)}
@@ -251,24 +269,27 @@ def read(text: str, formats: Iterable[Format]) -> set[str]:
     """Return the bodies that a typed code can stand for; several formats can fit the same text.
 
     :param str text: what was typed, pasted or scanned.
-    :param formats: the formats of all series in use.
+    :param formats: the formats of all series in use, those of ``foreign`` among them.
     :raise Typo: when no format fits.
     """
-    bodies = set(read_each(text, formats).values())
+    typed = unwrap(text)
+    characters = normalize(typed)
+    bodies = {body for fmt in formats for body in fmt.find(typed, characters)}
     if not bodies:
         raise Typo
     return bodies
 
 
-def read_each(text: str, formats: Iterable[Format]) -> dict[Format, str]:
-    """Return the body that a typed code stands for in each format that it fits.
+def read_each(text: str, formats: Iterable[Format]) -> dict[Format, list[str]]:
+    """Return the bodies that a typed code stands for in each format that it looks like.
 
     :param str text: what was typed, pasted or scanned.
     :param formats: the formats to try.
     :raise Typo: when it is too long for a code.
     """
-    characters = normalize(unwrap(text))
-    return {fmt: body for fmt in formats if (body := fmt.match(characters))}
+    typed = unwrap(text)
+    characters = normalize(typed)
+    return {fmt: bodies for fmt in formats if (bodies := fmt.find_alike(typed, characters))}
 
 
 def serial_shape(series: str) -> str:
@@ -346,6 +367,20 @@ class Sealer:
             raw = binascii.a2b_base64(sealed.encode().translate(FROM_URL_SAFE))
             return self._cipher.decrypt(raw, associated).decode()
         except (InvalidTag, ValueError):
+            raise WrongKey from None
+
+    def seal_file(self, content: bytes) -> bytes:
+        """Return a file that only the key opens."""
+        return self._cipher.encrypt(content, FILE)
+
+    def open_file(self, sealed: bytes) -> bytes:
+        """Return the content of a sealed file.
+
+        :raise WrongKey: as :meth:`open`.
+        """
+        try:
+            return self._cipher.decrypt(sealed, FILE)
+        except InvalidTag:
             raise WrongKey from None
 
 

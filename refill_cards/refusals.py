@@ -38,6 +38,7 @@ SENTENCES = {
     'used_for_customer': lambda env, time: env._(
         "This card was already used for this account on %(day)s.", day=time
     ),
+    'used_elsewhere': lambda env, day: env._("This card was already used on %(day)s.", day=day),
     'inactive': lambda env: env._(
         "This card is not active yet. Please ask whoever sold it to you."
     ),

@@ -113,6 +113,13 @@ def _quote(text: str, style: Csv) -> str:
     return text
 
 
+def write_lines(lines: Iterable[Sequence[str]], style: Csv) -> bytes:
+    """Return texts as CSV, a line each."""
+    mark = codecs.BOM_UTF8 if style.for_spreadsheet else b''
+    rows = (style.separator.join(_cell(text, style) for text in line) + '\r\n' for line in lines)
+    return mark + ''.join(rows).encode()
+
+
 def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, title: str) -> None:
     """Write an Excel workbook with one sheet: serials and codes as text, money and days as such.
 

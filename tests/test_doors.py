@@ -120,6 +120,7 @@ class DoorsCase(RefillCardCommon):
             *frozen,
             *self._tell(),
             *self._ask(),
+            *self._import(),
         )
         self.env.flush_all()
         return {record._name: record.ensure_one() for record in records}
@@ -170,6 +171,27 @@ class DoorsCase(RefillCardCommon):
             guesses.search([], limit=1),
             self.env['refill.card.canary'].sudo().search([], limit=1),
         )
+
+    def _import(self):
+        """Return an import and what belongs to it: one of each."""
+        record, self.checked, self.imported = map(self._upload, ('new', 'checked', 'imported'))
+        for each in (self.checked, self.imported):
+            each.action_check()
+        self.imported.sudo()._confirm()
+        row = self.env['refill.card.import.row'].sudo().search([], limit=1)
+        return (
+            record,
+            record.column_ids[0],
+            self.checked.total_ids,
+            self.checked.problem_ids,
+            row,
+        )
+
+    def _upload(self, code):
+        """Return an import of a card, and of a line that is none."""
+        table = f'Code,Price\n{code}aB3xK9mQ,25\nx,25\n'
+        imports = self.env['refill.card.import'].with_user(self.accountant)
+        return imports.create({'file': base64.b64encode(table.encode())})
 
     def _answer_call(self):
         calls = self.env['refill.card.call'].with_user(self.clerk)
@@ -261,6 +283,12 @@ class TestModels(DoorsCase):
         'refill.card.canary': ({'sealed': 'x'}, {}),
         'refill.card.freeze': ({'guesses': 1}, {}),
         'refill.card.guess': ({'look': 'x'}, {}),
+        # Nothing is created without a file.
+        'refill.card.import': ({'price': 1}, {'manager': 'srwu'}),
+        'refill.card.import.column': ({'purpose': 'batch'}, {'manager': 'srw'}),
+        'refill.card.import.problem': ({'reason': 'x'}, {'manager': 'sr'}),
+        'refill.card.import.row': ({'state': 'x'}, {}),
+        'refill.card.import.total': ({'expected': 1}, {'manager': 'srw'}),
         'refill.card.layout': (
             {'name': 'x'},
             {'clerk': 'sr', 'manager': 'srwucl', 'their manager': 'cl'},
@@ -456,6 +484,9 @@ class TestMethods(DoorsCase):
         ('refill.card', 'disable'): 'manager',
         ('refill.card', 'export'): 'manager',
         ('refill.card', 'generate'): 'manager',
+        ('refill.card', 'import_cards'): 'manager',
+        ('refill.card', 'confirm_import'): 'manager',
+        ('refill.card', 'get_import'): 'manager',
         ('refill.card', 'sell'): 'manager',
         ('refill.card', 'action_change'): 'manager',
         ('refill.card', 'action_hand_out'): 'manager',
@@ -495,6 +526,15 @@ class TestMethods(DoorsCase):
         ('refill.card.find', 'action_find'): 'manager',
         ('refill.card.find', 'action_open'): 'public',
         ('refill.card.generate', 'action_generate'): 'manager',
+        ('refill.card.import', 'action_back'): 'manager',
+        ('refill.card.import', 'action_check'): 'manager',
+        ('refill.card.import', 'action_confirm'): 'manager',
+        ('refill.card.import', 'action_discard'): 'manager',
+        ('refill.card.import', 'action_download_problems'): 'manager',
+        ('refill.card.import', 'action_open'): 'public',
+        ('refill.card.import', 'action_open_opening'): 'manager',
+        ('refill.card.import', 'action_open_series'): 'manager',
+        ('refill.card.import', 'action_reverse'): 'manager',
         ('refill.card.lockout', 'action_unlock'): 'manager',
         ('refill.card.opening', 'action_state'): 'manager',
         ('refill.card.redeem', 'action_redeem'): 'clerk',
@@ -655,6 +695,17 @@ class TestMethods(DoorsCase):
             ('refill.card', 'disable'): (card.browse(), card.name, card.name, 'lost'),
             ('refill.card', 'export'): (card.browse(), card.series_id.ids),
             ('refill.card', 'generate'): (card.browse(), 1, 25),
+            ('refill.card', 'import_cards'): (
+                card.browse(),
+                base64.b64encode(b'Code,Price\nother1aB3,25\n').decode(),
+                'x.csv',
+            ),
+            ('refill.card', 'confirm_import'): (card.browse(), self.checked.id),
+            ('refill.card', 'get_import'): (card.browse(), self.checked.id),
+            ('refill.card.import', 'action_back'): (self.checked,),
+            ('refill.card.import', 'action_confirm'): (self.checked,),
+            ('refill.card.import', 'action_open_opening'): (self.imported,),
+            ('refill.card.import', 'action_reverse'): (self.imported,),
             ('refill.card', 'redeem_code'): (card.browse(), card.sudo().code, self.stranger.id),
             ('refill.card', 'redeem_codes'): (card.browse(), [card.sudo().code], self.stranger.id),
             ('refill.card', 'sell'): (card.browse(), self.stranger.id, card.series_id.id),
@@ -740,9 +791,12 @@ class TestRoutes(DoorsCase, HttpCase):
         ('/my/payments/page/<int:page>', 'GET'): LOGGED_IN,
         ('/my/payments/<int:payment_id>/receipt', 'GET'): {'customer'},
     }
-    # Fields that hold files or pictures, and the least role that gets at them.
+    # Fields that hold files or pictures, and the least role that gets at them, None for nobody.
     FILES = {
         ('refill.card.export', 'file'): 'manager',
+        ('refill.card.import', 'file'): None,
+        ('refill.card.import', 'problems_file'): 'manager',
+        ('refill.card.import', 'sealed_file'): None,
         ('refill.card.layout', 'back_picture'): 'clerk',
         ('refill.card.layout', 'background'): 'clerk',
         ('refill.card.layout', 'logo'): 'clerk',
@@ -812,7 +866,9 @@ class TestRoutes(DoorsCase, HttpCase):
                     records[model] = self._make_window(model, user, records['refill.card'])
                 url = f'/web/content/{model}/{records[model].id}/{field}'
                 with self.subTest(model=model, field=field, role=role):
-                    self.assertEqual(self.url_open(url).ok, ROLES.index(role) >= ROLES.index(least))
+                    is_let_in = bool(least) and ROLES.index(role) >= ROLES.index(least)
+                    response = self.url_open(url)
+                    self.assertEqual(response.ok and bool(response.content), is_let_in)
 
     def _get_file_fields(self):
         return {

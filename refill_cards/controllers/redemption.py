@@ -1,11 +1,13 @@
 import json
 import logging
 import secrets
+from itertools import chain
 
 from odoo.exceptions import UserError
 from odoo.http import request, route
 
-from ..codes import TYPED_LENGTH
+from ..codes import TYPED_LENGTH, Format
+from ..foreign import ForeignFormat
 from ..refusals import RefillCardRefused, describe
 from .portal import CaptchaRefused, RefillCardPortal
 
@@ -137,6 +139,7 @@ class RefillCardRedemptionPortal(RefillCardPortal):
             is_staff=self._is_staff(),
             reference=secrets.token_urlsafe(),
             formats=json.dumps(self._prepare_typo_formats()),
+            foreign=json.dumps(self._get_foreign_lengths()),
             serials=json.dumps(request.env['refill.card']._get_serial_shapes()),
             serial_sentence=describe(request.env, 'serial'),
         )
@@ -149,10 +152,19 @@ class RefillCardRedemptionPortal(RefillCardPortal):
     def _prepare_typo_formats(self):
         """Return what the page needs for finding typing errors, which is no series' prefix."""
         formats = request.env['refill.card.series']._get_formats()
+        own = {(fmt.characters, fmt.length) for fmt in formats if isinstance(fmt, Format)}
         return [
-            {'characters': characters, 'length': length + 1}
-            for characters, length in sorted({(fmt.characters, fmt.length) for fmt in formats})
+            {'characters': characters, 'length': length + 1} for characters, length in sorted(own)
         ]
+
+    def _get_foreign_lengths(self):
+        """Return how many letters and digits codes of other systems have.
+
+        :rtype: list[int]
+        """
+        formats = request.env['refill.card.series']._get_formats()
+        foreign = (fmt.lengths for fmt in formats if isinstance(fmt, ForeignFormat))
+        return sorted(set(chain.from_iterable(foreign)))
 
     def _get_chosen_companies(self):
         """Return the companies of one tree in which the card may be redeemed, the wanted one first.

@@ -89,7 +89,10 @@ class RefillCard(models.Model):
     _expiring_idx = models.Index(
         "(valid_till, series_id, state) WHERE state IN ('active', 'inactive')"
     )
-    _ever_used_idx = models.Index("(series_id) WHERE used_on IS NOT NULL OR was_used")
+    _ever_used_idx = models.Index(
+        "(series_id) WHERE (used_on IS NOT NULL OR was_used)"
+        " AND (state <> 'used' OR payment_id IS NOT NULL)"
+    )
     _used_idx = models.Index("(used_on, series_id, used_company_id) WHERE state = 'used'")
 
     def init(self):

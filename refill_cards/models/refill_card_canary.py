@@ -62,9 +62,9 @@ class RefillCardCanary(models.Model):
         :param set[int] hidden: the ids of the series that do not matter.
         :rtype: list[int]
         """
-        bodies = codes.read_each(typed, self.env['refill.card.series']._read_formats()).values()
+        bodies = codes.read(typed, self.env['refill.card.series']._read_formats())
         sealer = self.env['refill.card.key']._get_sealer()
-        sealed = [sealer.seal_canary(body) for body in set(bodies)]
+        sealed = [sealer.seal_canary(body) for body in bodies]
         # sudo: nobody has access
         found_sudo = self.sudo().search_fetch([('sealed', 'in', sealed)], ['series_id'])
         return [id_ for id_ in found_sudo.series_id.ids if id_ not in hidden]

@@ -2,6 +2,7 @@ import ipaddress
 import logging
 from contextlib import contextmanager
 from datetime import timedelta
+from math import ceil
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -12,7 +13,7 @@ from odoo.tools.constants import GC_UNLINK_LIMIT
 from psycopg2 import Error
 from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
-from ..codes import normalize, unwrap
+from ..codes import read_each
 from ..refusals import RefillCardRefused
 from .visible_fields import VisibleMany2one
 
@@ -24,6 +25,7 @@ DEFAULTS = {
     'first_lock': 15,  # minutes
     'second_lock': 60,  # minutes
     'further_lock': 24 * 60,  # minutes
+    'short_guesses': 2,  # the same, of codes that could be guessed
     'address_guesses': 20,  # unknown codes
     'address_window': 10,  # minutes
     'address_wait': 1,  # minutes
@@ -325,10 +327,13 @@ class RefillCardLockout(models.Model):
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
         if reason == 'unknown':
-            seal = hmac(self.env, 'refill_cards-unknown', normalize(unwrap(typed)))
+            # By what was looked up: of some codes the case matters, of others it does not.
+            sought = ' '.join(sorted(self.env['refill.card']._seal(typed)))
+            seal = hmac(self.env, 'refill_cards-unknown', sought)
             guessing = self.filtered(lambda lockout: seal not in (lockout.last_unknown or ''))
-            (guessing & customer)._count_guess(now)
-            (guessing - customer)._count_guess_of_origin(now)
+            weight = self._weigh(typed)
+            (guessing & customer)._count_guess(now, weight)
+            (guessing - customer)._count_guess_of_origin(now, weight)
             for lockout in guessing:
                 last = (lockout.last_unknown or '').split()
                 lockout.last_unknown = ' '.join([*last, seal][-REMEMBERED:])
@@ -337,22 +342,42 @@ class RefillCardLockout(models.Model):
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
         return set()
 
-    def _count_guess(self, now):
-        """Lock out the customer when they have guessed so often again, longer each time."""
+    @api.model
+    def _weigh(self, typed):
+        """Return as how many guesses a wrong code counts: more where codes could be guessed.
+
+        :rtype: int
+        """
+        formats = self.env['refill.card.series']._get_formats()
+        short = [fmt for fmt in formats if fmt.is_short]
+        if not short or not read_each(typed, short):
+            return 1
+        return ceil(self._get_number('guesses') / self._get_number('short_guesses'))
+
+    def _count_guess(self, now, weight):
+        """Lock out the customer when they have guessed so often again, longer each time.
+
+        :param int weight: as how many guesses this one counts.
+        """
+        limit = self._get_number('guesses')
         for lockout in self:
-            lockout.guesses += 1
-            locks, rest = divmod(lockout.guesses, self._get_number('guesses'))
-            if not rest:
+            before = lockout.guesses // limit
+            lockout.guesses += weight
+            locks = lockout.guesses // limit
+            if locks > before:
                 name = ('first_lock', 'second_lock', 'further_lock')[min(locks, 3) - 1]
                 lockout.locked_until = now + timedelta(minutes=self._get_number(name))
 
-    def _count_guess_of_origin(self, now):
-        """Let whoever is behind the address wait a little when it guesses often."""
+    def _count_guess_of_origin(self, now, weight):
+        """Let whoever is behind the address wait a little when it guesses often.
+
+        :param int weight: as how many guesses this one counts.
+        """
         window = timedelta(minutes=self._get_number('address_window'))
         for lockout in self:
             lockout.guessed_at = self._slide(lockout.guessed_at, now, window)
             lockout.guesses = len(lockout.guessed_at)
-            if lockout.guesses >= lockout._get_limit('address_guesses'):
+            if lockout.guesses * weight >= lockout._get_limit('address_guesses'):
                 lockout.locked_until = now + timedelta(minutes=self._get_number('address_wait'))
 
     def _count_typo(self, now):

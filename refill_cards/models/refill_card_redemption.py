@@ -182,6 +182,8 @@ class RefillCard(models.Model):
 
     def _refuse_used(self, partner):
         """Return the refusal of a used card; a caller whose answer was lost is told more."""
+        if self._was_used_elsewhere():
+            return self._refuse_used_elsewhere()
         customer = self.payment_id.partner_id.commercial_partner_id
         # Wherever the contact belongs now.
         is_own = partner in self.partner_id or partner.commercial_partner_id in customer
@@ -385,6 +387,14 @@ class RefillCard(models.Model):
         """
         if not self.used_on:
             raise UserError(self.env._("Refill card %(serial)s is not used.", serial=self.name))
+        if self._was_used_elsewhere():
+            raise UserError(
+                self.env._(
+                    "Refill card %(serial)s was used before it was imported: there is no payment to"
+                    " take back.",
+                    serial=self.name,
+                )
+            )
         if self.sudo().used_company_id not in self.env.user.company_ids:  # sudo: to name it
             raise AccessError(
                 self.env._(

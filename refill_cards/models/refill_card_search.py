@@ -74,7 +74,8 @@ class RefillCard(models.Model):
         serials = self._read_serials(text)
         cards = self.search(Domain('name', 'in', serials) & domain)
         exact = cards.filtered(lambda card: card.name == serials[0])
-        return exact or (cards if len(cards) == 1 else cards.browse())
+        found = exact or (cards if len(cards) == 1 else cards.browse())
+        return found or self._find_by_foreign_serial(serials[0], domain)
 
     @api.model
     def _read_serials(self, text):

@@ -141,8 +141,8 @@ class RefillCardSeries(models.Model):
 
     @api.constrains('alphabet', 'code_length', 'quantity')
     def _check_code(self):
-        """Refuse codes that could be guessed."""
-        for series in self:
+        """Refuse codes that could be guessed; those of another system are as they are."""
+        for series in self.filtered(lambda series: not series.is_foreign):
             lengths = codes.LENGTHS[series.alphabet]
             if series.code_length not in lengths:
                 raise ValidationError(
@@ -224,11 +224,6 @@ class RefillCardSeries(models.Model):
     # CODES
     # -------------------------------------------------------------------------
 
-    def _get_format(self):
-        self.ensure_one()
-        former = (self.former_prefixes or '').split()
-        return codes.Format(self.alphabet, self.code_length, self.prefix or '', tuple(former))
-
     def _count_usable(self):
         """Return how many cards the series has, or will have, that can become of use.
 
@@ -246,7 +241,13 @@ class RefillCardSeries(models.Model):
             self.sudo()
             .with_context(active_test=False)
             ._read_group(
-                [('alphabet', '=', alphabet), ('code_length', '=', length)], [], ['quantity:sum']
+                [
+                    ('alphabet', '=', alphabet),
+                    ('code_length', '=', length),
+                    ('is_foreign', '=', False),
+                ],
+                [],
+                ['quantity:sum'],
             )
         )
         return cards or 0

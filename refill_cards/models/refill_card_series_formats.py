@@ -5,7 +5,10 @@ from odoo.tools import ormcache
 from .. import codes
 
 # What a format is made of.
-FIELDS = ('alphabet', 'code_length', 'prefix', 'former_prefixes')
+FIELDS = (
+    *('alphabet', 'code_length', 'prefix', 'former_prefixes'),
+    *('is_foreign', 'code_case', 'code_forms', 'has_short_codes'),
+)
 
 
 class RefillCardSeries(models.Model):
@@ -18,7 +21,7 @@ class RefillCardSeries(models.Model):
     def _get_formats(self):
         """Return how the codes of all series look.
 
-        :rtype: tuple[codes.Format]
+        :rtype: tuple[codes.Format | foreign.ForeignFormat]
         """
         return self._read_formats()
 
@@ -27,10 +30,24 @@ class RefillCardSeries(models.Model):
         """:param odoo.fields.Domain domain: of which series."""
         # sudo: reading what was typed must not depend on which series one may see
         every = self.sudo().with_context(active_test=False)
-        return tuple(
-            codes.Format(alphabet, length, prefix or '', tuple((former or '').split()))
-            for alphabet, length, prefix, former in every._read_group(domain, FIELDS)
+        groups = every._read_group(domain, FIELDS)
+        return tuple(self._make_format(dict(zip(FIELDS, told, strict=True))) for told in groups)
+
+    @api.model
+    def _make_format(self, told):
+        """Return how codes look.
+
+        :param dict told: the values of ``FIELDS``.
+        :rtype: codes.Format
+        """
+        former = (told['former_prefixes'] or '').split()
+        return codes.Format(
+            told['alphabet'], told['code_length'], told['prefix'] or '', tuple(former)
         )
+
+    def _get_format(self):
+        self.ensure_one()
+        return self._make_format({fname: self[fname] for fname in FIELDS})
 
     def _forget_formats(self):
         """Have the formats read anew everywhere, when there are others now.

@@ -106,7 +106,8 @@ class RefillCardSeries(models.Model):
     @api.model
     def _cron_generate(self):
         """Generate the cards of large series, a batch a transaction."""
-        waiting = Domain('state', '=', 'generating')
+        # Cards that are imported have codes: see `refill.card.import`.
+        waiting = Domain('state', '=', 'generating') & Domain('is_foreign', '=', False)
         time_left = True
         while time_left and (
             # One by one: locking several at once does not keep their order.

@@ -21,7 +21,9 @@ class RefillCard(models.Model):
         unused = Domain('used_on', '=', False) & Domain(
             'state', 'in', ['inactive', 'active', 'expired']
         )
-        return (Domain('state', '=', 'used') | unused) & Domain(
+        # What was used before it was imported is owed no more.
+        used = Domain('state', '=', 'used') & Domain('payment_id', '!=', False)
+        return (used | unused) & Domain(
             [
                 ('series_id', 'in', series.ids),
                 ('terms', '=', False),
@@ -49,13 +51,16 @@ class RefillCard(models.Model):
         """Mark as many cards of a series as sold as an opening says, without a holder.
 
         First those that were used, then the others by number; those that a web shop may sell come
-        last. Whoever changes one of them meanwhile is waited for, and then this is tried again.
+        last, and of imported ones those that expired there. Whoever changes one of them meanwhile
+        is waited for, and then this is tried again.
 
         :param account.move.line line: of the confirmed opening.
         """
         self.flush_model()
         series, move = line.refill_card_series_id, line.move_id
         order = [SQL("used_on IS NULL"), SQL("number")]
+        if series.is_foreign:
+            order.insert(1, SQL("state = 'expired'"))
         if series.for_sale:
             stock = Domain('series_id', '=', series.id) & self._get_stock_domain()
             order.insert(1, self._get_condition(stock))

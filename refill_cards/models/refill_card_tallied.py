@@ -26,16 +26,17 @@ class RefillCard(models.Model):
 
     @api.model
     def _get_series_ever_used(self, series_ids):
-        """Return of which series a card was ever used, wherever the user looks.
+        """Return of which series a card was ever used here, wherever the user looks.
 
-        In SQL: it looks for a single card of each series by an index. The tally would not know of
-        cards that were given back.
+        Cards that were used before they were imported have no payment. In SQL: it looks for a
+        single card of each series by an index. The tally would not know of cards that were given
+        back.
 
         :param list[int] series_ids: which ones.
         :return: their ids.
         :rtype: list[int]
         """
-        self.flush_model(['series_id', 'used_on'])
+        self.flush_model(['series_id', 'used_on', 'state', 'payment_id'])
         rows = self.env.execute_query(
             SQL(
                 """
@@ -43,6 +44,7 @@ class RefillCard(models.Model):
                  CROSS JOIN LATERAL (
                        SELECT FROM refill_card
                         WHERE series_id = series.id AND (used_on IS NOT NULL OR was_used)
+                          AND (state <> 'used' OR payment_id IS NOT NULL)
                         LIMIT 1) AS card
                 """,
                 list(series_ids),

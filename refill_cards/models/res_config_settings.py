@@ -87,6 +87,12 @@ class ResConfigSettings(models.TransientModel):
         default=DEFAULTS['guesses'],
         help="A customer with as many unknown codes is locked out, and again after as many more.",
     )
+    refill_card_short_guesses = fields.Integer(
+        string="Of imported short codes",
+        config_parameter='refill_cards.short_guesses',
+        default=DEFAULTS['short_guesses'],
+        help="The same, of codes of another system that could be guessed: fewer are enough.",
+    )
     refill_card_first_lock = fields.Integer(
         string="First lockout",
         config_parameter='refill_cards.first_lock',

@@ -12,6 +12,7 @@ const GROUP = 4;
 /** How many digits stand behind a series' name in a serial number, at least and at most. */
 const SERIAL_DIGITS = [6, 7];
 const SEPARATOR = /[\p{Pd}\p{Zs}\p{Zl}\p{Zp}\p{Cc}\p{Cf}\u2212]/u;
+const PUNCTUATION = "._/";
 const FULL_STOPS = /[.\uff0e\u3002\u06d4]+$/;
 const LOOK_ALIKES = { O: "0", I: "1", L: "1" };
 
@@ -29,10 +30,13 @@ function toAscii(character) {
     return String((point - zero) % 10);
 }
 
+function unwrap(text) {
+    return readCode(text).trim().replace(FULL_STOPS, "");
+}
+
 /** Return what was typed or pasted, maybe a link, in capitals, without spaces and dashes. */
 function clean(text) {
-    const typed = readCode(text).trim().replace(FULL_STOPS, "");
-    return Array.from(typed.normalize("NFKC").toUpperCase())
+    return Array.from(unwrap(text).normalize("NFKC").toUpperCase())
         .filter((character) => !SEPARATOR.test(character))
         .map(toAscii)
         .join("");
@@ -62,6 +66,19 @@ export function findFormat(text, formats) {
         ({ characters: alphabet, length }) =>
             characters.length >= length && isValid(characters.slice(-length), alphabet),
     );
+}
+
+/**
+ * Return whether a typed code can be one that another system made: those have no check character.
+ *
+ * @param {string} text
+ * @param {number[]} lengths how many letters and digits such codes have
+ */
+export function fitsForeign(text, lengths) {
+    const characters = Array.from(unwrap(text).normalize("NFKC")).filter(
+        (character) => !SEPARATOR.test(character) && !PUNCTUATION.includes(character),
+    );
+    return lengths.includes(characters.length);
 }
 
 /** Return what was typed as the server compares it. */

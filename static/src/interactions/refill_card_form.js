@@ -4,7 +4,7 @@ import { Interaction } from "@web/public/interaction";
 import { registry } from "@web/core/registry";
 import { scanBarcode } from "@web/core/barcode/barcode_dialog";
 
-import { findFormat, groupField, isSerial, normalize } from "./refill_card_code";
+import { findFormat, fitsForeign, groupField, isSerial, normalize } from "./refill_card_code";
 import { readCode, takeLinkedCode } from "./refill_card_link";
 
 const KEY = "refill_card_typed";
@@ -52,6 +52,7 @@ export class RefillCardForm extends Interaction {
         this.typoEl = this.el.querySelector(".o_refill_card_typo");
         this.wrongEl = this.el.querySelector(".o_refill_card_linked_wrong");
         this.formats = JSON.parse(this.el.dataset.formats);
+        this.foreign = JSON.parse(this.el.dataset.foreign);
         this.serials = JSON.parse(this.el.dataset.serials);
         this.linked = "";
         this.wrongEndings = 0;
@@ -80,7 +81,7 @@ export class RefillCardForm extends Interaction {
         const { code, isProven } = takeLinkedCode();
         if (isProven) {
             this.fill(code);
-        } else if (findFormat(code, this.formats)) {
+        } else if (this.canBeCode(code)) {
             this.linked = code;
         }
     }
@@ -118,15 +119,28 @@ export class RefillCardForm extends Interaction {
         this.check();
     }
 
+    canBeCode(text) {
+        return !!findFormat(text, this.formats) || fitsForeign(text, this.foreign);
+    }
+
+    /** Whether it may be grouped, in capitals: the case of another system's codes may matter. */
+    canBeGrouped(text) {
+        return (
+            !this.foreign.length ||
+            (!fitsForeign(text, this.foreign) && !!findFormat(text, this.formats))
+        );
+    }
+
     /** Group a code; a serial number is left as it is printed. */
     group(isTyping = false) {
-        if (!isSerial(this.inputEl.value, this.serials, isTyping)) {
+        const typed = this.inputEl.value;
+        if (!isSerial(typed, this.serials, isTyping) && this.canBeGrouped(typed)) {
             groupField(this.inputEl, this.formats, isTyping);
         }
     }
 
     check() {
-        this.isTypo = this.formats.length > 0 && !findFormat(this.inputEl.value, this.formats);
+        this.isTypo = this.formats.length > 0 && !this.canBeCode(this.inputEl.value);
         this.isWrong = this.isTypo;
     }
 

@@ -1,0 +1,262 @@
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Command
+from odoo.tools import format_amount
+
+from ..presets import PRESETS
+from ..wording import format_count
+from .refill_card_import_check import BATCH, IMMEDIATE_LINES, MAX_TRIES
+from .refill_card_import_reading import Group
+
+
+class RefillCardImport(models.Model):
+    """Checked lines become cards, set-based: a few at once, many in the background."""
+
+    _inherit = 'refill.card.import'
+
+    # -------------------------------------------------------------------------
+    # CONFIRMING
+    # -------------------------------------------------------------------------
+
+    def action_confirm(self):
+        """Import the cards, and forget the file.
+
+        :raise UserError: when something is not as it should be.
+        """
+        self.ensure_one()
+        self._confirm()
+        return self._get_records_action(view_mode='form')
+
+    def _confirm(self):
+        self.check_access('write')
+        self._lock()
+        self._check_confirmable()
+        cards = self.env['refill.card']
+        # sudo: steps are written by nobody by hand
+        self.sudo().write(
+            {
+                'state': 'importing',
+                'reference': cards._next_reference(),
+                'confirmed_by_id': self.env.uid,
+                'tries': 0,
+                'done_count': 0,
+            }
+        )
+        self._destroy_file()
+        self._make_series()
+        if self.ready_count <= IMMEDIATE_LINES:
+            while self._import_batch():
+                pass
+        else:
+            self.env.ref('refill_cards.ir_cron_import').sudo()._trigger()
+
+    def _check_confirmable(self):
+        """:raise UserError: when the table was not checked, holds no card, or figures differ."""
+        if self.state != 'checked':
+            raise UserError(self.env._("Check the file first."))
+        if not self.ready_count:
+            raise UserError(self.env._("There is no card to import: all lines are left out."))
+        for total in self.total_ids:
+            if total._differs():
+                raise UserError(
+                    self.env._(
+                        "The cards of the file are worth %(amount)s, those in the other system"
+                        " %(expected)s (%(state)s). Correct the file or the figure, or empty it.",
+                        amount=format_amount(self.env, total.amount, total.currency_id),
+                        expected=format_amount(self.env, total.expected, total.currency_id),
+                        state=dict(total._fields['state']._description_selection(self.env))[
+                            total.state
+                        ],
+                    )
+                )
+
+    def _make_series(self):
+        """Make a series for each group of the checked lines; their cards follow."""
+        days = self.env['refill.card.import.row']._get_days(self)
+        groups = [Group.from_json(told) for told in self.groups]
+        # sudo: no one creates a series any other way; cards made before keep their day
+        series_sudo = self.env['refill.card.series'].sudo()
+        for number, (count, day) in days.items():
+            values = self._prepare_series_values(number, groups[number], count, day)
+            made = series_sudo.with_company(self.company_id).create(values)
+            made.write({'state': 'generating'})
+            made.sudo(False)._log_imported(self, self.reference)
+
+    def _prepare_series_values(self, number, group, count, day):
+        """Return the values of a series.
+
+        :param int number: of the group.
+        :param Group group: what its cards have in common.
+        :param int count: how many there are.
+        :param datetime.date | None day: their last day, if it is the same for all.
+        """
+        return {
+            'state': 'ready',
+            'quantity': count,
+            'company_id': self.company_id.id,
+            'price': group.price,
+            'currency_id': group.currency_id,
+            'company_ids': [Command.set(group.company_ids)],
+            'valid_till': day if day and day >= self.company_id._get_refill_card_day() else False,
+            'activation_required': group.is_stock,
+            'codes_left_on': fields.Datetime.now(),
+            'import_id': self.id,
+            'import_group': number,
+            'foreign_batch': group.batch or False,
+            'is_foreign': True,
+            'alphabet': 'digits' if self.digits_only else 'base32',
+            'code_case': self.case,
+            'code_forms': self.forms,
+            'has_short_codes': self.is_short,
+        }
+
+    # -------------------------------------------------------------------------
+    # IMPORTING
+    # -------------------------------------------------------------------------
+
+    def _import_batch(self):
+        """Make cards of the next lines, or finish when there are none.
+
+        :return: how many lines there were.
+        :rtype: int
+        """
+        record = self._as_confirmer()
+        cards_sudo = record.env['refill.card'].sudo()  # sudo: no one creates a card any other way
+        series = self.sudo().series_ids.filtered(lambda each: each.state == 'generating')[-1:]
+        if not series:
+            record._finish()
+            return 0
+        taken, made = cards_sudo._insert_imported(record, series, BATCH)
+        series.write({'generated': series.generated + made})
+        if not taken:
+            series._finish_import()
+        self.sudo().done_count += taken
+        return taken or 1
+
+    def _as_confirmer(self):
+        """Return the import as whoever confirmed it sees it."""
+        user = self.sudo().confirmed_by_id
+        return self.with_user(user).with_context(
+            lang=user.lang, tz=user.tz, allowed_company_ids=self.company_id.ids
+        )
+
+    def _finish(self):
+        """Write down that all cards are there."""
+        # sudo: steps are written by nobody by hand
+        self.sudo().write({'state': 'done', 'groups': False})
+
+    # -------------------------------------------------------------------------
+    # IN THE BACKGROUND
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _cron_import(self):
+        """Check large tables, and import what was confirmed, a batch a transaction."""
+        # Else destroyed tables would stay on the disk until the next day.
+        self.env['ir.attachment']._gc_file_store()
+        time_left = True
+        while time_left and (
+            record := self.search(
+                [('state', 'in', ['checking', 'importing'])], order='tries, id', limit=1
+            )
+        ):
+            if record.state == 'checking':
+                time_left = record._check_in_background()
+            else:
+                time_left = record._import_in_background()
+
+    def _check_in_background(self):
+        """Check the table, from its beginning: nothing is left of a try that broke off.
+
+        :return: whether there is time left.
+        """
+        if self.tries == MAX_TRIES:
+            self._fail(
+                self.env._("The server stopped while it checked the file. Please try again.")
+            )
+            return self._commit_step(0)
+        self.write({'tries': self.tries + 1, 'done_count': 0})
+        self._commit_step(0)
+        try:
+            self._check_table(self._report_progress)
+        except UserError as refused:
+            self.env.cr.rollback()
+            self._fail(str(refused))
+        self._tell_user(self.create_uid)
+        return self._commit_step(self.line_count)
+
+    def _import_in_background(self):
+        """Make cards of the next lines; those of a batch that broke off are there still.
+
+        :return: whether there is time left.
+        """
+        done = self._import_batch()
+        if self.state == 'done':
+            self._tell_user(self.confirmed_by_id)
+        else:
+            self._send_to_windows(self.confirmed_by_id)
+        return self._commit_step(done)
+
+    def _commit_step(self, done):
+        waiting = self.search([('state', 'in', ['checking', 'importing'])])
+        remaining = sum(max(each.ready_count - each.done_count, 1) for each in waiting)
+        return self.env['ir.cron']._commit_progress(done, remaining=remaining)
+
+    def _report_progress(self, done):
+        self.write({'done_count': done, 'line_count': max(self.line_count, done)})
+        self._send_to_windows(self.create_uid)
+        self._commit_step(0)
+
+    def _fail(self, problem):
+        self.write({'state': 'failed', 'problem': problem})
+
+    def _send_to_windows(self, user):
+        """Have the windows in which the user sees this import show it anew."""
+        user._bus_send('refill_cards/progress', {'model': self._name, 'id': self.id})
+
+    def _tell_user(self, user):
+        """Tell whoever waits that the table is checked, or imported."""
+        self._send_to_windows(user)
+        record = self.with_user(user).with_context(lang=user.lang)
+        sentences = {
+            'checked': record.env._("Your file %(name)s is checked", name=self.name),
+            'failed': record.env._("Your file %(name)s could not be checked", name=self.name),
+            'done': record.env._("The cards of %(name)s are imported", name=self.name),
+        }
+        user._tell_refill_cards_done(
+            sentences[self.state],
+            record.env._("Open"),
+            record.action_open(),
+            success=self.state != 'failed',
+        )
+
+
+class RefillCardSeries(models.Model):
+    """What becomes of a series while its cards are imported."""
+
+    _inherit = 'refill.card.series'
+
+    import_group = fields.Integer(readonly=True)
+
+    def _finish_import(self):
+        """Say that all cards are there; some may be left out since they were checked."""
+        if not self.generated:
+            self.unlink()
+            return
+        self.write({'quantity': self.generated, 'state': 'ready'})
+        day = self.valid_till and fields.Date.to_string(self.valid_till)
+        self._tell('generated', {'count': self.quantity, 'valid_till': day or None})
+
+    def _log_imported(self, record, reference):
+        """Write down that cards came along from another system.
+
+        :param refill.card.import record: the import.
+        :param str reference: what the events of the operation share.
+        """
+        note = self.env._(
+            "Imported from %(system)s: %(count)s cards of %(price)s",
+            system=PRESETS[record.preset].name,
+            count=format_count(self.env, self.quantity),
+            price=format_amount(self.env, self.price, self.currency_id),
+        )
+        self._log(note, reference)

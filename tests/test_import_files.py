@@ -1,0 +1,278 @@
+"""Real and broken tables: the systems' own, by their documentation, and what people do to them."""
+
+import base64
+from datetime import date, datetime
+
+from odoo.exceptions import UserError
+from odoo.tests import BaseCase, tagged
+
+from ..refill_cards.presets import PRESETS, NotRead, read_amount, read_moment
+from .import_common import SPLYNX, ImportCommon
+
+# A table of tbl_voucher, as phpMyAdmin exports it.
+PHPNUXBILL = """\
+id,type,routers,id_plan,code,user,status,batch_name,used_date,generated_by
+1,Hotspot,radius,3,NX7KQ2MPZD,,0,june,,1
+2,Hotspot,radius,3,NX9WR4TBHL,alice,1,june,2025-06-03 08:15:00,1
+"""
+# hotspot/exportusers.php: cells are joined by commas, and nothing is quoted.
+MIKHMON = """\
+Username,Password,Profile,Time Limit,Data Limit,Comment
+k7Qm2xPz,k7Qm2xPz,1-DAY,1d,,vc-301-06.01.25-shop
+w4TbHl9R,w4TbHl9R,1-DAY,1d,,vc-301-06.01.25-shop
+"""
+WOOCOMMERCE = """\
+ID,Code,Recipient,Sender,Balance,Remaining,Expires,Status
+11,ZX9K-77QM-PL2A-WE4R,a@example.com,Bob,50,37.50,2066-01-31 00:00:00,on
+12,TY3B-88RN-QM5C-XF6S,b@example.com,Bob,50,0,,on
+13,UZ4C-99SP-RN6D-YG7T,c@example.com,Bob,20,20,,off
+"""
+WOOCOMMERCE_COUPONS = """\
+post_title,post_status,coupon_amount,expiry_date,discount_type
+welcome2066,publish,10.00,2066-06-30,fixed_cart
+thankyou20,trash,20.00,,fixed_cart
+"""
+ODOO = """\
+"Code","Points","Expiration Date","Program","Currency","Active"
+"044d-ecb5-4f1e","30.0","2066-12-31","Gift Cards","USD","True"
+"0448-11a2-4bcd","12.5","","Gift Cards","USD","True"
+"""
+
+
+@tagged('post_install', '-at_install')
+class TestImportPresets(ImportCommon):
+    def _tell_cards(self, record):
+        return {
+            code: (card.state, card.price, card.valid_till or None)
+            for code, card in self._get_cards(record).items()
+        }
+
+    def test_splynx(self):
+        record = self._import(SPLYNX)
+        self.assertEqual(
+            self._tell_cards(record)['202201-QuickAccess-irfUPbEZ'],
+            ('active', 25, date(2066, 12, 31)),
+        )
+
+    def test_phpnuxbill(self):
+        record = self._import(PHPNUXBILL, preset='phpnuxbill', price=15)
+        self.assertEqual(
+            self._tell_cards(record),
+            {'NX7KQ2MPZD': ('active', 15, None), 'NX9WR4TBHL': ('used', 15, None)},
+        )
+        used = self._get_cards(record)['NX9WR4TBHL']
+        self.assertEqual(used.used_on.date(), date(2025, 6, 3))
+        self.assertEqual(record.series_ids.foreign_batch, 'june')
+
+    def test_mikhmon(self):
+        record = self._import(MIKHMON, preset='mikhmon', price=2)
+        self.assertEqual(
+            self._tell_cards(record),
+            {'k7Qm2xPz': ('active', 2, None), 'w4TbHl9R': ('active', 2, None)},
+        )
+
+    def test_woocommerce_gift_cards(self):
+        record = self._import(WOOCOMMERCE, preset='woocommerce')
+        self.assertEqual(
+            self._tell_cards(record),
+            {
+                'ZX9K-77QM-PL2A-WE4R': ('active', 37.5, date(2066, 1, 31)),
+                'UZ4C-99SP-RN6D-YG7T': ('disabled', 20, None),
+            },
+        )
+        self.assertEqual(self._tell_problems(record), {3: "The card is worth nothing any more."})
+
+    def test_woocommerce_coupons_keep_their_small_letters(self):
+        record = self._import(WOOCOMMERCE_COUPONS, preset='woocommerce')
+        self.assertEqual(
+            self._tell_cards(record),
+            {
+                'welcome2066': ('active', 10, date(2066, 6, 30)),
+                'thankyou20': ('disabled', 20, None),
+            },
+        )
+
+    def test_odoo_gift_cards(self):
+        record = self._import(ODOO, preset='odoo')
+        self.assertEqual(
+            self._tell_cards(record),
+            {
+                '044d-ecb5-4f1e': ('active', 30, date(2066, 12, 31)),
+                '0448-11a2-4bcd': ('active', 12.5, None),
+            },
+        )
+
+    def test_columns_of_another_system_are_matched_by_hand(self):
+        table = "Nummer,Geheim,Wert,Bis,Zustand,Filiale,Los\n7,aB3xK9mQ,10,31.12.2066,new,{},x1\n"
+        record = self._upload(table.format(self.company.name), preset='other')
+        self._match(
+            record,
+            serial='Nummer',
+            code='Geheim',
+            value='Wert',
+            valid_till='Bis',
+            state='Zustand',
+            companies='Filiale',
+            batch='Los',
+        )
+        record.day_first = True
+        record.action_check()
+        self._confirm(record)
+        card = self._get_cards(record)['aB3xK9mQ']
+        self.assertEqual((card.foreign_serial, card.price), ('7', 10))
+        self.assertEqual((card.valid_till, card.state), (date(2066, 12, 31), 'active'))
+        self.assertEqual(card.series_id.company_ids, self.company)
+        self.assertEqual(card.series_id.foreign_batch, 'x1')
+
+    def test_an_excel_workbook(self):
+        content = self._write_xlsx(
+            ["Code", "Price", "Valid till", "Status"],
+            ["aB3xK9mQ", 25, datetime(2066, 12, 31), "Active"],
+            [1234567890, 25.5, None, "Active"],
+            [None, None, None, None],
+            [12345678901234567890, 25, None, "Active"],
+            ["=A1", 25, None, "Active"],
+        )
+        record = self._import(content, preset='other', name='cards.xlsx')
+        self.assertEqual(
+            self._tell_cards(record),
+            {'aB3xK9mQ': ('active', 25, date(2066, 12, 31)), '1234567890': ('active', 25.5, None)},
+        )
+        problems = self._tell_problems(record)
+        self.assertIn("more than 15 digits", problems[5])
+        self.assertIn("formula", problems[6])
+
+
+@tagged('post_install', '-at_install')
+class TestImportBroken(ImportCommon):
+    def test_each_line_that_is_left_out_says_why(self):
+        lines = (
+            ("abcDEF11,25,Active,", None),
+            (",25,Active,", "There is no code."),
+            ("abc,25,Active,", "This is no code: a code has 6 to 64 letters and digits"),
+            ("abcDEF12!,25,Active,", "This is no code"),
+            ("=HYPERLINK(1),25,Active,", "There is a formula"),
+            ("abcDEF13,x,Active,", "The face value cannot be read"),
+            ('abcDEF14,"10,50",Active,', "The face value cannot be read"),
+            ("abcDEF15,10.505,Active,", "more decimals than USD has"),
+            ("abcDEF16,0,Active,", "worth nothing any more"),
+            ("abcDEF17,-5,Active,", "worth nothing any more"),
+            ("abcDEF18,99999999999,Active,", "too large"),
+            ("abcDEF19,25,Wonderful,", "The status is not known: Wonderful"),
+            ("abcDEF20,25,Active,someday", "The last day cannot be read"),
+            ("abcDEF21,25,Active,2199-01-01", "50 years at the most"),
+            ("abcDEF11,25,Active,", "Line 2 has the same code"),
+            ("abc-DEF-11,25,Active,", "Line 2 has the same code"),
+            ("abcDEF22,25,Active,,more", "more cells than there are columns"),
+            ('abcDEF23,"25"x,Active,', "A quotation mark is not closed"),
+            ("abcDEF24,25,Active,", None),
+        )
+        table = '\n'.join(["Code,Price,Status,Last day", *(line for line, _reason in lines)])
+        record = self._check(table, preset='other')
+        problems = self._tell_problems(record)
+        for number, (line, reason) in enumerate(lines, start=2):
+            with self.subTest(line=line):
+                self.assertEqual(number in problems, bool(reason))
+                self.assertIn(reason or '', problems.get(number, ''))
+        self.assertEqual((record.line_count, record.ready_count), (19, 2))
+        for reason in problems.values():
+            self.assertNotIn('abc', reason.lower(), "no code is repeated")
+
+    def test_the_lines_that_are_left_out_come_as_a_file(self):
+        record = self._check("Code,Price\nabcDEF11,25\nx,25\n", preset='other')
+        action = record.action_download_problems()
+        self.assertIn(f'/web/content/refill.card.import/{record.id}/problems_file/', action['url'])
+        text = base64.b64decode(record.problems_file).decode('utf-8-sig')
+        self.assertEqual(text.splitlines()[0], "Line,Left out because")
+        self.assertTrue(text.splitlines()[1].startswith('3,"This is no code'))
+
+    def test_encodings_and_separators(self):
+        table = "Code;Prix;Série\r\naB3xK9mQ;25;Été\r\n"
+        for encoding in ('utf-8', 'utf-8-sig', 'cp1252', 'utf-16'):
+            for separator in ';\t|':
+                with self.subTest(encoding=encoding, separator=separator):
+                    content = table.replace(';', separator).encode(encoding)
+                    record = self._upload(content, preset='other')
+                    self._match(record, code='Code', value='Prix', batch='Série')
+                    record.action_check()
+                    self.assertEqual(record.ready_count, 1)
+                    self.assertEqual([group[3] for group in record.groups], ["Été"])
+                    record.action_discard()
+
+    def test_codes_that_there_are_already_are_left_out(self):
+        ours = self._generate_card().sudo()
+        self._import("Code,Price\nabcDEF11,25\n", preset='other')
+        record = self._check(
+            f"Code,Price\nabcDEF11,25\nabc-DEF11,25\n{ours.code},25\n{ours.code.lower()},25\n"
+            f"{ours.code.partition('-')[2].replace('-', '')},25\nabcdef11,25\n",
+            preset='other',
+        )
+        problems = self._tell_problems(record)
+        for line in (2, 4, 5, 6):
+            self.assertEqual(problems.get(line), "There is a card with this code already.", line)
+        self.assertNotIn(7, problems, "its case matters, so it is another code")
+
+    def test_a_card_of_ours_is_never_reached_by_a_second_code(self):
+        """What people type finds one card, whichever way they type it."""
+        ours = self._generate_card().sudo()
+        record = self._check(f"Code,Price\n{ours.code},25\n", preset='other')
+        with self.assertRaisesRegex(UserError, "no card to import"):
+            record.action_confirm()
+
+    def test_a_code_that_came_meanwhile_is_left_out_in_the_end(self):
+        first = self._check("Code,Price\nabcDEF11,25\nabcDEF12,25\n", preset='other')
+        self._import("Code,Price\nabcDEF11,25\n", preset='other')
+        self._confirm(first)
+        self.assertEqual(list(self._get_cards(first)), ['abcDEF12'])
+        self.assertIn("Meanwhile there is a card", self._tell_problems(first)[2])
+        self.assertEqual(first.series_ids.quantity, 1)
+        self._assert_tally_is_right()
+
+    def test_cards_of_all_kinds_of_values_make_no_end_of_series(self):
+        lines = [f"code{number:06},{number / 100 + 1:.2f}" for number in range(1_003)]
+        record = self._check('\n'.join(["Code,Price", *lines]), preset='other')
+        self.assertEqual(record.ready_count, 1_000)
+        self.assertIn("more than 1,000 different values", self._tell_problems(record)[1_002])
+
+
+class TestReading(BaseCase):
+    def test_amounts(self):
+        for text, point, amount in (
+            ('10', '.', 10),
+            ('USD 1,250.50', '.', 1250.5),
+            ('1.250,50 €', ',', 1250.5),
+            ('Rs. 100', '.', 100),
+            ('Rp 10.000', ',', 10_000),
+            ('$.50', '.', 0.5),
+            ("1'000.50", '.', 1000.5),
+            ('-5', '.', -5),
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(float(read_amount(text, point)), amount)
+        for text, point in (('1.234,50', '.'), ('10,50', '.'), ('1,2,3', '.'), ('ten', '.')):
+            with self.subTest(text=text), self.assertRaises(NotRead):
+                read_amount(text, point)
+
+    def test_days(self):
+        for text, day_first, day in (
+            ('2026-12-31', True, date(2026, 12, 31)),
+            ('31/12/2026', True, date(2026, 12, 31)),
+            ('12/31/2026', False, date(2026, 12, 31)),
+            ('03/04/2026', True, date(2026, 4, 3)),
+            ('03/04/2026', False, date(2026, 3, 4)),
+            ('31.12.2026 10:00', True, date(2026, 12, 31)),
+            ('1767225600', True, date(2026, 1, 1)),
+        ):
+            with self.subTest(text=text):
+                self.assertEqual(read_moment(text, day_first).date(), day)
+        for text in ('', '0000-00-00', 'never'):
+            self.assertIsNone(read_moment(text, True))
+        for text in ('31/12/2026', 'x', '2026-13-01'):
+            with self.subTest(text=text), self.assertRaises(NotRead):
+                read_moment(text, False)
+
+    def test_every_preset_knows_its_own_columns(self):
+        for preset in PRESETS.values():
+            for purpose, names in preset.names.items():
+                with self.subTest(preset=preset.name, purpose=purpose):
+                    self.assertEqual(preset.find_columns([names[0]]), {purpose: 0})
