@@ -195,11 +195,11 @@ class TestImportTyped(ImportCommon):
         self.cards.check_code('202201-QuickAccess-irfUPbEZ')
         self.env.invalidate_all()
         looked = []
-        get_domain = type(self.env['refill.card.code'])._get_domain
+        get_ids = type(self.env['refill.card.code'])._get_ids
         with patch.object(
             type(self.env['refill.card.code']),
-            '_get_domain',
-            lambda model, sealed: looked.append(sealed) or get_domain(model, sealed),
+            '_get_ids',
+            lambda model, sealed: looked.append(sealed) or get_ids(model, sealed),
         ):
             self.cards.check_code('202201-QuickAccess-irfUPbEZ')
         self.assertEqual(len(looked), 1)

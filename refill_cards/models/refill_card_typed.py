@@ -42,8 +42,9 @@ class RefillCard(models.Model):
             def find(hidden):
                 ids = self.env['refill.card.code']._get_ids(sealed)
                 # sudo: whoever has the code may redeem the card without any right to look at cards
-                card_sudo = self.sudo().browse(ids.values()).filtered_domain(domain)
-                return card_sudo._get_in_sight(hidden)
+                card_sudo = self.sudo().browse(sorted(ids.values())).filtered_domain(domain)
+                # Of another system there may be two that differ by case only.
+                return card_sudo._get_in_sight(hidden)[:1]
 
             card = self._look_up(code, find, *guard, channel=channel)
         if channel != 'backend':
