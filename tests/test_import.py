@@ -92,6 +92,47 @@ class TestImportRefusals(ImportCommon):
         with self.assertRaisesRegex(UserError, "nothing to compare"):
             active.expected = 1
 
+    def test_codes_that_could_be_guessed_are_accepted_by_another_manager_who_reads_why(self):
+        record = self._check(SPLYNX)
+        self.assertTrue(record.is_short)
+        self.assertRegex(record.guessing_risk, r"1 in [\d,]+ a year")
+        with self.assertRaisesRegex(UserError, "Say why they are imported all the same"):
+            record.action_confirm()
+        record.risk_reason = "Printed in 2022"
+        approval = self._get_approval(record.action_confirm())
+        self.assertEqual((record.state, approval.kind), ('checked', 'import'))
+        self.assertFalse(self._get_cards(record))
+        self.assertEqual(approval.summary, "Import 4 cards of Splynx")
+        self.assertIn("The codes could be guessed: 1 in", approval.details)
+        self.assertIn("Reason: Printed in 2022", approval.details)
+        with self.assertRaises(AccessError):
+            approval.with_user(self.manager).action_approve()
+        approval.action_approve()
+        self.assertEqual((record.state, len(self._get_cards(record))), ('done', 4))
+        self.assertEqual(record.confirmed_by_id, self.manager)
+
+    def test_what_was_checked_anew_is_not_what_was_approved(self):
+        record = self._check(SPLYNX)
+        record.risk_reason = "Printed in 2022"
+        approval = self._get_approval(record.action_confirm())
+        record.action_back()
+        record.action_check()
+        with self.assertRaisesRegex(UserError, "has changed since this was asked for"):
+            approval.action_approve()
+        self.assertFalse(self._get_cards(record))
+
+    def test_a_value_above_the_limit_waits_for_another_manager(self):
+        self.company.sudo().write(
+            {'refill_card_approval_import': True, 'refill_card_approval_import_from': 30}
+        )
+        table = "Code,Price\naB3xK9mQ2zL7wR5t,25\nbC4yL8nR3aM6xS9u,{}\n"
+        record = self._check(table.format(20), preset='other')
+        self.assertFalse(record.is_short)
+        approval = self._get_approval(record.action_confirm())
+        self.assertEqual((approval.amount, record.state), (45, 'checked'))
+        approval.action_approve()
+        self.assertEqual(record.state, 'done')
+
     def test_nothing_is_imported_before_it_is_confirmed_nor_twice(self):
         record = self._upload(SPLYNX)
         with self.assertRaisesRegex(UserError, "Check the file first"):

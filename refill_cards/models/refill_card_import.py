@@ -172,8 +172,8 @@ class RefillCardImport(models.Model):
         :raise UserError: when the table was checked.
         """
         if not self.env.su:
-            # What is typed beside the totals, which check themselves what may be written.
-            by_hand = {name for name in vals if name != 'total_ids'}
+            # What is typed once it is checked; totals look themselves at what may be written.
+            by_hand = vals.keys() - {'total_ids', 'risk_reason'}
             self._check_by_hand(by_hand)
             if by_hand:
                 self._check_unchecked()

@@ -134,7 +134,7 @@ class RefillCard(models.Model):
             column[0].purpose = purpose
 
     @api.model
-    def confirm_import(self, import_id, totals=None, reference=None):
+    def confirm_import(self, import_id, totals=None, risk_reason=None, reference=None):
         """Import the cards of a table that was checked, but for the lines that are left out.
 
         Up to 20,000 cards are there at once; more are imported in the background.
@@ -142,21 +142,27 @@ class RefillCard(models.Model):
         :param int import_id: of the answer of ``import_cards``.
         :param list totals: what the other system says, to compare: dictionaries with ``state``,
             ``currency`` and ``amount``.
+        :param str risk_reason: why codes that could be guessed are imported all the same; another
+            manager has to accept that.
         :param str reference: the caller's own name for this call, see ``redeem_code``.
-        :return: see ``get_import``.
+        :return: see ``get_import``. The ``state`` is ``waiting``, with an ``approval_id``
+            (refill.card.approval), where another manager has to approve it first.
         :rtype: dict
         :raise UserError: when the table was not checked, or the totals differ.
         :raise AccessError: when the user does not manage cards of that company.
         """
         self.env['refill.card.import'].check_access('write')
-        arguments = [import_id, totals]
+        self._check_given('text', risk_reason=risk_reason)
+        arguments = [import_id, totals, risk_reason]
         return self.env['refill.card.call']._answer(
             reference, 'confirm_import', arguments, lambda: self._confirm_as_called(*arguments)
         )
 
     @api.model
-    def _confirm_as_called(self, import_id, totals):
+    def _confirm_as_called(self, import_id, totals, risk_reason):
         record = self._read_import(import_id)
+        if risk_reason is not None:
+            record.risk_reason = risk_reason
         for total in totals or ():
             if not isinstance(total, dict) or total.keys() != {'state', 'currency', 'amount'}:
                 raise UserError(
@@ -173,7 +179,9 @@ class RefillCard(models.Model):
                     self.env._("The table has no such cards: %(what)s.", what=total['state'])
                 )
             found.expected = total['amount']
-        record._confirm()
+        approval, _nothing = self.env['refill.card.approval']._try(record._confirm)
+        if approval:
+            return {**record._describe(), 'state': 'waiting', 'approval_id': approval.id}
         return record._describe()
 
     @api.model

@@ -1,4 +1,5 @@
 import base64
+import secrets
 from itertools import islice
 
 from odoo import api, fields, models
@@ -38,6 +39,12 @@ class RefillCardImport(models.Model):
         help="The chance that somebody who keeps guessing finds any of these cards within a year.",
     )
     is_short = fields.Boolean(compute='_compute_guessing_risk')
+    risk_reason = fields.Char(
+        string="Why All the Same",
+        help="Another manager reads this, who has to accept that these codes could be guessed.",
+    )
+    # Of a check: what is approved is what was checked then.
+    check_key = fields.Char(readonly=True, groups=fields.NO_ACCESS)
     digits_only = fields.Boolean(readonly=True)
 
     @api.depends('problem_ids')
@@ -205,6 +212,7 @@ class RefillCardImport(models.Model):
         self.sudo().write(
             {
                 'state': 'checked',
+                'check_key': secrets.token_hex(8),
                 'line_count': checking.count,
                 'done_count': 0,
                 'ready_count': sum(count for _number, _state, count in counts),

@@ -19,18 +19,26 @@ class RefillCardImport(models.Model):
     # -------------------------------------------------------------------------
 
     def action_confirm(self):
-        """Import the cards, and forget the file.
+        """Import the cards and forget the file, or ask another manager to approve that.
 
         :raise UserError: when something is not as it should be.
         """
         self.ensure_one()
-        self._confirm()
-        return self._get_records_action(view_mode='form')
+        approval, _nothing = self.env['refill.card.approval']._try(self._confirm)
+        return (approval and approval._get_window_action()) or self._get_records_action(
+            view_mode='form'
+        )
 
     def _confirm(self):
+        """Import the cards.
+
+        :raise RefillCardWaits: when another manager has to approve it first.
+        :raise UserError: when something is not as it should be.
+        """
         self.check_access('write')
         self._lock()
         self._check_confirmable()
+        self._require_approval()
         cards = self.env['refill.card']
         # sudo: steps are written by nobody by hand
         self.sudo().write(
@@ -69,6 +77,50 @@ class RefillCardImport(models.Model):
                         ],
                     )
                 )
+
+    def _require_approval(self):
+        """Let another manager approve codes that could be guessed, and what is above the limit.
+
+        :raise RefillCardWaits: until they have.
+        :raise UserError: when nobody says why such codes are imported.
+        """
+        reason = (self.risk_reason or '').strip()
+        details = []
+        if self.is_short:
+            if not reason:
+                raise UserError(
+                    self.env._(
+                        "These codes could be guessed. Say why they are imported all the same:"
+                        " another manager has to accept it."
+                    )
+                )
+            details = [
+                self.env._("The codes could be guessed: %(risk)s.", risk=self.guessing_risk),
+                self.env._("Reason: %(reason)s", reason=reason),
+            ]
+        usable = self.total_ids.filtered(lambda total: total.state in ('active', 'inactive'))
+        self.env['refill.card.approval']._require(
+            'import',
+            'import',
+            self.company_id,
+            {
+                currency: sum(same.mapped('amount'))
+                for currency, same in usable.grouped('currency_id').items()
+            },
+            {
+                'import_id': self.id,
+                'checked': self.sudo().check_key,  # sudo: for the program alone
+                'reason': reason,
+            },
+            self.env._(
+                "Import %(count)s cards of %(system)s",
+                count=format_count(self.env, self.ready_count),
+                system=PRESETS[self.preset].name,
+            ),
+            details='\n'.join(details) or None,
+            record=self,
+            always=self.is_short,
+        )
 
     def _make_series(self):
         """Make a series for each group of the checked lines; their cards follow."""
@@ -229,6 +281,14 @@ class RefillCardImport(models.Model):
             record.action_open(),
             success=self.state != 'failed',
         )
+
+
+class RefillCardApproval(models.Model):
+    _inherit = 'refill.card.approval'
+
+    def _run_import(self):
+        arguments = self.sudo().arguments  # sudo: for the program alone
+        self.env['refill.card.import'].browse(arguments['import_id'])._confirm()
 
 
 class RefillCardSeries(models.Model):
