@@ -65,6 +65,7 @@ from . import (
     test_guessing_portal,
     test_identity,
     test_import,
+    test_import_api,
     test_import_background,
     test_import_files,
     test_import_typed,
