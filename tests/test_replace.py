@@ -438,6 +438,24 @@ class TestReplaceInTheBooks(ReplaceCommon):
         lines.filtered(lambda line: line.account_id.account_type == 'asset_receivable').reconcile()
         self.assertEqual((newest.state, new.state), ('active', 'disabled'))
 
+    def test_a_lost_card_is_replaced_by_one_that_works_if_its_invoice_is_paid(self):
+        cards = self._generate(2).card_ids
+        invoice = self._sell_cards(cards, self.customer, works='paid')
+        payments = self.env['account.payment.register'].with_context(
+            active_model='account.move', active_ids=invoice.ids
+        )
+        self._change(cards[1], 'disable', reason='lost')
+        payments.create({})._create_payments()
+        self.assertEqual(cards.mapped('state'), ['active', 'disabled'])
+        self.assertEqual(self._replace(cards[1]).state, 'active')
+        self._change(cards[0], 'disable', reason='lost')
+        invoice.line_ids.remove_move_reconcile()
+        new = self._replace(cards[0])
+        self.assertEqual((new.state, new.disable_reason), ('disabled', 'unpaid'))
+        payments.create({})._create_payments()
+        self.assertEqual(new.state, 'active')
+        self._assert_tally_is_right()
+
     def test_a_reseller_owes_for_the_new_card_once_it_is_used(self):
         card = self._generate_card()
         card._consign(self.by_use)

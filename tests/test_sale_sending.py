@@ -114,6 +114,43 @@ class TestSaleSending(SaleCommon, SendCase):
         self.assertIn("Happy &lt;birthday&gt;", html)
         self.assertEqual(self._get_cards(invoice).sent_to_id, self.friend)
 
+    def test_what_replaces_a_card_that_was_sent_goes_nowhere_by_itself(self):
+        self._stock(1)
+        product = self._make_product(refill_card_by_mail=True, refill_card_works='paid')
+        invoice = self._sell(1, product=product, refill_card_send_on=fields.Date.today())
+        self._pay(invoice)
+        self._run_mail_queue()
+        self.assertEqual(len(self._get_recipients()), 1)
+        card = self._get_cards(invoice)
+        for _number in range(2):  # what replaces the replacement, too
+            card.with_user(self.accountant)._replace('stolen')
+            card = card.replaced_by_id
+        self.env.ref('refill_cards.ir_cron_send').method_direct_trigger()
+        invoice.line_ids.remove_move_reconcile()
+        self._pay(invoice)
+        invoice._send_refill_cards()
+        self._run_mail_queue()
+        self.assertEqual((card.state, card.terms), ('active', 'sold'))
+        self.assertEqual(len(self._get_recipients()), 1)
+
+    def test_what_replaces_a_card_that_was_not_sent_is_sent_on_its_day(self):
+        self._stock(1)
+        today = fields.Date.today()
+        invoice = self._sell(1, refill_card_send_on=today + timedelta(days=1))
+        self._get_cards(invoice).with_user(self.accountant)._replace('damaged')
+        with freeze_time(fields.Datetime.now() + timedelta(days=1)):
+            self.env.ref('refill_cards.ir_cron_send').method_direct_trigger()
+            self._run_mail_queue()
+        self.assertEqual(self._get_recipients(), [['buyer@example.com']])
+
+    def test_what_replaces_a_card_that_was_sent_to_somebody_is_not_sold_to_another(self):
+        card = self._stock(1).card_ids
+        self._send(card, self.friend)
+        card.with_user(self.accountant)._replace('lost')
+        self.assertEqual(card.replaced_by_id.state, 'active')
+        with self.assertRaisesRegex(UserError, "cards are missing"):
+            self._sell(1)
+
     def test_a_gift_that_was_used_or_returned_meanwhile_is_not_sent(self):
         self._stock(1)
         tomorrow = fields.Date.today() + timedelta(days=1)

@@ -76,7 +76,7 @@ class AccountMove(models.Model):
         cards = self.env['refill.card'].with_user(SUPERUSER_ID).with_company(self.company_id)
         cards = cards.search(
             Domain('invoice_line_id', 'in', lines.ids)
-            & Domain('sending_id', '=', False)
+            & cards._get_unsent_domain()
             & cards._get_redeemable_domain()
             & Domain('state', '=', 'active'),
             limit=MAXIMUM + 1,
@@ -114,12 +114,11 @@ class AccountMove(models.Model):
     @api.model
     def _cron_send_refill_cards(self):
         """Send the cards whose day has come."""
-        cards = self.env['refill.card'].search(
-            [
-                ('invoice_line_id.move_id.refill_card_send_on', '<=', fields.Date.today()),
-                ('sending_id', '=', False),
-                ('state', '=', 'active'),
-            ]
+        cards = self.env['refill.card']
+        cards = cards.search(
+            Domain('invoice_line_id.move_id.refill_card_send_on', '<=', fields.Date.today())
+            & Domain('state', '=', 'active')
+            & cards._get_unsent_domain()
         )
         invoices = cards.invoice_line_id.move_id
         self.env['ir.cron']._commit_progress(remaining=len(invoices))

@@ -40,6 +40,12 @@ class RefillCard(models.Model):
         groups=MANAGER,
         help="The customer to whom the card was last sent by e-mail, or is to be.",
     )
+    # A thief of the card may have the mailbox, too: people decide where this one goes.
+    replaces_sent = fields.Boolean(
+        readonly=True,
+        groups=MANAGER,
+        help="Whether a card that was sent by e-mail was replaced by this one.",
+    )
     sent_on = fields.Datetime(
         string="Sent on", compute='_compute_sent', search='_search_sent_on', groups=MANAGER
     )
@@ -75,6 +81,14 @@ class RefillCard(models.Model):
         if operator == 'in' and False in value:
             found |= ~Domain('sending_id', 'any', [('id', '!=', False)])
         return found
+
+    @api.model
+    def _get_unsent_domain(self):
+        """Return the domain of the cards that nobody was to have by e-mail, nor one they replace.
+
+        :rtype: odoo.fields.Domain
+        """
+        return Domain('sending_id', '=', False) & Domain('replaces_sent', '=', False)
 
     # -------------------------------------------------------------------------
     # SENDING

@@ -178,6 +178,7 @@ class RefillCard(models.Model):
                 """
                 UPDATE refill_card card
                    SET replaces_id = old.id, valid_till = old.valid_till,
+                       replaces_sent = old.sending_id IS NOT NULL OR old.replaces_sent,
                        was_inactive = CASE old.disable_reason WHEN 'unpaid'
                                            THEN old.was_inactive END,
                        disable_reason = CASE old.disable_reason WHEN 'unpaid' THEN 'unpaid' END,

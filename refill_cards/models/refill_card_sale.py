@@ -36,9 +36,9 @@ class RefillCard(models.Model):
                     ('reserved_line_id', '=', False),
                     ('used_on', '=', False),
                     ('state', 'in', ['inactive', 'active']),
-                    ('sending_id', '=', False),  # whoever got the e-mail knows the code
                 ]
             )
+            & self._get_unsent_domain()  # whoever got the e-mail knows the code
             & ~self._get_over_domain()
         )
 

@@ -24,6 +24,19 @@ class RefillCard(models.Model):
         self._disable('unpaid', domain=working)
 
     @api.model
+    def _work_if_paid(self, domain, reference):
+        """Let cards that replace disabled ones work, or wait, as the invoices say that sold them.
+
+        :param odoo.fields.Domain domain: which cards.
+        :param str reference: what the events share.
+        """
+        payment = 'invoice_line_id.refill_card_payment'
+        waiting, paid = (domain & Domain(payment, '=', state) for state in ('open', 'paid'))
+        waiting = Domain('state', '=', 'active') & waiting
+        self._disable('unpaid', domain=waiting, reference=reference)
+        self._activate(paid, reference)
+
+    @api.model
     def _count_used(self, lines):
         return self.search_count(
             Domain('invoice_line_id', 'in', lines.ids) & Domain('used_on', '!=', False)

@@ -110,6 +110,8 @@ class RefillCardSeries(models.Model):
         cards._hand_over(old, new, last)
         born = 'inactive' if self.activation_required else 'active'
         cards._log(domain=new, old_state=born, note=cards._get_note_of_new(note), **history)
+        came_back = new & Domain('replaces_id.state', '=', 'disabled')
+        cards._work_if_paid(came_back, history['reference'])
         cards._give_up(old, cards._get_note_of_replaced(note), history)
         self.write({'quantity': self.quantity + count, 'generated': self.generated + count})
         self._tell_replaced(new, history['reference'])
