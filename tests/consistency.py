@@ -32,7 +32,8 @@ def _used_cards_are_posted_payments(env):
                 SELECT card.name, card.payment_id, series.price
                   FROM refill_card card JOIN refill_card_series series ON series.id = series_id
                  -- Cards that were used before they were imported have none.
-                 WHERE card.state = 'used' AND (payment_id IS NOT NULL OR series.is_foreign IS NOT TRUE)
+                 WHERE card.state = 'used'
+                   AND (payment_id IS NOT NULL OR series.is_foreign IS NOT TRUE)
             )
             SELECT used.name, payment.name
               FROM used FULL JOIN payment ON payment.id = payment_id AND amount = price
