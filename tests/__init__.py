@@ -59,6 +59,7 @@ from . import (
     test_find,
     test_freeze,
     test_freeze_canary,
+    test_freeze_doors,
     test_freeze_machine,
     test_generate_background,
     test_guessing,

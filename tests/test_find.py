@@ -186,10 +186,10 @@ class TestFind(RefillCardCommon):
     def test_a_card_is_found_by_its_code_with_few_queries(self):
         code = self._generate_card().sudo().code
         cards = self.env['refill.card'].with_user(self.clerk)
-        cards._find_by_code(code, self.customer)
+        cards._find_by_code(code, self.customer, channel='backend')
         self.env.flush_all()
         cards.invalidate_model()
         self.env['refill.card.lockout'].invalidate_model()
         # Holding the counts, between two statements of the test's second transaction, and the card.
         with self.assertQueryCount(4):
-            cards._find_by_code(code, self.customer)
+            cards._find_by_code(code, self.customer, channel='backend')

@@ -1,3 +1,4 @@
+import logging
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -7,6 +8,8 @@ from odoo.tools.constants import GC_UNLINK_LIMIT
 from ..refusals import REASONS
 from ..wording import format_count
 from .visible_fields import VisibleMany2one
+
+_logger = logging.getLogger(__name__)
 
 
 class RefillCardAttempt(models.Model):
@@ -89,7 +92,11 @@ class RefillCardAttempt(models.Model):
         Once: not again until there were fewer for an hour. Who is locked out is dealt with, and
         codes of frozen series are typed by innocent customers.
         """
-        self.env['refill.card.freeze']._tell()
+        try:
+            self.env['refill.card.freeze']._tell()
+        except Exception:
+            # The other alerts do not wait for this one.
+            _logger.exception("A frozen series is told of by the next run")
         self.env['refill.card.lockout']._alert_of_persons()
         now = fields.Datetime.now()
         hour_ago = now - timedelta(hours=1)

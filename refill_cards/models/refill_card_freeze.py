@@ -136,8 +136,12 @@ class RefillCardFreeze(models.Model):
     def _tell(self):
         """Tell once of each series that was frozen: one alert for those frozen together.
 
-        In a transaction of its own: what fails here must not end the one of the caller.
+        In a transaction of its own: what fails here must not end the one of the caller. What cannot
+        be told to one company is told to the others, and of what is gone nobody is told.
+
+        :raise Exception: when one company could not be told, after the others were.
         """
+        failures = []
         query = SQL(
             "UPDATE refill_card_freeze SET is_told = TRUE WHERE id IN"
             " (SELECT id FROM refill_card_freeze WHERE NOT is_told FOR UPDATE SKIP LOCKED)"
@@ -148,10 +152,23 @@ class RefillCardFreeze(models.Model):
             freezes.env['refill.card.lockout']._execute_alone(query)
             told = freezes.browse(sorted(row[0] for row in cr.fetchall()))
             cr.execute(SQL("SET LOCAL lock_timeout = %s", LOCK_TIMEOUT))
-            for freeze in told:
-                freeze._write_down()
-            for company, theirs in told.grouped(lambda f: f.series_id.company_id).items():
-                theirs._tell_managers_of(company)
+            there = told.series_id.exists()
+            gone = told.filtered(lambda freeze: freeze.series_id not in there)
+            for company, theirs in (told - gone).grouped(lambda f: f.series_id.company_id).items():
+                try:
+                    with cr.savepoint():
+                        theirs._tell_of(company)
+                except Exception as failure:
+                    failures.append(failure)
+                    theirs.is_told = False
+            gone.unlink()
+        if failures:
+            raise failures[0]
+
+    def _tell_of(self, company):
+        for freeze in self:
+            freeze._write_down()
+        self._tell_managers_of(company)
 
     def _write_down(self):
         """Tell the audit log, and other systems."""

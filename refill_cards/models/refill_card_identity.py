@@ -45,6 +45,14 @@ class RefillCard(models.Model):
             return True
         return bool(request) and request.session.uid == self.env.uid
 
+    def _get_channel(self):
+        """Return where whoever uses a window works: a program uses them by an API key, too.
+
+        :return: see ``refill.card.event``.
+        :rtype: str
+        """
+        return 'backend' if self._is_own_session() else 'api'
+
     def _check_identity(self):
         """:raise UserError: when the user did not type their password just now."""
         if not self._is_identity_checked():

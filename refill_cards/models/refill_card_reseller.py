@@ -79,7 +79,7 @@ class RefillCard(models.Model):
         try:
             with self._recording_refusals(partner, companies[:1], channel='portal'):
                 cards = self.with_company(companies[:1])
-                return cards._find_by_code(typed, partner, domain=domain)
+                return cards._find_by_code(typed, partner, domain=domain, channel='portal')
         except RefillCardRefused as refused:
             if refused.reason in ('typo', 'unknown'):
                 raise unknown from refused

@@ -28,7 +28,7 @@ class RefillCard(models.Model):
         if card := self._find_by_serial(text):
             return card
         try:
-            found = self._find_by_code(text, partner)
+            found = self._find_by_code(text, partner, channel=self._get_channel())
         except RefillCardRefused as refused:
             if refused.reason != 'typo' or not self._is_serial(text):
                 raise
@@ -48,14 +48,14 @@ class RefillCard(models.Model):
         # Through other models, too, only who sees cards searches for codes.
         self.check_access('read')
         nobody = self.env['res.partner']
-        found = []
+        found, channel = [], self._get_channel()
         for text in map(str, [value] if isinstance(value, str) else value):
             # The list's search field takes serial numbers, too, and those are no typing errors.
             if not self._seal(text):
                 continue
             try:
-                with self._recording_refusals(nobody, self.env.company, channel='backend'):
-                    found.append(self._find_by_code(text, nobody).id)
+                with self._recording_refusals(nobody, self.env.company, channel=channel):
+                    found.append(self._find_by_code(text, nobody, channel=channel).id)
             except RefillCardRefused as refused:
                 if refused.reason != 'unknown':
                     raise

@@ -46,6 +46,11 @@ class RefillCardSeries(models.Model):
         # sudo: who sees a series may know that it is frozen
         return self.env['refill.card.freeze'].sudo().search([('series_id', 'in', self._origin.ids)])
 
+    def _freeze_alike(self, series):
+        """Freeze a series with cards of this one, if this one is frozen."""
+        for freeze_sudo in self._get_freezes():
+            freeze_sudo.copy({'series_id': series.id})
+
     def _remember_not_frozen(self):
         """Spare a query for what is known: that none of these series is frozen."""
         field = self._fields['redemption_frozen_since']

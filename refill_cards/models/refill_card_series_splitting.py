@@ -62,6 +62,7 @@ class RefillCardSeries(models.Model):
         }
         new_sudo = series_sudo.copy(values)
         new = new_sudo.sudo(False)
+        self._freeze_alike(new)
         new._set_companies(companies, reference)
         note = new._get_companies_note()
         cards_sudo._log(domain=domain, note=note, reference=reference)

@@ -22,7 +22,7 @@ class RefillCard(models.Model):
             raise
 
     @api.model
-    def _find_by_code(self, code, partner, caller=None, domain=Domain.TRUE, *, channel='backend'):
+    def _find_by_code(self, code, partner, caller=None, domain=Domain.TRUE, *, channel):
         """Return the card with this code, whoever may see it; wrong codes are counted.
 
         :param str code: as typed.

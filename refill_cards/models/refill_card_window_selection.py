@@ -62,7 +62,8 @@ class RefillCardSelectionMixin(models.AbstractModel):
     def _find_end(self, text):
         cards, nobody = self.env['refill.card'], self.env['res.partner']
         try:
-            with cards._recording_refusals(nobody, self.env.company, channel='backend'):
+            channel = cards._get_channel()
+            with cards._recording_refusals(nobody, self.env.company, channel=channel):
                 return cards._find(text, nobody)
         except RefillCardRefused as refused:
             if refused.reason != 'typo':

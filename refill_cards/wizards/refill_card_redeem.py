@@ -88,8 +88,9 @@ class RefillCardRedeem(models.TransientModel):
         return refusal or self.typed_refusal
 
     def _recording_refusals(self):
-        return self.env['refill.card']._recording_refusals(
-            self.partner_id, self.company_id, channel='backend'
+        cards = self.env['refill.card']
+        return cards._recording_refusals(
+            self.partner_id, self.company_id, channel=cards._get_channel()
         )
 
     def _find_card(self):
@@ -109,7 +110,8 @@ class RefillCardRedeem(models.TransientModel):
             raise UserError(self.env._("Choose the customer whose balance the card tops up."))
         self.card_id.check_access('read')
         with self._recording_refusals():
-            payment = self.card_id._redeem(self.partner_id, self.company_id, channel='backend')
+            channel = self.card_id._get_channel()
+            payment = self.card_id._redeem(self.partner_id, self.company_id, channel=channel)
         result = payment._prepare_refill_card_result()
         message = self.env._(
             "Card %(serial)s: %(amount)s for %(customer)s. New balance: %(balance)s.",
