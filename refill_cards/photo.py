@@ -1,15 +1,21 @@
 """Photos that strangers send: made anew, so that nothing of the file stays but the picture."""
 
+import struct
 from io import BytesIO
 
 from PIL import Image, ImageOps
 
 FORMATS = ('JPEG', 'PNG')
-# What a phone's camera makes at the most; a larger picture may be a bomb that fills the memory.
-MAX_PIXELS = 50_000_000
+# More than phones make of a receipt; a larger picture may be a bomb that fills the memory.
+MAX_PIXELS = 25_000_000
 # On its longer side: a receipt can be read, and Odoo makes pictures no smaller.
 SIDE = 1920
 QUALITY = 85
+# What Pillow raises over files that are broken, and over what they tell of the camera.
+BROKEN = (
+    *(ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, SyntaxError),
+    *(TypeError, ValueError, struct.error, Image.DecompressionBombError),
+)
 
 
 class NoPhoto(ValueError):
@@ -26,12 +32,12 @@ def remake(content: bytes) -> bytes:
         with Image.open(BytesIO(content), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise NoPhoto
+            picture.thumbnail((SIDE, SIDE))  # first: whatever follows copies the picture
             picture = ImageOps.exif_transpose(picture)
-            picture.thumbnail((SIDE, SIDE))
             made = Image.new('RGB', picture.size, 'white')
             picture = picture.convert('RGBA')
             made.paste(picture, mask=picture.getchannel('A'))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except BROKEN:
         raise NoPhoto from None
     file = BytesIO()
     made.save(file, 'JPEG', quality=QUALITY)

@@ -241,6 +241,26 @@ class TestReplace(ReplaceCommon):
         window.action_confirm()
         self.assertEqual((series.active_count, series.disabled_count), (3, 3))
 
+    def test_more_cards_than_one_waits_for_are_not_replaced_at_once(self):
+        series = self._generate(3) | self._generate(2)
+        at_once = 'odoo.addons.refill_cards.refill_cards.models.refill_card_series_replacement'
+        windows = self.env['refill.card.replace'].with_user(self.accountant)
+        values = {'series_ids': series.ids, 'reason': 'misprinted', 'then': 'show'}
+        with patch(f'{at_once}.IMMEDIATE_QUANTITY', 4):
+            with self.assertRaisesRegex(UserError, "Replace up to 4 cards at a time"):
+                windows.create(values).action_confirm()
+            self.assertEqual(sum(series.mapped('active_count')), 5)
+            self.assertEqual(len(self._replace(series[0].card_ids)), 3)
+
+    def test_who_finds_the_cards_replaced_meanwhile_is_told(self):
+        card = self._generate_card()
+        window = self._open_window(card)
+        with (
+            patch.object(type(card), '_replace', return_value=0),
+            self.assertRaisesRegex(UserError, "look at them again"),
+        ):
+            window.action_confirm()
+
     def test_a_range_over_two_series_is_none(self):
         first, second = self._generate_card(), self._generate_card()
         windows = self.env['refill.card.replace'].with_user(self.accountant)
@@ -331,6 +351,11 @@ class TestReplace(ReplaceCommon):
         self.assertEqual(
             row.data['cards'], [{'id': card.id, 'serial': card.name, 'replaced_by': told}]
         )
+
+    def test_nothing_is_looked_up_for_systems_that_do_not_listen(self):
+        card = self._generate_card()
+        with patch.object(type(card), '_describe_replaced', side_effect=AssertionError):
+            self.assertTrue(self._replace(card))
 
     def test_a_damaged_card_that_was_found_is_replaced_from_the_list(self):
         card = self._generate_card()

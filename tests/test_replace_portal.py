@@ -11,8 +11,9 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command, Date
 from odoo.tests import tagged
 from odoo.tools import SQL, mute_logger
-from PIL import Image
+from PIL import Image, ImageOps
 
+from ..refill_cards import codes
 from .portal_common import PortalCommon
 
 PAGE = '/my/refill/replacement'
@@ -208,6 +209,41 @@ class TestAsk(RequestCommon):
             self.assertLessEqual(abs(Image.open(io.BytesIO(kept)).getpixel((5, 5))[0] - 255), 3)
             request.sudo().unlink()
 
+    def test_a_photo_with_broken_data_of_its_camera_is_none(self):
+        # Text where a number belongs, and that the picture lies on its side.
+        text, side = b'\x01\x11\0\x02\0\0\0\x04abcd', b'\x01\x12\0\x03\0\0\0\x01\0\x06\0\0'
+        exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x02' + text + side + bytes(4)
+        response = self._send(receipt=make_picture(exif=exif))
+        self.assertIn("cannot be read", self._get_alert(response))
+
+    def test_a_photo_that_lies_on_its_side_stands_after_it_was_made_smaller(self):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        upright = ImageOps.exif_transpose
+        sizes = []
+
+        def turn(picture):
+            sizes.append(picture.size)
+            return upright(picture)
+
+        with patch.object(ImageOps, 'exif_transpose', turn):
+            request = self._ask(receipt=make_picture(size=(4000, 1000), exif=exif))
+        picture = Image.open(io.BytesIO(base64.b64decode(request.receipt)))
+        self.assertEqual(picture.size, (480, 1920))
+        self.assertEqual(sizes, [(1920, 480)])
+
+    def test_what_no_keyboard_types_is_left_out(self):
+        card = self._generate_card()
+        request = self._ask(f'{card.name}\0', bought_at="Kiosk\0")
+        self.assertEqual((request.serial, request.bought_at), (card.name, "Kiosk"))
+
+    def test_without_the_key_the_customer_reads_a_sentence_of_their_own(self):
+        self.env['ir.config_parameter'].set_param('refill_cards.key', codes.generate_key())
+        for typed in (CODE, '2026-0001-000001'):
+            alert = self._get_alert(self._send(typed, reference='once'))
+            self.assertIn("Cards cannot be asked for at the moment", alert)
+        self.assertFalse(self.requests.search([]))
+
     def test_a_large_photo_is_made_smaller(self):
         request = self._ask(receipt=make_picture(size=(4000, 1000)))
         picture = Image.open(io.BytesIO(base64.b64decode(request.receipt)))
@@ -330,8 +366,7 @@ class TestAnswer(RequestCommon):
         action = self._find(mine)
         find = self.env['refill.card.find'].with_user(self.manager)
         find = find.with_context(**action['context'])
-        typed = find.default_get(['typed'])['typed']
-        find = find.create({'series_id': card.series_id.id, 'typed': typed})
+        find = find.create({'series_id': card.series_id.id, 'typed': False})
         found = find.action_find()
         cards = self.env['refill.card'].with_user(self.manager).search(found['domain'])
         self.assertEqual(cards, card)
@@ -341,6 +376,27 @@ class TestAnswer(RequestCommon):
         window.action_confirm()
         self.assertEqual((request.state, request.card_id), ('replaced', card))
         self.assertFalse(request.has_characters)
+
+    def test_what_a_customer_could_read_is_looked_for_and_shown_to_nobody(self):
+        card, *_others = self._generate(3).card_ids
+        code = card.sudo().code
+        for typed in (code, f'{card.name} {code}'):
+            request = self._ask(typed)
+            action = self._find(self._as_manager(request))
+            self.assertNotIn(code[-6:], str(action))
+            windows = self.env['refill.card.find'].with_user(self.manager)
+            windows = windows.with_context(**action['context'])
+            values = windows.onchange({}, [], {'typed': {}, 'series_id': {}})['value']
+            self.assertFalse(values.get('typed'))
+            window = windows.create({'series_id': card.series_id.id, 'typed': False})
+            self.assertFalse(window.typed)
+            self.assertEqual(window.candidate_ids, card)
+            self.assertIn("1 found", card.series_id.message_ids[0].body)
+            request.sudo().unlink()
+        other = self._as_manager(self._ask("I lost it"))
+        windows = windows.with_context(default_request_id=other.id)
+        with self.assertRaisesRegex(UserError, "do not look like this"):
+            windows.create({'series_id': card.series_id.id, 'typed': False})
 
     def test_managers_are_warned_where_the_card_was_sold_to_somebody_else(self):
         one, other, stock = self._generate(3).card_ids

@@ -50,6 +50,12 @@ class RefillCardReplacementPortal(RefillCardPortal):
         :rtype: str
         :raise UserError: when something is missing or wrong.
         """
+        if request.env['refill.card.key']._get_problem():
+            raise UserError(
+                request.env._(
+                    "Cards cannot be asked for at the moment. Please try again later, or call us."
+                )
+            )
         # One byte more than is read tells that there are more.
         photo = request.httprequest.files.get('receipt')
         content = photo.read(MAX_MEGABYTES * 1024**2 + 1) if photo else b''

@@ -100,6 +100,19 @@ class RefillCardOutbox(models.Model):
         return SQL(" ").join(SQL("WHEN %s THEN %s", *branch) for branch in KINDS.items())
 
     @api.model
+    def _is_listening(self, companies):
+        """Return whether anything listens to what happens in one of these companies.
+
+        :rtype: bool
+        """
+        query = SQL(
+            "SELECT 1 FROM (%s) AS listening WHERE company_id = ANY(%s) LIMIT 1",
+            self._get_listening(),
+            companies.ids,
+        )
+        return bool(self.env.execute_query(query))
+
+    @api.model
     def _get_listening(self):
         """Return the query of the companies where something listens, as ``company_id``.
 

@@ -129,15 +129,17 @@ class RefillCard(models.Model):
         :param str details: for the audit log; must not hold a code, nor anybody's name.
         :return: how many were replaced.
         :rtype: int
-        :raise UserError: when cards are still being generated, or there are no numbers left.
+        :raise UserError: when cards are still being generated, there are no numbers left, or the
+            cards are more than the user can wait for.
         """
         note = dict(self._get_replace_reasons())[reason]
         if details:
             note = self.env._("%(reason)s: %(text)s", reason=note, text=details)
         cards_sudo, domain, reference = self._begin('replace', domain, reference)
         history = {'reference': reference, 'channel': channel}
-        groups = cards_sudo._read_group(domain, ['series_id'])
-        every = cards_sudo.series_id.union(*(series for [series] in groups))
+        groups = cards_sudo._read_group(domain, ['series_id'], ['__count'])
+        every = cards_sudo.series_id.union(*(series for series, _count in groups))
+        every._check_replaced_at_once(sum(count for _series, count in groups))
         every._keep_numbers()
         return sum(series._replace_cards(domain, note, history) for series in every)
 

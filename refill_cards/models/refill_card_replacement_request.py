@@ -155,7 +155,8 @@ class RefillCardReplacementRequest(models.Model):
 
         :param datetime.date today: where the customer is.
         """
-        typed, place = typed.strip(), place.strip()
+        # PostgreSQL takes no NUL, which no keyboard types.
+        typed, place = (text.replace('\0', '').strip() for text in (typed, place))
         if not typed or len(typed) > TYPED_LENGTH:
             raise UserError(
                 self.env._(
@@ -287,15 +288,20 @@ class RefillCardReplacementRequest(models.Model):
             return {}
         return {'default_request_id': self.id, 'default_then': 'send'}
 
+    def _open_characters(self):
+        """Return what the customer could read of the code, which the server alone gets to know.
+
+        :rtype: str
+        """
+        sealed = self.sudo().characters_sealed  # sudo: the caller does not show it
+        return self.env['refill.card.key']._get_sealer().open(sealed) if sealed else ''
+
     @check_identity
     def action_find(self):
         """Open the window that finds a card by what can be read of its code."""
         self.ensure_one()
         self.check_access('read')
         context = {'default_request_id': self.id, 'default_series_id': self.found_id.series_id.id}
-        # sudo: nobody reads it but in this window, after typing their password
-        if sealed := self.sudo().characters_sealed:
-            context['default_typed'] = self.env['refill.card.key']._get_sealer().open(sealed)
         action = self.env['ir.actions.act_window']._for_xml_id(
             'refill_cards.refill_card_find_action'
         )

@@ -3,8 +3,10 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL, split_every
 
+from ..wording import format_count
 from .refill_card_generation import NUMBER_DIGITS
 from .refill_card_outbox import CARDS_A_MESSAGE
+from .refill_card_series_generation import IMMEDIATE_QUANTITY
 
 
 class RefillCardSeries(models.Model):
@@ -87,6 +89,17 @@ class RefillCardSeries(models.Model):
     # REPLACING
     # -------------------------------------------------------------------------
 
+    @api.model
+    def _check_replaced_at_once(self, count):
+        """:raise UserError: when the user would wait too long for so many new cards."""
+        if count > IMMEDIATE_QUANTITY:
+            raise UserError(
+                self.env._(
+                    "Replace up to %(maximum)s cards at a time: choose a range of serial numbers.",
+                    maximum=format_count(self.env, IMMEDIATE_QUANTITY),
+                )
+            )
+
     def _replace_cards(self, domain, note, history):
         """Replace cards of the series, as superuser; see ``refill.card._replace``.
 
@@ -125,6 +138,9 @@ class RefillCardSeries(models.Model):
         :param odoo.fields.Domain new: the cards that replace others.
         :param str reference: what the events of the operation share.
         """
+        # sudo: whether or not that company is chosen
+        if not self.env['refill.card.outbox']._is_listening(self.sudo().company_id):
+            return
         cards = self.env['refill.card']._describe_replaced(new)
         for some in split_every(CARDS_A_MESSAGE, cards):
             self._tell('replaced', {'operation': reference, 'cards': list(some)})

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 from odoo import fields, models
 from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, UserError
@@ -35,12 +37,26 @@ class RefillCardFind(models.TransientModel):
         self.typed = False
 
     def _inverse_typed(self):
-        for wizard in self.filtered('typed'):
-            wizard.candidate_ids = wizard._find_candidates()
+        for wizard in self:
+            if texts := wizard._get_texts():
+                wizard.candidate_ids = wizard._find_candidates(texts)
 
-    def _find_candidates(self):
+    def _get_texts(self):
+        """Return what can be the readable part of the code: typed here, or else by the customer.
+
+        What the customer typed may be a whole code: it stays on the server.
+
+        :rtype: list[str]
+        """
+        if self.typed:
+            return [self.typed]
+        told = self.request_id._open_characters()
+        return [told, *told.split()] if told else []
+
+    def _find_candidates(self, texts):
         """Return the cards of the series whose code fits, and write the search down.
 
+        :param list[str] texts: the first of them that looks like a code counts.
         :rtype: refill.card
         :raise AccessError: when the user may not get at the codes of the series.
         :raise UserError: when that is no part of a code of the series, or the user did not type
@@ -54,20 +70,7 @@ class RefillCardFind(models.TransientModel):
             raise AccessError(self.env._("You may not look for the codes of these refill cards."))
         # What fits a part of a code tells the code, a character at a time.
         self.env['refill.card']._check_identity()
-        try:
-            # sudo: the prefix and the alphabet, whoever looks
-            pattern = series.sudo()._get_format().pattern(self.typed)
-        except codes.Typo:
-            raise UserError(
-                self.env._(
-                    "Codes of series %(series)s do not look like this. Type all characters after"
-                    " the prefix, “?” for each that cannot be read; at least %(minimum)s must be"
-                    " readable.",
-                    series=series.name,
-                    minimum=codes.READABLE,
-                )
-            ) from None
-        found = self._search_codes(pattern)
+        found = self._search_codes(self._read_pattern(texts))
         # sudo: whether or not that company is chosen
         self.env['refill.card.lockout']._count_shown(series.sudo().company_id)
         note = self.env._(
@@ -80,6 +83,22 @@ class RefillCardFind(models.TransientModel):
         series.message_post(body=note)
         series._log(note)
         return found
+
+    def _read_pattern(self, texts):
+        # sudo: the prefix and the alphabet, whoever looks
+        code_format = self.series_id.sudo()._get_format()
+        for text in texts:
+            with suppress(codes.Typo):
+                return code_format.pattern(text)
+        raise UserError(
+            self.env._(
+                "Codes of series %(series)s do not look like this. Type all characters after"
+                " the prefix, “?” for each that cannot be read; at least %(minimum)s must be"
+                " readable.",
+                series=self.series_id.name,
+                minimum=codes.READABLE,
+            )
+        )
 
     def _search_codes(self, pattern):
         """Open the codes of the series, a batch at a time, and return the cards that match.

@@ -1,6 +1,6 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Command, Domain
+from odoo.fields import Command
 
 from ..models.refill_card_replacement import REPLACE_REASONS
 
@@ -65,20 +65,30 @@ class RefillCardReplace(models.TransientModel):
         details = (self.reason_text or '').strip()
         domain = self._get_selection_domain()
         replaced = cards._replace(self.reason, details, domain, self.reference)
+        if not replaced:
+            raise UserError(
+                self.env._(
+                    "Somebody else has just changed, redeemed or replaced these cards. Please look"
+                    " at them again."
+                )
+            )
         if self.request_id:
             self.request_id._accept(self.card_ids)
         return replaced
 
     def _open_new(self):
         """Return the action for the new cards."""
-        made = Domain('event_ids', 'any', [('reference', '=', self.reference)])
-        cards = self.env['refill.card'].search(made & Domain('replaces_id', '!=', False))
+        made = [
+            ('event_ids', 'any', [('reference', '=', self.reference)]),
+            ('replaces_id', '!=', False),
+        ]
+        cards = self.env['refill.card'].search(made)
         if self.then == 'print':
             return cards._open_export_window(file_format='pdf')
         if self.then == 'send':
             customers = [Command.set(self.request_id.partner_id.ids)]
             return cards.with_context(default_partner_ids=customers).action_send()
-        return {**cards._get_records_action(), 'name': self.env._("New Cards")}
+        return {**cards._get_records_action(domain=made), 'name': self.env._("New Cards")}
 
     def _get_window(self):
         """Return the action that opens this window."""
