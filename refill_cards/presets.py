@@ -65,6 +65,7 @@ TIMES = (' %H:%M:%S', ' %H:%M', ' %I:%M %p', ' %I:%M:%S %p')
 NEVER = ('', '0', '0000-00-00', '0000-00-00 00:00:00', 'never', 'none', 'null', 'false')
 # Seconds since 1970, from 2001 on.
 EPOCH = re.compile(r'1\d{9}')
+AMOUNT_LENGTH = 40
 # A currency may stand on either side: letters, with a full stop or without, or its sign.
 CURRENCY = r"(?:[^\W\d_]+\.?|[^\w.,'-]+)?"
 AMOUNT = re.compile(rf"{CURRENCY}\s*(-?[\d.,'\s]*\d)[.,]?-?\s*{CURRENCY}")
@@ -153,6 +154,17 @@ PRESETS = {
 }
 
 
+CODE_LABELS = {
+    *NAMES['code'],
+    *(name for preset in PRESETS.values() for name in preset.names.get('code', ())),
+}
+
+
+def is_code_label(label: str) -> bool:
+    """Return whether any system calls the column of its codes so."""
+    return simplify(label) in CODE_LABELS
+
+
 class NotRead(ValueError):
     """A cell does not say what it should."""
 
@@ -177,7 +189,9 @@ def read_amount(text: str, decimal_point: str) -> Decimal:
     >>> read_amount('USD 1,250.50', '.')
     Decimal('1250.50')
     """
-    if not (found := AMOUNT.fullmatch(text.strip())):
+    text = text.strip()
+    # The pattern takes ever longer for long texts.
+    if len(text) > AMOUNT_LENGTH or not (found := AMOUNT.fullmatch(text)):
         raise NotRead
     digits = re.sub(r"[\s']", '', found[1])
     grouping = '.' if decimal_point == ',' else ','

@@ -16,7 +16,7 @@ Serie,Code,Price,Valid till,Status
 202201,202201-QuickAccess-irfUPbEZ,25.00,2066-12-31,Active
 202201,202201-QuickAccess-KmPqTzWx,25.00,2066-12-31,Active
 202201,202201-QuickAccess-aBcDeFgH,25.00,2066-12-31,Used
-202201,202201-QuickAccess-zYxWvUtS,50.00,2066-12-31,Disabled
+202201,202201-QuickAccess-zyxWVuTS,50.00,2066-12-31,Disabled
 """
 
 

@@ -1,5 +1,6 @@
 from datetime import date, timedelta
 
+from freezegun import freeze_time
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Datetime
 from odoo.tests import tagged
@@ -133,6 +134,19 @@ class TestImportRefusals(ImportCommon):
         approval.action_approve()
         self.assertEqual(record.state, 'done')
 
+    def test_cards_that_can_be_made_usable_again_count_as_usable_ones(self):
+        self.company.sudo().write(
+            {'refill_card_approval_import': True, 'refill_card_approval_import_from': 30}
+        )
+        for state, day in (('disabled', ''), ('active', '2020-01-01')):
+            table = f"Code,Price,Status,Last day\n{{}},40,{state},{day}\n"
+            with self.subTest(state=state, day=day):
+                safe = self._check(table.format('aB3xK9mQ2zL7wR5t'), preset='other')
+                self.assertFalse(safe.is_short)
+                self.assertEqual(self._get_approval(safe.action_confirm()).amount, 40)
+                short = self._check(table.format('abcDEF11'), preset='other')
+                self.assertTrue(short.is_short)
+
     def test_nothing_is_imported_before_it_is_confirmed_nor_twice(self):
         record = self._upload(SPLYNX)
         with self.assertRaisesRegex(UserError, "Check the file first"):
@@ -166,7 +180,7 @@ class TestImport(ImportCommon):
                 'irfUPbEZ': 'active',
                 'KmPqTzWx': 'active',
                 'aBcDeFgH': 'used',
-                'zYxWvUtS': 'disabled',
+                'zyxWVuTS': 'disabled',
             },
         )
         self.assertEqual({card.valid_till for card in cards.values()}, {date(2066, 12, 31)})
@@ -241,6 +255,15 @@ class TestImport(ImportCommon):
         self.assertEqual(str(refused), "This card was already used.")
         with self.assertRaisesRegex(UserError, "used before it was imported"):
             self._undo(card.with_user(self.accountant))
+
+    def test_no_day_of_use_is_made_up_however_long_the_import_waited(self):
+        with freeze_time(Datetime.now() - timedelta(days=1)):
+            record = self._check("Code,Price,Status\nabcDEF12,25,used\n", preset='other')
+        self._confirm(record)
+        self.assertGreaterEqual(self._get_cards(record)['abcDEF12'].used_on, record.create_date)
+        clerk = self.env['refill.card'].with_user(self.clerk)
+        refused = self._assert_refused('used', clerk.redeem_code, 'abcDEF12', self.stranger.id)
+        self.assertEqual(str(refused), "This card was already used.")
 
     def test_cards_whose_day_has_passed_are_expired_and_those_not_activated_in_stock(self):
         past = Datetime.now().date() - timedelta(days=3)

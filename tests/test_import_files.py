@@ -142,6 +142,24 @@ class TestImportPresets(ImportCommon):
         self.assertIn("more than 15 digits", problems[5])
         self.assertIn("formula", problems[6])
 
+    def test_numbers_of_a_workbook_are_read_whatever_the_decimal_separator(self):
+        dinar = self.env['res.currency'].with_context(active_test=False)
+        dinar.search([('name', '=', 'KWD')]).active = True
+        content = self._write_xlsx(
+            ["Code", "Price", "Currency"],
+            ["aB3xK9mQ", 7.125, "KWD"],
+            ["bC4yL8nR", 12.5, "USD"],
+            ["cD5zM7pS", 0.1 + 0.2, "USD"],
+            ["dE6aN6qT", "7.125", "KWD"],
+            ["eF7bP5rU", 0, "USD"],
+        )
+        record = self._import(content, preset='other', decimal_point=',', price=3)
+        prices = {code: card.price for code, card in self._get_cards(record).items()}
+        self.assertEqual(
+            prices, {'aB3xK9mQ': 7.125, 'bC4yL8nR': 12.5, 'cD5zM7pS': 0.3, 'dE6aN6qT': 7125}
+        )
+        self.assertIn("worth nothing", self._tell_problems(record)[6])
+
 
 @tagged('post_install', '-at_install')
 class TestImportBroken(ImportCommon):
@@ -158,7 +176,7 @@ class TestImportBroken(ImportCommon):
             ("abcDEF16,0,Active,", "worth nothing any more"),
             ("abcDEF17,-5,Active,", "worth nothing any more"),
             ("abcDEF18,99999999999,Active,", "too large"),
-            ("abcDEF19,25,Wonderful,", "The status is not known: Wonderful"),
+            ("abcDEF19,25,Wonderful,", "The status is not known."),
             ("abcDEF20,25,Active,someday", "The last day cannot be read"),
             ("abcDEF21,25,Active,2199-01-01", "50 years at the most"),
             ("abcDEF11,25,Active,", "Line 2 has the same code"),
@@ -177,6 +195,40 @@ class TestImportBroken(ImportCommon):
         self.assertEqual((record.line_count, record.ready_count), (19, 2))
         for reason in problems.values():
             self.assertNotIn('abc', reason.lower(), "no code is repeated")
+
+    def test_no_reason_repeats_a_cell_which_may_hold_a_code(self):
+        secret = 'aB3xK9mQ2z'
+        record = self._check(
+            f"Code,Price,Status,Currency,Company\nabcDEF11,25,{secret},,\nabcDEF12,25,,{secret},\n"
+            f"abcDEF13,25,,,{secret}\n",
+            preset='other',
+        )
+        problems = self._tell_problems(record)
+        self.assertEqual(sorted(problems), [2, 3, 4])
+        self.assertNotIn(secret.lower(), str(problems).lower())
+
+    def test_a_serial_number_that_is_the_code_is_not_kept(self):
+        record = self._import(
+            "Code,Serial,Price\nabcD-EF11,ABCDEF11,25\nabcDEF12,S-12,25\n", preset='other'
+        )
+        serials = {code: card.foreign_serial for code, card in self._get_cards(record).items()}
+        self.assertEqual(serials, {'abcD-EF11': False, 'abcDEF12': 'S-12'})
+
+    def test_a_table_without_labels_is_refused_and_no_code_of_it_is_kept(self):
+        for table in (
+            "aB3xK9mQ,25\nbC4yL8nR,25\n",
+            "KmPqTzWx,Active\naBcDeFgH,Active\n",
+            "202201,202201-QuickAccess-irfUPbEZ,25.00,2066-12-31,Active\n",
+        ):
+            with (
+                self.subTest(table=table),
+                self.assertRaisesRegex(UserError, "seems to be a card. Write a line above it"),
+            ):
+                self._upload(table, preset='other')
+
+    def test_labels_are_forgotten_once_the_cards_are_imported(self):
+        record = self._import("Code,Price,aB3xK9mQ\nabcDEF11,25,\n", preset='other')
+        self.assertFalse(record.column_ids)
 
     def test_the_lines_that_are_left_out_come_as_a_file(self):
         record = self._check("Code,Price\nabcDEF11,25\nx,25\n", preset='other')
@@ -249,7 +301,13 @@ class TestReading(BaseCase):
         ):
             with self.subTest(text=text):
                 self.assertEqual(float(read_amount(text, point)), amount)
-        for text, point in (('1.234,50', '.'), ('10,50', '.'), ('1,2,3', '.'), ('ten', '.')):
+        for text, point in (
+            ('1' * 41, ','),
+            ('1.234,50', '.'),
+            ('10,50', '.'),
+            ('1,2,3', '.'),
+            ('ten', '.'),
+        ):
             with self.subTest(text=text), self.assertRaises(NotRead):
                 read_amount(text, point)
 

@@ -7,8 +7,8 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 
-from .. import sheets
-from ..presets import PRESETS
+from .. import foreign, sheets
+from ..presets import PRESETS, is_code_label
 
 # Decided by hand, until the table is checked.
 EDITABLE = {
@@ -255,7 +255,30 @@ class RefillCardImport(models.Model):
         if not any(labels):
             raise UserError(self.env._("The table is empty."))
         first = [*first, *[None] * len(labels)][: len(labels)]
-        return labels, [self._hide(cell) for cell in first]
+        looks = [self._hide(cell) for cell in first]
+        self._check_labels(labels, looks)
+        return labels, looks
+
+    @api.model
+    def _check_labels(self, labels, looks):
+        """Refuse a table that begins with a card: its code would be kept as a label, in clear.
+
+        Unless a label is known to be that of the codes, none has a digit, or looks as the cell
+        below it.
+
+        :raise UserError: when there are no labels.
+        """
+        if any(is_code_label(label) for label in labels):
+            return
+        for label, look in zip(labels, looks, strict=True):
+            is_alike = len(label) >= foreign.SHORTEST and self._hide(label) == look
+            if is_alike or any(map(str.isdecimal, label)):
+                raise UserError(
+                    self.env._(
+                        "The first line of the file seems to be a card. Write a line above it that"
+                        " names the columns, and call that of the codes “Code”."
+                    )
+                )
 
     @api.model
     def _hide(self, cell):

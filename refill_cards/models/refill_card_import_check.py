@@ -278,7 +278,7 @@ class _Checking:
                 )
             )
         rows = self._leave_out_ours(rows, problems)
-        self.strength.add(row.characters for row in rows if row.state in ('active', 'inactive'))
+        self.strength.add(row.characters for row in rows if row.state != 'used')
         users = self.reader.find_users(rows)
         self.env['refill.card.import.row']._stage(
             self.record, [self._prepare(row, users) for row in rows]

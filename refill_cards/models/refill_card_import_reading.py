@@ -15,6 +15,8 @@ from .refill_card_series import MAX_PRICE
 
 SERIAL_LENGTH = 64
 BATCH_LENGTH = 64
+# How many amounts are remembered, once they are read.
+MAX_AMOUNTS = 10_000
 
 
 class Group(NamedTuple):
@@ -108,10 +110,11 @@ class Reader:
                 self.env._("The line has more cells than there are columns: one has a separator.")
             )
         told = {purpose: self._tell(cells, place) for purpose, place in self.places.items()}
+        number = self._tell_number(cells)
         code, characters = self._read_code(told.get('code', ''))
         valid_till = self._read_day(told.get('valid_till', ''))
         state = self._read_state(told, valid_till)
-        group = self._read_group(told, state)
+        group = self._read_group(told, state, number)
         if state in ('active', 'inactive') and valid_till and valid_till < self.over:
             state = 'expired'
         return Row(
@@ -120,7 +123,7 @@ class Reader:
             characters,
             group,
             state,
-            told.get('serial', '')[:SERIAL_LENGTH] or None,
+            self._read_serial(told, characters),
             valid_till,
             self._read_use(told) if state == 'used' else None,
             told.get('used_by', '') if state == 'used' else '',
@@ -144,6 +147,24 @@ class Reader:
         if sheets.is_formula(text):
             raise Problem(self.env._("There is a formula. Export the values instead."))
         return text
+
+    def _tell_number(self, cells):
+        """Return the face value that a spreadsheet holds as a number: no separator is in doubt.
+
+        :rtype: Decimal | None
+        """
+        place = self.places.get('value', len(cells))
+        cell = cells[place] if place < len(cells) else None
+        if isinstance(cell, bool) or not isinstance(cell, (int, float)):
+            return None
+        return Decimal(format(cell, f'.{sheets.EXACT_DIGITS}g'))
+
+    def _read_serial(self, told, characters):
+        """Return the serial number; none where it is the code, which is never kept in clear."""
+        serial = told.get('serial', '')[:SERIAL_LENGTH]
+        if foreign.strip(serial).casefold() == characters.casefold():
+            return None
+        return serial or None
 
     def _read_code(self, text):
         if not text:
@@ -175,7 +196,7 @@ class Reader:
         if not text and self._read_use_date(told):
             state = 'used'
         if not state:
-            raise Problem(self.env._("The status is not known: %(text)s", text=text[:40]))
+            raise Problem(self.env._("The status is not known."))
         if state == 'expired' and not (valid_till and valid_till < self.over):
             # Without a day that has passed it could be redeemed again.
             return 'disabled'
@@ -188,21 +209,22 @@ class Reader:
             raise Problem(self.env._("The day of the use cannot be read.")) from None
 
     def _read_use(self, told):
-        """Return when the card was used, in UTC; now when nothing tells.
+        """Return when the card was used, in UTC; None when nothing tells.
 
         :raise Problem: when that is still to come.
         """
         moment = self._read_use_date(told)
         if not moment:
-            return self.now
+            return None
         moment = self.zone.localize(moment).astimezone(timezone.utc).replace(tzinfo=None)
         if moment > self.now + relativedelta(days=1):
             raise Problem(self.env._("The day of the use is still to come."))
         return moment
 
-    def _read_group(self, told, state):
+    def _read_group(self, told, state, number):
         currency = self._read_currency(told.get('currency', ''))
-        price = self._read_price(told.get('value', ''), currency)
+        told_price = told.get('value', '') if number is None else number
+        price = self._read_price(told_price, currency)
         return Group(
             price,
             currency.id,
@@ -215,26 +237,32 @@ class Reader:
         if not text:
             return self.record.currency_id
         if not (currency := self.currencies.get(text.upper())):
-            raise Problem(
-                self.env._("The currency is not known, or not active: %(text)s", text=text[:40])
-            )
+            raise Problem(self.env._("The currency is not known, or not active."))
         return currency
 
-    def _read_price(self, text, currency):
-        key = text, currency.id
+    def _read_price(self, told, currency):
+        key = told, currency.id
         if key not in self.amounts:
-            self.amounts[key] = self._read_new_price(text, currency)
+            if len(self.amounts) >= MAX_AMOUNTS:
+                self.amounts.clear()
+            self.amounts[key] = self._read_new_price(told, currency)
         return self.amounts[key]
 
-    def _read_new_price(self, text, currency):
+    def _read_amount(self, told):
+        if isinstance(told, Decimal):
+            return told
+        if not told:
+            return Decimal(str(self.record.price))
+        return read_amount(told, self.record.decimal_point)
+
+    def _read_new_price(self, told, currency):
         """:raise Problem: when it is no face value of a card."""
         try:
-            decimal_point = self.record.decimal_point
-            amount = read_amount(text, decimal_point) if text else Decimal(str(self.record.price))
+            amount = self._read_amount(told)
         except NotRead:
             raise Problem(self.env._("The face value cannot be read.")) from None
         price = float(amount)
-        if not text and price <= 0:
+        if told == '' and price <= 0:
             raise Problem(
                 self.env._("The table names no face value: type one for cards without any.")
             )
@@ -258,10 +286,9 @@ class Reader:
         names = [name.casefold().strip() for name in text.replace(';', ',').split(',')]
         if text.casefold().strip() in self.companies:  # a company's name may have a comma
             names = [text.casefold().strip()]
-        unknown = [name for name in names if name not in self.companies]
-        if unknown:
+        if any(name not in self.companies for name in names):
             raise Problem(
-                self.env._("You do not work in this company: %(name)s", name=unknown[0][:40])
+                self.env._("You do not work in the company that the line names, or not in each.")
             )
         return tuple(sorted({self.companies[name] for name in names}))
 

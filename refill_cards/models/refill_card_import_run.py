@@ -51,6 +51,8 @@ class RefillCardImport(models.Model):
             }
         )
         self._destroy_file()
+        # sudo: nobody deletes them by hand; a file without labels had a code in their place
+        self.sudo().column_ids.unlink()
         self._make_series()
         if self.ready_count <= IMMEDIATE_LINES:
             while self._import_batch():
@@ -98,7 +100,8 @@ class RefillCardImport(models.Model):
                 self.env._("The codes could be guessed: %(risk)s.", risk=self.guessing_risk),
                 self.env._("Reason: %(reason)s", reason=reason),
             ]
-        usable = self.total_ids.filtered(lambda total: total.state in ('active', 'inactive'))
+        # Disabled and expired cards can be made usable again.
+        usable = self.total_ids.filtered(lambda total: total.state != 'used')
         self.env['refill.card.approval']._require(
             'import',
             'import',

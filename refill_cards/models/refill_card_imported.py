@@ -41,7 +41,7 @@ class RefillCard(models.Model):
     def _refuse_used_elsewhere(self):
         """Return the refusal of such a card, with the day of its use where that is known."""
         # What the table did not tell is the moment of the import.
-        if self.used_on >= self.series_id.create_date.replace(microsecond=0):
+        if self.used_on >= self.create_date:
             return self._refusal('used')
         context = {'used_for_this_customer': False}
         day = format_date(self.env, fields.Datetime.context_timestamp(self, self.used_on).date())
@@ -100,7 +100,8 @@ class RefillCard(models.Model):
                            %(name)s || '-' || lpad(number::text, %(digits)s, '0'),
                            serial, state,
                            CASE WHEN %(is_stock)s AND state <> 'inactive' THEN TRUE END,
-                           valid_till, CASE state WHEN 'disabled' THEN 'other' END, used_on,
+                           valid_till, CASE state WHEN 'disabled' THEN 'other' END,
+                           CASE state WHEN 'used' THEN coalesce(used_on, %(now)s) END,
                            (SELECT id FROM res_partner WHERE id = numbered.partner_id),
                            %(now)s, %(now)s
                       FROM numbered ORDER BY number
