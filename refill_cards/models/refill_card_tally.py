@@ -49,7 +49,8 @@ class RefillCardTally(models.Model):
     def _fold(self):
         """Put one row in the place of those that tell of the same cards.
 
-        One transaction at a time: two that delete the same rows would collide.
+        One transaction at a time: two that delete the same rows would collide. By arrays, which are
+        found once: PostgreSQL does not know how many rows were added since it last looked.
 
         :return: how many rows were added up.
         :rtype: int
@@ -63,12 +64,12 @@ class RefillCardTally(models.Model):
                 """
                 WITH gone AS (
                     DELETE FROM refill_card_tally
-                     WHERE id IN (
+                     WHERE id = ANY(ARRAY(
                            SELECT id FROM refill_card_tally
-                            WHERE series_id IN (
+                            WHERE series_id = ANY(ARRAY(
                                   SELECT series_id FROM refill_card_tally GROUP BY series_id
-                                  HAVING count(*) > count(DISTINCT (state, company_id)))
-                            ORDER BY id LIMIT %s)
+                                  HAVING count(*) > count(DISTINCT (state, company_id))))
+                            ORDER BY id LIMIT %s))
                  RETURNING series_id, state, company_id, count
                 ), added AS (
                     INSERT INTO refill_card_tally (series_id, state, company_id, count)
