@@ -10,6 +10,8 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 from odoo.tools import SQL
 
+from ..refill_cards import codes
+from ..refill_cards.models import refill_card_series_generation
 from ..refill_cards.refusals import RefillCardRefused
 from .common import scan
 from .test_freeze import FreezeCommon
@@ -107,6 +109,12 @@ class TestCanary(CanaryCommon):
             rows.mapped('data'), [{'alert': 'series_frozen', 'cause': 'canary', 'count': 0}]
         )
 
+    def test_who_typed_one_is_written_down_also_right_after_another_frozen_code(self):
+        self._freeze(self.other_series)
+        self._get_portal_reason(self._get_code(self.other_series))
+        self.assertEqual(self._get_portal_reason(self._get_canary()), 'unavailable')
+        self.assertEqual(self._count_attempts('unavailable'), 2)
+
     def test_without_a_threshold_canaries_freeze_all_the_same(self):
         self.company.refill_card_freeze_guesses = 0
         self._get_portal_reason(self._get_canary())
@@ -176,6 +184,25 @@ class TestCanary(CanaryCommon):
         event = self.env['refill.card.event'].search([('note', 'like', "Canaries: 2 → 3")])
         self.assertEqual(event.user_id, self.accountant)
 
+    def test_no_serial_number_comes_twice_however_they_were_made(self):
+        for count in range(3, 8):
+            self.series.with_user(self.accountant).canary_count = count
+        numbers = [next(iter(row.values())) for row in self._read_rows()]
+        self.assertEqual(len(set(numbers)), 7)
+
+    def test_the_key_that_sealed_them_is_kept_although_there_are_no_cards_yet(self):
+        (self.series + self.other_series).action_delete()
+        with patch.object(refill_card_series_generation, 'IMMEDIATE_QUANTITY', 1):
+            series = self._generate(3, canary_count=2)
+        self.assertFalse(self.env['refill.card'].search_count([]))
+        keys = self.registry['refill.card.key']
+        with (
+            patch.object(keys, '_get_server_key', return_value=codes.generate_key()),
+            self.assertRaises(UserError),
+        ):
+            self._generate()
+        self.assertEqual(len(self._read_rows(series)), 2)
+
     def test_there_are_a_hundred_at_most(self):
         for number in (-1, 101):
             with self.subTest(number), self.assertRaises(ValidationError):
@@ -221,6 +248,15 @@ class TestCanary(CanaryCommon):
         self._plant()
         event = self.env['refill.card.event'].search([('note', 'like', "2 canaries")])
         self.assertEqual((event.user_id, event.series_id), (self.accountant, self.series))
+
+    def test_clerks_do_not_read_that_there_are_any(self):
+        self.series.with_user(self.accountant).canary_count = 3
+        self._plant()
+        events = self.env['refill.card.event'].with_user(self.clerk)
+        self.assertFalse(events.search([('note', 'ilike', "canaries")]))
+        series = self.series.with_user(self.clerk)
+        self.assertFalse(series.message_ids.filtered(lambda m: 'canaries' in (m.body or '')))
+        self.assertFalse(series.sudo().message_ids.tracking_value_ids)
 
     def test_without_canaries_there_is_no_file(self):
         with self.assertRaises(UserError):

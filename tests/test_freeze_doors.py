@@ -9,6 +9,7 @@ from .test_freeze import LIMIT, FreezeCommon
 from .test_identity import IdentityCommon
 
 ATTEMPT_LOG = 'odoo.addons.refill_cards.refill_cards.models.refill_card_attempt'
+LOCKOUT_LOG = 'odoo.addons.refill_cards.refill_cards.models.refill_card_lockout_frozen'
 FREEZE_LOG = 'odoo.addons.refill_cards.refill_cards.models.refill_card_freeze'
 
 
@@ -67,6 +68,43 @@ class TestFreezeDoors(FreezeCommon):
         self.assertEqual(self._get_portal_reason(card.sudo().code), 'unavailable')
         self._release(card.series_id)
         self._assert_frozen(self.series)
+
+    # -------------------------------------------------------------------------
+    # WHAT THE ANSWER DOES NOT TELL
+    # -------------------------------------------------------------------------
+
+    def test_a_guess_counts_for_its_customer_although_it_cannot_be_counted_for_the_series(self):
+        guesses = self.registry['refill.card.guess']
+        with (
+            patch.object(guesses, '_get_upsert', side_effect=ValueError),
+            mute_logger(LOCKOUT_LOG),
+        ):
+            self.assertEqual(self._guess(customer=self.customer), 'unknown')
+        self.assertEqual(self._get_lockout().guesses, 1)
+
+    def test_the_guess_that_cannot_freeze_the_series_gets_the_same_answer(self):
+        freezes = self.registry['refill.card.freeze']
+        with (
+            patch.object(freezes, '_tell_at_once', side_effect=ValueError),
+            mute_logger(FREEZE_LOG),
+        ):
+            for _number in range(LIMIT):
+                self.assertEqual(self._guess(customer=self.customer), 'unknown')
+        self.assertEqual(self._get_lockout().guesses, LIMIT)
+
+    def test_a_good_code_without_its_prefix_takes_as_many_queries_as_a_wrong_one(self):
+        self._freeze()
+        fmt = self.series._get_format()
+        good = [self._get_code(self.series, number).partition('-')[2] for number in range(2)]
+        wrong = [fmt.display(body).partition('-')[2] for body in fmt.generate(2)]
+        counts = []
+        for code in (good[0], wrong[0], good[1], wrong[1]):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            self.assertEqual(self._get_portal_reason(code), 'unavailable')
+            counts.append(self.env.cr.sql_log_count - before)
+        self.assertEqual(counts[2], counts[3], counts)
 
     # -------------------------------------------------------------------------
     # TELLING

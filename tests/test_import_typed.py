@@ -199,7 +199,7 @@ class TestImportTyped(ImportCommon):
         with patch.object(
             type(self.env['refill.card.code']),
             '_get_ids',
-            lambda model, sealed: looked.append(sealed) or get_ids(model, sealed),
+            lambda model, *args: looked.append(args) or get_ids(model, *args),
         ):
             self.cards.check_code('202201-QuickAccess-irfUPbEZ')
         self.assertEqual(len(looked), 1)

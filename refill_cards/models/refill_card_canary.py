@@ -38,7 +38,10 @@ class RefillCardCanary(models.Model):
         :param int count: how many.
         """
         sealer = self.env['refill.card.key']._get_generating_sealer()
-        numbers = range(1, max(series.quantity, count) + 1)
+        taken = {canary.number for canary in series._get_canaries()}
+        total = len(taken) + count
+        drawn = SystemRandom().sample(range(1, max(series.quantity, total) + 1), total)
+        free = [number for number in drawn if number not in taken]
         self.create(
             [
                 {
@@ -47,7 +50,7 @@ class RefillCardCanary(models.Model):
                     'sealed': sealer.seal_canary(body),
                 }
                 for number, body in zip(
-                    SystemRandom().sample(numbers, count),
+                    free[:count],
                     series._get_format().generate(count),
                     strict=True,
                 )

@@ -46,11 +46,20 @@ class RefillCardCode(models.Model):
         return dict(self.env.execute_query(query))
 
     @api.model
-    def _get_ids(self, sealed):
+    def _get_ids(self, sealed, hidden=()):
         """Return the ids of the cards that have one of these sealed codes.
 
+        That a card is of a hidden series must not be told by the time it takes: one query, always.
+
         :param list[str] sealed: the codes.
+        :param set[int] hidden: the ids of the series whose cards are not found.
         :rtype: dict[str, int]
         """
         query = SQL("SELECT sealed, id FROM refill_card_code WHERE sealed = ANY(%s)", sealed)
+        if hidden:
+            theirs = SQL(
+                "SELECT FROM refill_card WHERE id = refill_card_code.id AND series_id = ANY(%s)",
+                list(hidden),
+            )
+            query = SQL("%s AND NOT EXISTS (%s)", query, theirs)
         return dict(self.env.execute_query(query))

@@ -34,7 +34,9 @@ class RefillCard(models.Model):
         if caught := self.env['refill.card.canary']._find(code, hidden):
             frozen |= self.env['refill.card.freeze']._freeze_caught(caught, channel)
             if channel != 'backend':
-                raise self._refuse_frozen(lockouts)
+                refused = self._refuse_frozen(lockouts)
+                refused.is_recorded = False  # who typed a canary is always written down
+                raise refused
         if is_hidden:
             lockouts._count_unclear(code)
             raise self._refuse_frozen(lockouts)

@@ -42,12 +42,13 @@ class RefillCardKey(models.AbstractModel):
 
     @api.model
     def _get_generating_sealer(self):
-        """Return the sealer for new cards; as long as there are none, the key may be another one.
+        """Return the sealer for new cards; while nothing is sealed, the key may be another one.
 
         :raise UserError: as :meth:`_get_sealer`.
         """
         # sudo: whose cards they are does not matter
-        if not self.env['refill.card'].sudo().search_count([], limit=1):
+        sealed = [self.env[name].sudo() for name in ('refill.card', 'refill.card.canary')]
+        if not any(records_sudo.search_count([], limit=1) for records_sudo in sealed):
             self._adopt()
         return self._get_sealer()
 

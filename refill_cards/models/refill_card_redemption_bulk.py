@@ -146,8 +146,8 @@ class RefillCard(models.Model):
         """
         sealed = self._seal_each(codes)
 
-        def find_each():
-            ids = self.env['refill.card.code']._get_ids(list(chain.from_iterable(sealed)))
+        def find_each(hidden=()):
+            ids = self.env['refill.card.code']._get_ids([*chain.from_iterable(sealed)], hidden)
             # sudo: whoever has the codes may redeem the cards without any right to look at cards
             every_sudo = self.sudo().browse(ids.values())
             for seals in sealed:
@@ -155,7 +155,7 @@ class RefillCard(models.Model):
                 yield found_sudo.with_prefetch(every_sudo._ids)
 
         def look_up(lockouts, frozen):
-            for code, seals, card_sudo in zip(codes, sealed, find_each(), strict=True):
+            for code, seals, card_sudo in zip(codes, sealed, find_each(frozen), strict=True):
                 try:
                     if not seals:
                         raise self._refuse_typo(code)

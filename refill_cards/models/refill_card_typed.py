@@ -40,11 +40,11 @@ class RefillCard(models.Model):
                 raise self._refuse_typo(code)
 
             def find(hidden):
-                ids = self.env['refill.card.code']._get_ids(sealed)
+                ids = self.env['refill.card.code']._get_ids(sealed, hidden)
                 # sudo: whoever has the code may redeem the card without any right to look at cards
                 card_sudo = self.sudo().browse(sorted(ids.values())).filtered_domain(domain)
                 # Of another system there may be two that differ by case only.
-                return card_sudo._get_in_sight(hidden)[:1]
+                return card_sudo[:1]
 
             card = self._look_up(code, find, *guard, channel=channel)
         if channel != 'backend':

@@ -39,8 +39,8 @@ class RefillCardPlant(models.TransientModel):
                 "Taken out: a file with %(count)s canaries",
                 count=format_count(self.env, len(canaries_sudo)),
             )
+            # Not into the chatter, which clerks read: they might be the thief.
             series._log(note)
-            series.message_post(body=note)
 
     def _compute_file_name(self):
         exports = self.env['refill.card.export']
