@@ -1,6 +1,7 @@
 """What waits for a second manager, through every door; who decides; what is done then."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from freezegun import freeze_time
 from odoo import fields
@@ -106,6 +107,15 @@ class TestDecide(ApprovalCommon):
             partner.email = 'first@example.com'
             self._assert_may_not_approve(twin)
 
+    def test_who_was_the_same_person_when_it_was_asked_for_does_not_approve_it(self):
+        twin = self._new_user('twin', 'account.group_account_manager', email='first@example.com')
+        approval = self._ask_to_generate(50)
+        twin.email = 'other@example.com'
+        with self.assertRaises(AccessError):
+            approval.with_user(twin).action_approve()
+        self.assertFalse(approval.with_user(twin).can_decide)
+        approval.action_approve()
+
     def test_colleagues_of_one_company_are_not_the_same_person(self):
         employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
         (self.accountant + self.second).partner_id.parent_id = employer
@@ -193,6 +203,27 @@ class TestDecide(ApprovalCommon):
             self.assertFalse(self.approval.activity_ids)
             again = self._ask_to_generate()
             self.assertNotEqual(again, self.approval)
+
+    def test_what_was_decided_while_others_lapse_does_not_lapse(self):
+        self._ask_to_generate(50)
+        both = self._get_waiting()
+        tell = type(self.approvals)._tell_decided
+        told = []
+
+        def decide_the_other(approval):
+            told.append(approval)
+            (both - approval).write({'state': 'refused'})
+            self.env.flush_all()
+            tell(approval)
+
+        with (
+            freeze_time(fields.Datetime.now() + timedelta(hours=25)),
+            patch.object(type(self.approvals), '_tell_decided', decide_the_other),
+        ):
+            self.env.ref('refill_cards.ir_cron_lapse').method_direct_trigger()
+        self.assertEqual(len(told), 1)
+        both.invalidate_recordset()
+        self.assertEqual(set(both.mapped('state')), {'lapsed', 'refused'})
 
     def test_nothing_lapses_within_the_day(self):
         with freeze_time(fields.Datetime.now() + timedelta(hours=23)):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from freezegun import freeze_time
 from odoo import fields
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.fields import Command
 from odoo.tests import tagged
 
@@ -61,13 +61,52 @@ class TestLimits(ApprovalCommon):
         self._ask_to_generate(100).action_approve()
         self._generate(39)
 
+    def _rate(self, rate, user=None, days=0):
+        """Enter what a unit of the company's currency is in the other one."""
+        rates = self.env['res.currency.rate'].with_user(user or self.second)
+        day = fields.Date.subtract(fields.Date.context_today(rates), days=days)
+        values = {'currency_id': self.other_currency.id, 'rate': rate, 'name': day}
+        return rates.create({**values, 'company_id': self.company.id})
+
+    def _forget_rates(self):
+        domain = [('currency_id', '=', self.other_currency.id)]
+        self.env['res.currency.rate'].search(domain).unlink()
+
     def test_cards_in_another_currency_are_converted(self):
         self._limit('generation')
+        self._forget_rates()
+        self._rate(0.5)
         currency = self.other_currency
-        self.env['res.currency.rate'].search([('currency_id', '=', currency.id)]).unlink()
-        currency.rate_ids = [Command.create({'rate': 0.5, 'name': '2020-01-01'})]
         self._generate(19, currency_id=currency.id)
         self.assertEqual(self._ask_to_generate(20, currency_id=currency.id).amount, LIMIT)
+
+    def test_nobody_makes_the_rate_that_the_own_cards_are_judged_by(self):
+        self._limit('generation')
+        self._forget_rates()
+        self._rate(0.5, days=20)
+        self._rate(1, days=10)
+        self._rate(100, self.accountant)
+        currency = self.other_currency
+        self._generate(19, currency_id=currency.id)
+        self.assertEqual(self._ask_to_generate(20, currency_id=currency.id).amount, LIMIT)
+
+    def test_where_nobody_else_entered_a_rate_within_a_month_the_cards_wait(self):
+        self._limit('generation')
+        currency = self.other_currency
+        for quantity, days, user in ((1, 0, self.accountant), (2, 32, self.second)):
+            self._forget_rates()
+            self._rate(100, user, days)
+            self.assertTrue(self._ask_to_generate(quantity, currency_id=currency.id))
+        self._forget_rates()
+        self.assertTrue(self._ask_to_generate(3, currency_id=currency.id))
+
+    def test_a_series_is_not_turned_into_another_currency_alone(self):
+        series = self._generate(30)
+        self._limit('generation')
+        self._forget_rates()
+        self._rate(100, self.accountant)
+        with self.assertRaisesRegex(UserError, "another manager has to approve"):
+            series.currency_id = self.other_currency
 
     def test_the_limits_of_whoever_accepts_the_cards_count_too(self):
         self._limit('generation')
@@ -86,6 +125,77 @@ class TestLimits(ApprovalCommon):
         window = self._open_generate().with_context(allowed_company_ids=branch.ids)
         approval = self.approvals.browse(window.action_generate()['res_id'])
         self.assertEqual((approval.kind, approval.company_id), ('generation', branch))
+
+    def _make_branch(self):
+        branch = self.env['res.company'].create({'name': "Branch", 'parent_id': self.company.id})
+        (self.accountant + self.second).company_ids += branch
+        return branch
+
+    def test_what_branches_accept_too_counts_once(self):
+        self._make_branch()
+        self._limit('generation')
+        self._generate(39)
+        self.assertFalse(self._get_waiting())
+        self._ask_to_generate(1)
+        self.assertEqual(self._get_waiting().day_amount, LIMIT)
+
+    def test_all_whose_limit_is_reached_approve_it(self):
+        self.accountant.company_ids += self.other_company
+        there = self._new_user(
+            'there', 'account.group_account_manager', company_id=self.other_company.id
+        )
+        both = self._new_user('both', 'account.group_account_manager')
+        both.company_ids += self.other_company
+        there.email, both.email = 'there@example.com', 'both@example.com'
+        self._limit('generation')
+        limits = {'refill_card_approval_generation': True}
+        self.other_company.sudo().write({**limits, 'refill_card_approval_generation_from': 500})
+        approval = self._ask_to_generate(company_ids=[Command.clear()])
+        self.assertIn(f"Needs a manager of: {self.company.name}", approval.details)
+        for user in (self.second, there):
+            with self.assertRaises(AccessError):
+                approval.with_user(user).action_approve()
+        self.assertEqual(approval.activity_ids.user_id & (self.second + there + both), both)
+        approval.with_user(both).action_approve()
+        self.assertEqual(approval.state, 'done')
+
+    def test_where_nobody_manages_all_of_them_nothing_waits(self):
+        self.accountant.company_ids += self.other_company
+        self._limit('generation')
+        self.other_company.sudo().refill_card_approval_generation = True
+        others = self.company._get_refill_card_approvers() - self.accountant
+        others.company_ids -= self.other_company
+        with self.assertRaisesRegex(UserError, f"{self.other_company.name}, and there is none"):
+            self._ask_to_generate(company_ids=[Command.clear()])
+
+    def _make_elsewhere(self, quantity):
+        """Generate cards in a company without a limit, for that company."""
+        windows = self.env['refill.card.generate'].with_user(self.accountant)
+        windows = windows.with_context(allowed_company_ids=self.other_company.ids)
+        window = windows.create({'quantity': quantity, 'price': 25})
+        series_id = window.action_generate()['domain'][0][2]
+        series = self.env['refill.card.series'].with_user(self.accountant).browse(series_id)
+        both = (self.other_company + self.company).ids
+        return series.with_context(allowed_company_ids=both)
+
+    def test_cards_do_not_come_alone_to_a_company_with_a_limit(self):
+        self.accountant.company_ids += self.other_company
+        self._limit('generation')
+        series = self._make_elsewhere(50)
+        self.assertFalse(self._get_waiting())
+        cards = series.card_ids
+        for call in (
+            lambda: series.write({'company_ids': [Command.clear()]}),
+            lambda: series.write({'company_ids': [Command.link(self.company.id)]}),
+            lambda: self._change(series, 'companies', company_ids=self.company.ids),
+            lambda: self._change(cards[:40], 'companies', company_ids=self.company.ids),
+        ):
+            with self.assertRaisesRegex(UserError, "would owe"), self.env.cr.savepoint():
+                call()
+        self._change(cards[:39], 'companies', company_ids=self.company.ids)
+        self.assertIn(self.company, cards[0].sudo().series_id.accepting_company_ids)
+        with self.assertRaisesRegex(UserError, "would owe"), self.env.cr.savepoint():
+            self._change(cards[40], 'companies', company_ids=self.company.ids)
 
     # -------------------------------------------------------------------------
     # THE SETTINGS

@@ -58,6 +58,7 @@ from . import (
     refill_card_approval_deciding,
     refill_card_approval_kinds,
     refill_card_approval_notices,
+    refill_card_approval_rates,
     refill_card_approval_total,
     refill_card_attempt,
     refill_card_attempt_notices,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Domain
+from odoo.fields import Command, Domain
 from odoo.tools import SQL
 
 from ..refusals import RefillCardWaits
@@ -78,6 +78,16 @@ class RefillCardApproval(models.Model):
     done_on = fields.Datetime(string="Done on", readonly=True)
     res_model = fields.Char(readonly=True, help="The model of what it is about.")
     res_id = fields.Many2oneReference(model_field='res_model', string="About", readonly=True)
+    guarding_company_ids = fields.Many2many(
+        comodel_name='res.company',
+        groups=fields.NO_ACCESS,
+        help="Whose limits it reaches: whoever approves it manages the cards of each of them.",
+    )
+    person_ids = fields.Many2many(
+        comodel_name='res.users',
+        groups=fields.NO_ACCESS,
+        help="All logins of who asked, as they were then.",
+    )
     # What exactly is done, for the program alone.
     operation = fields.Char(string="Method", required=True, groups=fields.NO_ACCESS)
     arguments = fields.Json(groups=fields.NO_ACCESS)
@@ -139,33 +149,50 @@ class RefillCardApproval(models.Model):
         digest = self._get_digest(operation, arguments, selection)
         if approved := self._take_approved(digest):
             return approved
-        for company in companies:
-            day_amount = None if always else self._count(kind, company, amounts)
-            if not always and day_amount is None:
-                continue
-            raise RefillCardWaits(
-                self.env._(
-                    "%(summary)s: this waits until another manager approves it. Ask for that by"
-                    " doing it by itself, in its own window.",
-                    summary=summary,
-                ),
-                {
-                    'kind': kind,
-                    'operation': operation,
-                    'company_id': company.id,
-                    'amount': self._convert(amounts, company),
-                    'day_amount': day_amount,
-                    'card_count': selection and selection['count'],
-                    'summary': summary,
-                    'details': details,
-                    'arguments': arguments,
-                    'selection': selection,
-                    'digest': digest,
-                    'res_model': record and record._name,
-                    'res_id': record and record.id,
-                },
-            )
-        return self.browse()
+        totals = {
+            company_sudo: None if always else self._count(kind, company_sudo, amounts)
+            for company_sudo in self._get_one_a_root(companies)
+        }
+        guarding = [each for each, total in totals.items() if always or total is not None]
+        if not guarding:
+            return self.browse()
+        raise RefillCardWaits(
+            self.env._(
+                "%(summary)s: this waits until another manager approves it. Ask for that by"
+                " doing it by itself, in its own window.",
+                summary=summary,
+            ),
+            {
+                'kind': kind,
+                'operation': operation,
+                'company_id': guarding[0].id,
+                'guarding_company_ids': [Command.set([each.id for each in guarding])],
+                'amount': self._get_value(amounts, guarding[0])[0],
+                'day_amount': totals[guarding[0]],
+                'card_count': selection and selection['count'],
+                'summary': summary,
+                'details': self._describe_guarding(details, guarding),
+                'arguments': arguments,
+                'selection': selection,
+                'digest': digest,
+                'res_model': record and record._name,
+                'res_id': record and record.id,
+            },
+        )
+
+    @api.model
+    def _describe_guarding(self, details, guarding):
+        """Return the details, and where whoever approves it manages cards, if in several companies.
+
+        :param str details: lines.
+        :param list[res.company] guarding: whose limits are reached.
+        :rtype: str
+        """
+        if len(guarding) == 1:
+            return details
+        names = ', '.join(company.name for company in guarding)
+        companies = self.env._("Needs a manager of: %(companies)s", companies=names)
+        return '\n'.join(filter(None, [details, companies]))
 
     @api.model
     def _concerns(self, companies, *kinds):
@@ -253,8 +280,8 @@ class RefillCardApproval(models.Model):
         # sudo: nobody writes approvals by hand
         approval_sudo = self.sudo().search(same, limit=1)
         if not approval_sudo:
-            company = self.env['res.company'].browse(request['company_id'])
-            self._check_anybody_may_decide(company)
+            [(_set, _id, guarding_ids)] = request['guarding_company_ids']
+            self._check_anybody_may_decide(self.env['res.company'].browse(guarding_ids))
             approval_sudo = self.sudo().create(self._prepare_values(request))
             approval_sudo._tell_asked()
         return approval_sudo.sudo(False)
@@ -266,6 +293,7 @@ class RefillCardApproval(models.Model):
             **request,
             'name': self.env['refill.card']._next_reference(),
             'requester_id': self.env.uid,
+            'person_ids': [Command.set(self.env.user._get_same_person().ids)],
             'deadline': fields.Datetime.now() + VALID,
             'asked_in': {
                 'lang': self.env.lang,
@@ -279,17 +307,14 @@ class RefillCardApproval(models.Model):
     # -------------------------------------------------------------------------
 
     @api.model
-    def _convert(self, amounts, company):
-        """Return what amounts are together in the currency of a company, at today's rates.
+    def _get_one_a_root(self, companies):
+        """Return of each root company, which has the limits, the first of these companies.
 
-        :param dict[res.currency, float] amounts: by currency.
-        :rtype: float
+        :param res.company companies: which may be branches of one another.
+        :rtype: res.company
         """
-        day = company._get_refill_card_day()
-        return sum(
-            currency.sudo()._convert(amount, company.currency_id, company, day)
-            for currency, amount in amounts.items()
-        )
+        roots = companies.sudo().grouped('root_id')  # sudo: whoever asks
+        return self.env['res.company'].sudo().union(*(each[:1] for each in roots.values()))
 
     @api.model
     def _count(self, kind, company, amounts):
@@ -304,9 +329,9 @@ class RefillCardApproval(models.Model):
             return None
         totals_sudo = self.env['refill.card.approval.total'].sudo()  # sudo: nobody has access
         company = company.sudo().root_id  # sudo: whose settings count for its branches
-        amount = self._convert(amounts, company)
+        amount, is_certain = self._get_value(amounts, company)
         total = totals_sudo._get(company, kind) + amount
-        if company._is_within_refill_card_limit(kind, total):
+        if is_certain and company._is_within_refill_card_limit(kind, total):
             totals_sudo._add(company, kind, amount)
             return None
         return total
@@ -319,7 +344,10 @@ class RefillCardApproval(models.Model):
         """
         if self.env.su:
             return False
-        return any(self._count(kind, company, amounts) is not None for company in companies)
+        return any(
+            self._count(kind, company_sudo, amounts) is not None
+            for company_sudo in self._get_one_a_root(companies)
+        )
 
     # -------------------------------------------------------------------------
     # WHICH CARDS

@@ -7,6 +7,7 @@ from .refill_card_approval import VALID
 
 # The codes go to who asked for them, who then proves who they are.
 DONE_BY_REQUESTER = ('export',)
+OPEN = ('waiting', 'approved')
 
 
 class RefillCardApproval(models.Model):
@@ -17,33 +18,37 @@ class RefillCardApproval(models.Model):
     can_decide = fields.Boolean(compute='_compute_can_decide')
     is_own = fields.Boolean(compute='_compute_can_decide')
 
-    @api.depends('requester_id', 'company_id')
+    @api.depends('requester_id', 'guarding_company_ids', 'person_ids')
     @api.depends_context('uid')
     def _compute_can_decide(self):
         for approval in self:
-            approval.can_decide = self.env.user in approval._get_approvers()
+            # sudo: to compare
+            approval.can_decide = self.env.user in approval.sudo()._get_approvers()
             approval.is_own = approval.requester_id == self.env.user
 
     def _get_approvers(self):
-        """Return who may approve it: managers of the company who are another person.
+        """Return who may approve it: managers of the companies who are another person.
+
+        Who asked was one person with others then, or is now: each changes the own e-mail address.
 
         :rtype: res.users
         """
-        return self._find_approvers(self.company_id, self.requester_id)
+        approvers = self._find_approvers(self.guarding_company_ids, self.requester_id)
+        return approvers - self.person_ids
 
     @api.model
-    def _find_approvers(self, company, requester):
-        return company._get_refill_card_approvers() - requester._get_same_person()
+    def _find_approvers(self, companies, requester):
+        return companies._get_refill_card_approvers() - requester._get_same_person()
 
     @api.model
-    def _check_anybody_may_decide(self, company):
+    def _check_anybody_may_decide(self, companies):
         """:raise UserError: when nobody could approve what the user asks for."""
-        if not self._find_approvers(company, self.env.user):
+        if not self._find_approvers(companies, self.env.user):
             raise UserError(
                 self.env._(
                     "This needs the approval of another manager of %(company)s, and there is none."
                     " Have a second person given the right to manage refill cards.",
-                    company=company.sudo().name,  # sudo: to name it
+                    company=', '.join(companies.sudo().mapped('name')),  # sudo: to name them
                 )
             )
 
@@ -82,7 +87,7 @@ class RefillCardApproval(models.Model):
         """Take back what one asked for, as long as it was not done."""
         self.ensure_one()
         self._check_own()
-        self._begin('waiting', 'approved')._end('withdrawn')
+        self._begin(*OPEN)._end('withdrawn')
 
     def _check_may_decide(self):
         """:raise AccessError: when the user is no other manager."""
@@ -92,7 +97,8 @@ class RefillCardApproval(models.Model):
                 self.env._(
                     "Another manager of %(company)s decides this: not who asked for it, nor the"
                     " same person with another login.",
-                    company=self.sudo().company_id.name,  # sudo: to name it
+                    # sudo: to name them
+                    company=', '.join(self.sudo().guarding_company_ids.mapped('name')),
                 )
             )
 
@@ -115,7 +121,7 @@ class RefillCardApproval(models.Model):
             raise UserError(
                 self.env._("Somebody else is just deciding this. Please try again in a moment.")
             ) from None
-        if approval_sudo.state in ('waiting', 'approved') and approval_sudo._is_over():
+        if approval_sudo.state in OPEN and approval_sudo._is_over():
             raise UserError(self.env._("This has lapsed: a day has passed. Please ask again."))
         if approval_sudo.state not in states:
             labels = dict(self._fields['state']._description_selection(self.env))
@@ -148,9 +154,12 @@ class RefillCardApproval(models.Model):
     @api.model
     def _cron_lapse(self):
         """Let lapse what was not approved, or not done, within a day."""
-        open_states = [('state', 'in', ['waiting', 'approved'])]
-        for approval in self.search([*open_states, ('deadline', '<=', fields.Datetime.now())]):
-            if approval.try_lock_for_update():
+        over = [('state', 'in', OPEN), ('deadline', '<=', fields.Datetime.now())]
+        for approval in self.search(over):
+            locked = approval.try_lock_for_update()
+            locked.invalidate_recordset(['state', 'deadline'])
+            # It may have been decided while others lapsed.
+            if locked.state in OPEN and locked._is_over():
                 approval._end('lapsed')
                 approval._tell_decided()
             if not self.env['ir.cron']._commit_progress(1):

@@ -93,14 +93,14 @@ class ResCompany(models.Model):
         return self.currency_id.compare_amounts(amount, limit) < 0
 
     def _get_refill_card_approvers(self):
-        """Return who may approve what others do with the company's cards.
+        """Return who may approve what others do with the cards of each of these companies.
 
         :rtype: res.users
         """
         # sudo: whoever asks
         managers_sudo = self.env.ref('refill_cards.group_refill_card_manager').sudo().all_user_ids
         return managers_sudo.filtered(
-            lambda user: user.active and not user.share and self in user.company_ids
+            lambda user: user.active and not user.share and self <= user.company_ids
         )
 
     def _has_two_refill_card_managers(self):
