@@ -184,6 +184,13 @@ class TestActivation(ApprovalCommon):
                 savepoint.rollback()
                 self.env.invalidate_all()
 
+    def test_nothing_is_done_once_the_cards_would_last_longer(self):
+        self.series = self._generate(40, activation_required=True, validity_days=90)
+        approval = self._ask()
+        self.series.sudo().validity_days = 900
+        with self.assertRaisesRegex(UserError, "Something has changed"):
+            approval.action_approve()
+
     def test_cards_of_several_companies_are_activated_by_themselves(self):
         self.accountant.company_ids += self.other_company
         daughter = self.accountant.with_company(self.other_company)

@@ -131,6 +131,38 @@ class TestExport(ApprovalCommon):
     def _in_background(self):
         return patch.object(refill_card_export, 'IMMEDIATE', {'csv': 0})
 
+    def _ask_to_send(self):
+        self.stranger.email = 'stranger@example.com'
+        sends = self.env['refill.card.send'].with_user(self.accountant)
+        send = sends.create(
+            {'card_ids': self.series.card_ids.ids, 'partner_ids': self.stranger.ids}
+        )
+        approval, _action = self.approvals.with_user(self.accountant)._try(send._send)
+        return approval
+
+    def test_whoever_approves_reads_to_whom_the_codes_go_and_nobody_else_gets_them(self):
+        approval = self._ask_to_send()
+        self.assertIn(f'"{self.stranger.display_name}" <stranger@example.com>', approval.details)
+        approval.with_user(self.second).action_approve()
+        self.stranger.email = 'elsewhere@example.com'
+        with self.assertRaisesRegex(UserError, "Something has changed"), self.env.cr.savepoint():
+            approval.action_run()
+        self.assertFalse(self.series.card_ids.sending_id)
+
+    def test_cards_that_were_sent_meanwhile_are_not_exported(self):
+        layout = self.env['refill.card.layout'].search([], limit=1)
+        self.stranger.email = 'stranger@example.com'
+        approval = self._ask()
+        self.series.card_ids[0].sudo()._send(self.stranger, layout)
+        approval.action_approve()
+        with self.assertRaisesRegex(UserError, "Something has changed"):
+            approval.with_user(self.accountant).action_run()
+
+    def test_no_client_forges_in_the_context_that_this_is_what_was_approved(self):
+        self._ask().action_approve()
+        window = self._open(file_format='xlsx').with_context(refill_card_approval=True)
+        self._assert_waits(window._export(), 'export', LIMIT)
+
     def test_cards_are_sent_once_it_is_approved(self):
         self.stranger.email = 'stranger@example.com'
         sends = self.env['refill.card.send'].with_user(self.accountant)

@@ -240,6 +240,15 @@ class TestLimits(ApprovalCommon):
             self.assertEqual(self.company[fname], value)
             self._limit('generation')
 
+    def test_what_was_tightened_meanwhile_is_not_loosened(self):
+        self._limit('generation')
+        self.company.with_user(self.administrator).refill_card_approval_generation_from = LIMIT * 2
+        approval = self._get_waiting().with_user(self.second)
+        self._limit('generation', 10)
+        with self.assertRaisesRegex(UserError, "Something has changed"), self.env.cr.savepoint():
+            approval.action_approve()
+        self.assertEqual(self.company.refill_card_approval_generation_from, 10)
+
     def test_the_settings_loosen_nothing_alone(self):
         self._limit('generation')
         self._save_settings(generation=False, generation_from=0)

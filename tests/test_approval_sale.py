@@ -1,5 +1,9 @@
 """Cards are sold on account once a second manager has approved it."""
 
+from datetime import timedelta
+
+from freezegun import freeze_time
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command, Domain
 from odoo.tests import tagged
@@ -87,6 +91,11 @@ class TestSaleOnAccount(ApprovalCommon):
                 lambda invoice: invoice.invoice_line_ids.write({'quantity': 41}),
                 lambda invoice: invoice.write({'refill_card_works': 'now'}),
                 lambda invoice: invoice.write({'refill_card_recipient_id': self.stranger.id}),
+                lambda invoice: invoice.write({'refill_card_send_on': '2099-01-01'}),
+                lambda invoice: invoice.write({'invoice_date_due': '2099-01-01'}),
+                lambda invoice: self.product.write({'refill_card_works': 'now'}),
+                lambda invoice: self.product.write({'refill_card_by_mail': True}),
+                lambda invoice: self.buyer.write({'email': 'other@example.com'}),
                 self._choose_others,
             )
         ):
@@ -115,6 +124,109 @@ class TestSaleOnAccount(ApprovalCommon):
             invoice.with_user(job)._post()
         self._draft(39, auto_post='at_date').with_user(job)._post()
         self.assertEqual(self._count_sold(), 39)
+
+    def test_nobody_forges_who_left_an_invoice_to_the_job(self):
+        job = self.env.ref('base.user_root')
+        made_by_odoo = self._draft(40, user=job, company_id=self.company.id)
+        made_by_odoo.with_user(self.accountant).auto_post = 'at_date'
+        origin = self._draft(1, user=job, company_id=self.company.id)
+        forged = self._draft(40, auto_post='at_date', auto_post_origin_id=origin.id)
+        left_by_odoo = self._draft(40, user=job, company_id=self.company.id, auto_post='at_date')
+        for invoice in (made_by_odoo, forged, left_by_odoo):
+            with self.assertRaisesRegex(UserError, "another manager"), self.env.cr.savepoint():
+                invoice.with_user(job)._post()
+        with self.assertRaises(AccessError):
+            forged.write({'refill_card_left_by_id': self.second.id})
+        self._draft(39, user=job, company_id=self.company.id, auto_post='at_date').with_user(job)._post()
+        self.assertEqual(self._count_sold(), 39)
+
+    def test_what_recurs_is_judged_as_whoever_left_the_first_to_the_job(self):
+        job = self.env.ref('base.user_root')
+        day = fields.Date.subtract(fields.Date.context_today(self.product), months=1)
+        first = self._draft(39, auto_post='monthly', date=day, invoice_date=day)
+        first.with_user(job)._post()
+        second = first.search([('auto_post_origin_id', '=', first.id), ('id', '!=', first.id)])
+        self.assertEqual(second.state, 'draft')
+        with self.assertRaisesRegex(UserError, "another manager"), self.env.cr.savepoint():
+            second.with_user(job)._post()
+
+    def test_it_is_approved_on_the_next_day_too(self):
+        now = fields.Datetime.now()
+        term = self.env.ref('account.account_payment_term_30days')
+        for values in (
+            {},
+            {'invoice_payment_term_id': term.id},
+            {'invoice_payment_term_id': False, 'invoice_date_due': '2099-01-01'},
+        ):
+            with freeze_time(now):
+                approval = self._ask(self._draft(40, **values))
+            with freeze_time(now + timedelta(hours=23)):
+                approval.action_approve()
+            self.assertEqual(approval.state, 'done')
+
+    def test_whoever_approves_reads_who_gets_the_codes_by_email(self):
+        self.stranger.email = 'stranger@example.com'
+        values = {'refill_card_recipient_id': self.stranger.id, 'refill_card_send_on': '2099-01-31'}
+        approval = self._ask(self._draft(40, **values))
+        self.assertIn(f'"{self.stranger.name}" <stranger@example.com>', approval.details)
+        self.assertIn("01/31/2099", approval.details)
+
+    def _get_kept(self):
+        return self.env['refill.card'].search([('reserved_line_id', '!=', False)])
+
+    def test_what_is_not_approved_keeps_no_cards(self):
+        for end in ('action_refuse', 'action_withdraw'):
+            approval = self._ask(self._draft(40))
+            self.assertEqual(len(self._get_kept()), 40)
+            user = self.second if end == 'action_refuse' else self.accountant
+            getattr(approval.with_user(user), end)()
+            self.assertFalse(self._get_kept())
+        self._ask(self._draft(40))
+        with freeze_time(fields.Datetime.now() + timedelta(hours=25)):
+            self.env.ref('refill_cards.ir_cron_lapse').method_direct_trigger()
+        self.assertFalse(self._get_kept())
+
+    def test_cards_stay_chosen_and_kept_for_another_approval_that_waits(self):
+        invoice = self._draft(40)
+        self._choose_others(invoice)
+        self._ask(invoice).action_refuse()
+        self.assertEqual(len(self._get_kept()), 40)
+        other = self._draft(40)
+        first = self._ask(other)
+        other.refill_card_works = 'now'
+        again = self._ask(other)
+        first.action_refuse()
+        self.assertEqual(len(self._get_kept()), 80)
+        again.action_approve()
+        self.assertEqual((other.state, len(self._get_kept())), ('posted', 40))
+
+    def test_nobody_sends_sold_cards_elsewhere_alone(self):
+        self.stranger.email = 'stranger@example.com'
+        self._limit('sale_on_account', 10 * LIMIT)
+        sold, fewer = self._draft(40), self._draft(39)
+        (sold + fewer).action_post()
+        self._limit('export')
+        for values in (
+            {'refill_card_recipient_id': self.stranger.id},
+            {'refill_card_send_on': '2026-01-01'},
+        ):
+            with self.assertRaisesRegex(UserError, "who gets the codes"), self.env.cr.savepoint():
+                sold.write(values)
+        draft = self._draft(40)
+        draft.refill_card_recipient_id = self.stranger
+        fewer.refill_card_recipient_id = self.stranger
+        with self.assertRaisesRegex(UserError, "who gets the codes"), self.env.cr.savepoint():
+            fewer.refill_card_send_on = '2026-01-01'
+        sold.sudo().refill_card_recipient_id = self.stranger
+
+    def test_what_a_sale_sends_counts_as_the_sale(self):
+        self._limit('export', 0)
+        self.buyer.email = 'buyer@example.com'
+        self.product.refill_card_by_mail = True
+        invoice = self._draft(39)
+        invoice.action_post()
+        self.assertEqual(self._get_cards(invoice).sending_id.partner_id, self.buyer)
+        self.assertFalse(self._get_waiting())
 
     def test_what_cannot_be_sold_is_not_asked_for(self):
         with self.assertRaisesRegex(UserError, r"cards are missing \(10\)"):

@@ -146,6 +146,32 @@ class TestConcurrencyApproval(ConcurrencyCase):
             exports = env['refill.card.export'].search([('company_id', '=', self.company_id)])
             self.assertEqual(len(exports), 1)
 
+    def test_who_waits_with_sending_holds_no_cards(self):
+        series_id = self._generate(2)
+        with self._committing() as env:
+            cards = env['refill.card'].search([('series_id', '=', series_id)])
+            partner = env['res.partner'].browse(self.customer_id)
+            partner.email = 'customer@example.com'
+            limits = {'refill_card_approval_export_from': 1000}
+            env['res.company'].browse(self.company_id).write(limits)
+        with self._transaction() as first:
+            first['refill.card'].browse(cards[0].id)._show_code()
+            first.flush_all()
+            with self._in_background(self._send_alone, cards[1].id) as second:
+                self._wait_until_blocked_by(first, second)
+                first['refill.card'].browse(cards[1].id).sudo()._lock_to_send()
+                first.cr.rollback()
+        self.assertTrue(second.result())
+
+    def _send_alone(self, card_id):
+        with self._transaction() as env:
+            window = env['refill.card.send'].create(
+                {'card_ids': [card_id], 'partner_ids': [self.customer_id]}
+            )
+            sent = window._send()
+            env.cr.rollback()
+        return sent
+
     def test_a_card_that_changes_while_it_is_approved_keeps_all_back(self):
         approval_id, series_id = self._ask_to_activate()
         with self._transaction() as first:

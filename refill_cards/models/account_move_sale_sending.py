@@ -34,10 +34,13 @@ class AccountMove(models.Model):
     )
 
     def write(self, vals):
-        """:raise AccessError: when somebody without rights on cards says who gets sold ones."""
-        if ADDRESS & vals.keys() and any(move.state == 'posted' for move in self):
-            self.env['refill.card']._check_may_hand_out()
+        if ADDRESS & vals.keys() and (posted := self.filtered(lambda m: m.state == 'posted')):
+            posted._check_may_address_refill_cards()
         return super().write(vals)
+
+    def _check_may_address_refill_cards(self):
+        """:raise AccessError: when somebody without rights on cards says who gets sold ones."""
+        self.env['refill.card']._check_may_hand_out()
 
     def _post(self, soft=True):
         posted = super()._post(soft)

@@ -1,4 +1,7 @@
-from odoo import models
+from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import UserError
+from odoo.fields import Domain
+from odoo.tools import format_date, formataddr
 
 from ..refusals import RefillCardWaits
 from ..wording import format_count
@@ -15,6 +18,37 @@ class AccountMove(models.Model):
 
     _inherit = 'account.move'
 
+    refill_card_left_by_id = fields.Many2one(
+        comodel_name='res.users',
+        copy=False,
+        groups=fields.NO_ACCESS,
+        help="Who left it to Odoo to confirm the invoice.",
+    )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        moves = super().create(vals_list)
+        moves.filtered(lambda move: move.auto_post != 'no')._note_left_to_odoo()
+        return moves
+
+    def write(self, vals):
+        res = super().write(vals)
+        if vals.get('auto_post', 'no') != 'no':
+            self._note_left_to_odoo()
+        return res
+
+    def _note_left_to_odoo(self):
+        if self.env.uid != SUPERUSER_ID:
+            # sudo: nobody writes it by hand
+            self.sudo().refill_card_left_by_id = self.env.uid
+
+    def _get_fields_to_copy_recurring_entries(self, values):
+        left_by = self.sudo().refill_card_left_by_id  # sudo: a job copies it
+        values = super()._get_fields_to_copy_recurring_entries(values)
+        if self.env.su:  # a person who confirms it leaves the next one to Odoo
+            values['refill_card_left_by_id'] = left_by.id
+        return values
+
     def action_post(self):
         """Confirm it, or ask another manager first, with the cards kept for the draft."""
         if len(self) != 1 or not self._may_wait_for_a_second_manager():
@@ -28,14 +62,19 @@ class AccountMove(models.Model):
             move_sudo._check_refill_card_day()
             lines_sudo = move_sudo._get_refill_card_lines('sale')
             lines_sudo._check_refill_card_sale()
-            for line in lines_sudo:
-                if line.product_id.refill_card_source != 'made':
-                    line._reserve_sold_refill_cards(is_automatic=False)
+            lines_sudo._keep_refill_cards_asked_for()
             approval, action = self.env['refill.card.approval']._try(super().action_post)
             return approval._get_window_action() if approval else action
 
+    def _drop_refill_cards_asked_for(self):
+        """Let go the cards that were kept because an approval was asked for."""
+        lines = self.line_ids.filtered('refill_cards_asked_for')
+        self.env['refill.card']._free(lines)
+        lines.refill_cards_asked_for = False
+
     def _may_wait_for_a_second_manager(self):
-        return self.env['refill.card.approval']._concerns(self.company_id, *KINDS)
+        company = self.sudo().company_id  # sudo: whoever is judged
+        return self.env['refill.card.approval']._concerns(company, *KINDS)
 
     def _prepare_refill_cards(self, is_automatic):
         for move in self:
@@ -43,8 +82,9 @@ class AccountMove(models.Model):
                 if not is_automatic:  # the superuser changes the cards, for a person
                     move.sudo(False)._require_to_sell_refill_cards()
                 elif move.auto_post != 'no':  # a job confirms what somebody left to it
-                    maker = (move.auto_post_origin_id or move).create_uid
-                    move.with_user(maker)._require_to_sell_refill_cards()
+                    # Where nobody known did, as nobody, who has the limits of anybody.
+                    judged = move.refill_card_left_by_id or self.env.ref('base.public_user')
+                    move.with_user(judged)._require_to_sell_refill_cards()
         return super()._prepare_refill_cards(is_automatic)
 
     def _require_to_sell_refill_cards(self):
@@ -59,7 +99,7 @@ class AccountMove(models.Model):
         reserved = cards._get_reserved_domain(lines)
         count = format_count(self.env, round(sum(map(_count_cards, lines))))
         details = [line._describe_refill_cards(_count_cards(line)) for line in lines]
-        details.append(cards._name_ranges(reserved))
+        details += [cards._name_ranges(reserved), *move._describe_refill_card_recipient(lines)]
         for kind, amounts in zip(KINDS, (lines._sum_on_account(), lines._sum_made()), strict=True):
             if amounts and self.env['refill.card.approval']._require(
                 kind,
@@ -74,6 +114,22 @@ class AccountMove(models.Model):
             ):
                 break  # of the invoice as a whole
 
+    def _check_may_address_refill_cards(self):
+        """Sold cards that go to somebody else, or now, count as exported by whoever says so."""
+        res = super()._check_may_address_refill_cards()
+        cards = self.env['refill.card']
+        lines = self.sudo().line_ids  # sudo: whoever may see the cards
+        unsent = Domain('invoice_line_id', 'in', lines.ids) & Domain('sending_id', '=', False)
+        amounts, companies = cards.sudo()._get_at_stake(unsent)  # sudo: the same
+        if self.env['refill.card.approval']._exceeds('export', companies, amounts):
+            raise UserError(
+                self.env._(
+                    "Another manager has to approve who gets the codes of so many sold cards."
+                    " Send these cards by e-mail from their list, and you can ask for that."
+                )
+            )
+        return res
+
     def _describe_for_approval(self):
         """Return all of the invoice that decides what is sold to whom.
 
@@ -82,16 +138,54 @@ class AccountMove(models.Model):
         return {
             'move_id': self.id,
             'partner_id': self.partner_id.id,
-            'works': self.refill_card_works,
             'total': self.amount_total,
             'currency_id': self.currency_id.id,
             'payment_term_id': self.invoice_payment_term_id.id,
-            'recipient_id': self.refill_card_recipient_id.id,
+            'due': self._describe_due(),
+            'recipient_id': self._get_refill_card_recipient().id,
+            'email': self._get_refill_card_recipient().email_normalized,
+            'send_on': fields.Date.to_string(self.refill_card_send_on),
             'lines': [
-                [line.id, line.product_id.id, line.quantity, line.price_unit, line.discount]
+                [
+                    line.id,
+                    line.product_id.id,
+                    line.quantity,
+                    line.price_unit,
+                    line.discount,
+                    line._get_refill_card_works(),
+                    line.product_id.refill_card_by_mail,
+                ]
                 for line in self.invoice_line_ids.sorted('id')
             ],
         }
+
+    def _describe_due(self):
+        """Return when it is due: a day that was chosen, else how many days after that of the invoice,
+        which is the day on which it is approved.
+
+        :rtype: str | int
+        """
+        due, today = self.invoice_date_due, fields.Date.context_today(self)
+        days = max(0, (due - (self.invoice_date or today)).days) if due else 0
+        is_chosen = days > 0 and not self.invoice_payment_term_id
+        return fields.Date.to_string(due) if is_chosen else days
+
+    def _describe_refill_card_recipient(self, lines):
+        """Return in lines who gets the codes by e-mail, and when; nothing where nobody does.
+
+        :param account.move.line lines: which sell cards.
+        :rtype: list[str]
+        """
+        by_mail = lines.product_id.filtered('refill_card_by_mail')
+        if not (self.refill_card_recipient_id or by_mail):
+            return []
+        partner = self._get_refill_card_recipient()
+        customer = formataddr((partner.display_name, partner.email_normalized or ''))
+        told = [self.env._("The codes go by e-mail to: %(customer)s", customer=customer)]
+        if self.refill_card_send_on:
+            day = format_date(self.env, self.refill_card_send_on)
+            told.append(self.env._("Send Cards on: %(day)s", day=day))
+        return told
 
 
 def _count_cards(line):
@@ -101,16 +195,29 @@ def _count_cards(line):
 class AccountMoveLine(models.Model):
     _inherit = 'account.move.line'
 
+    refill_cards_asked_for = fields.Boolean(
+        copy=False,
+        groups=fields.NO_ACCESS,
+        help="Whether its cards are kept because an approval was asked for, and by nobody's choice.",
+    )
+
+    def _keep_refill_cards_asked_for(self):
+        for line in self:
+            if line.product_id.refill_card_source != 'made':
+                is_chosen = bool(self.env['refill.card']._count_reserved(line))
+                line._reserve_sold_refill_cards(is_automatic=False)
+                line.refill_cards_asked_for |= not is_chosen
+
+    def _get_refill_card_works(self):
+        return self.move_id.refill_card_works or self.product_id.refill_card_works
+
     def _sum_on_account(self):
         """Return what cards are worth that work before they are paid.
 
         :rtype: dict[res.currency, float]
         """
         return self._sum_refill_cards(
-            lambda line: (
-                (line.move_id.refill_card_works or line.product_id.refill_card_works) != 'paid'
-                and line._get_refill_card_count()
-            )
+            lambda line: line._get_refill_card_works() != 'paid' and line._get_refill_card_count()
         )
 
     def _sum_made(self):

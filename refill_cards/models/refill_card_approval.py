@@ -27,6 +27,7 @@ STATES = [
     ('withdrawn', "Withdrawn"),
     ('lapsed', "Lapsed"),
 ]
+OPEN = ('waiting', 'approved')
 VALID = timedelta(days=1)
 
 

@@ -3,11 +3,10 @@ from odoo.addons.base.models.res_users import check_identity
 from odoo.exceptions import AccessError, LockError, UserError
 
 from ..refusals import RefillCardWaits
-from .refill_card_approval import VALID
+from .refill_card_approval import OPEN, VALID
 
 # The codes go to who asked for them, who then proves who they are.
 DONE_BY_REQUESTER = ('export',)
-OPEN = ('waiting', 'approved')
 
 
 class RefillCardApproval(models.Model):
@@ -148,6 +147,8 @@ class RefillCardApproval(models.Model):
         if state == 'approved':
             values['deadline'] = now + VALID
         self.write(values)
+        if state != 'approved':
+            self._drop()
         self.activity_unlink(['mail.mail_activity_data_todo'])
         self._log_decision()
 

@@ -1,6 +1,8 @@
 from odoo import models
 from odoo.fields import Command
 
+from .refill_card_approval import OPEN
+
 
 class RefillCardApproval(models.Model):
     """What is done once it is approved: a method an operation.
@@ -36,6 +38,15 @@ class RefillCardApproval(models.Model):
     def _run_post(self):
         arguments = self.sudo().arguments  # sudo: for the program alone
         self.env['account.move'].browse(arguments['move_id']).action_post()
+
+    def _drop(self):
+        """Let go what was kept for an invoice that is not confirmed by this, nor by another one."""
+        if self.operation != 'post':
+            return
+        move = self.env['account.move'].browse(self.res_id).exists()
+        others = [('res_model', '=', move._name), ('res_id', '=', move.id), ('state', 'in', OPEN)]
+        if move.state == 'draft' and not self.search(others, limit=1):
+            move._drop_refill_cards_asked_for()
 
     def _run_export(self):
         """Make the file; one with a password in its window, where that is typed."""

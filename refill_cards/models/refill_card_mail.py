@@ -97,12 +97,14 @@ class RefillCard(models.Model):
     def _send(self, partners, layout):
         """Send each card to its customer: one e-mail for all those of one issuer.
 
-        The caller has locked and checked them.
+        The caller has checked them.
 
         :param list[res.partner] partners: the customer of each card.
         :param refill.card.layout layout: the face of the cards.
         :raise UserError: when a card does not fit on the layout, or is just going out.
         """
+        if not self.env.su:  # what Odoo sends by itself, it tries again by itself
+            self._lock_to_send()
         before = self.sending_id
         # sudo: the caller checked the rights; nobody writes by hand what was sent
         sendings_sudo = self.env['refill.card.sending'].sudo()

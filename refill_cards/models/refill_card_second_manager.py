@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import SQL, format_date
+from odoo.tools import SQL, format_date, formataddr
 
 from ..wording import format_count
 
@@ -29,8 +29,9 @@ class RefillCard(models.Model):
                 WITH card AS (
                     SELECT card.id, card.id - row_number() OVER (ORDER BY card.id) AS island,
                            ROW(card.id, card.state, card.series_id, card.valid_till, card.terms,
-                               card.holder_id, card.used_on, card.payment_id,
-                               series.price, series.currency_id)::text AS said
+                               card.holder_id, card.used_on, card.payment_id, card.sending_id,
+                               series.price, series.currency_id, series.validity_days)::text
+                               AS said
                       FROM (SELECT * FROM refill_card WHERE %s) AS card
                       JOIN refill_card_series AS series ON series.id = card.series_id
                 ), stretch AS (
@@ -145,6 +146,8 @@ class RefillCard(models.Model):
         if self.env['refill.card.approval']._concerns(companies, 'export'):
             domain = Domain('id', 'in', self.ids)
             amounts, companies = self._get_at_stake(domain)
+            customers = self.env['res.partner'].union(*partners)
+            addresses = [(each.display_name, each.email_normalized or '') for each in customers]
             self.env['refill.card.approval']._require(
                 'export',
                 'send',
@@ -152,13 +155,14 @@ class RefillCard(models.Model):
                 amounts,
                 {
                     'card_ids': self.ids,
-                    'partner_ids': [partner.id for partner in dict.fromkeys(partners)],
+                    'partner_ids': customers.ids,
+                    'emails': [email for _name, email in addresses],
                     'layout_id': layout.id,
                 },
                 self.env._(
                     "Send %(count)s cards by e-mail", count=format_count(self.env, len(self))
                 ),
-                details=self._name_ranges(domain),
+                details='\n'.join([self._name_ranges(domain), *map(formataddr, addresses)]),
                 cards=domain,
             )
         return super()._send(partners, layout)

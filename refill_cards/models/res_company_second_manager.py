@@ -126,7 +126,8 @@ class ResCompany(models.Model):
     def _require_refill_card_limits(self, loosened):
         """:raise RefillCardWaits: as another manager has to approve that."""
         kinds = [kind for kind, _label in LIMITED]
-        details = []
+        names, details = sorted(LIMIT_FIELDS), []
+        before = [[company[name] for name in names] for company in self]
         for company in self:
             old, new = company._describe_refill_card_limits(), {}
             for kind in kinds:
@@ -137,7 +138,7 @@ class ResCompany(models.Model):
             'limits',
             self,
             {},
-            {'company_ids': self.ids, 'values': loosened},
+            {'company_ids': self.ids, 'values': loosened, 'before': before},
             self.env._("Ask a second manager less often"),
             details='\n'.join(details),
             always=True,

@@ -94,7 +94,6 @@ class RefillCardSend(models.TransientModel):
         """:raise AccessError: when the user may not see the codes.
         :raise UserError: when a card cannot be sent, or a customer has no address.
         """
-        cards._lock_to_send()
         self._check_cards(cards)
         self.layout_id.check_access('read')
         if not self.layout_id:
