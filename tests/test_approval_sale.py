@@ -137,7 +137,9 @@ class TestSaleOnAccount(ApprovalCommon):
                 invoice.with_user(job)._post()
         with self.assertRaises(AccessError):
             forged.write({'refill_card_left_by_id': self.second.id})
-        self._draft(39, user=job, company_id=self.company.id, auto_post='at_date').with_user(job)._post()
+        self._draft(39, user=job, company_id=self.company.id, auto_post='at_date').with_user(
+            job
+        )._post()
         self.assertEqual(self._count_sold(), 39)
 
     def test_what_recurs_is_judged_as_whoever_left_the_first_to_the_job(self):

@@ -160,8 +160,7 @@ class AccountMove(models.Model):
         }
 
     def _describe_due(self):
-        """Return when it is due: a day that was chosen, else how many days after that of the invoice,
-        which is the day on which it is approved.
+        """Return when it is due: a day that was chosen, else how many days after it is confirmed.
 
         :rtype: str | int
         """
@@ -198,7 +197,7 @@ class AccountMoveLine(models.Model):
     refill_cards_asked_for = fields.Boolean(
         copy=False,
         groups=fields.NO_ACCESS,
-        help="Whether its cards are kept because an approval was asked for, and by nobody's choice.",
+        help="Its cards are kept because an approval was asked for, and by nobody's choice.",
     )
 
     def _keep_refill_cards_asked_for(self):
