@@ -456,6 +456,7 @@ class TestMethods(DoorsCase):
         ('account.move', 'action_post'): 'manager',
         ('account.move', 'action_return_refill_cards'): 'manager',
         ('account.move', 'copy_data'): 'manager',
+        ('account.move', 'create'): 'manager',
         ('account.move', 'button_cancel'): 'manager',
         ('account.move', 'button_draft'): 'manager',
         ('account.move', 'unlink'): 'manager',
@@ -656,6 +657,7 @@ class TestMethods(DoorsCase):
             ('account.move', 'button_cancel'): (draft,),
             ('account.move', 'button_draft'): (invoice,),
             ('account.move', 'copy_data'): (draft,),
+            ('account.move', 'create'): (draft.browse(), {'move_type': 'out_invoice'}),
             ('account.move', 'unlink'): (draft,),
             ('account.move', 'write'): (draft, {'ref': "x"}),
             ('account.move.line', 'create'): (
