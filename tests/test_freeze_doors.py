@@ -5,8 +5,9 @@ from unittest.mock import patch
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from .test_freeze import LIMIT, FreezeCommon
+from .test_freeze import LIMIT, SENTENCE, FreezeCommon
 from .test_identity import IdentityCommon
+from .test_portal_reseller import ResellerCommon
 
 ATTEMPT_LOG = 'odoo.addons.refill_cards.refill_cards.models.refill_card_attempt'
 LOCKOUT_LOG = 'odoo.addons.refill_cards.refill_cards.models.refill_card_lockout_frozen'
@@ -53,6 +54,17 @@ class TestFreezeApiKey(FreezeCommon, IdentityCommon):
             self._assert_refused('unavailable', cards.search, [('code', '=', self.code)])
         attempt = self.env['refill.card.attempt'].search([('reason', '=', 'unavailable')])
         self.assertEqual(attempt.channel, 'api')
+
+
+@tagged('post_install', '-at_install')
+class TestFreezeReseller(FreezeCommon, ResellerCommon):
+    def test_a_reseller_activates_cards_of_the_series_by_serial_number_only(self):
+        cards = self._generate_consigned(2)
+        self.env.flush_all()
+        self.env['refill.card.freeze'].sudo()._freeze_guessed({cards.series_id.id: LIMIT})
+        self.assertIn(SENTENCE, self._activate(cards[0].code).text)
+        self._activate(cards[1].name)
+        self.assertEqual(cards.mapped('state'), ['inactive', 'active'])
 
 
 @tagged('post_install', '-at_install')
