@@ -31,6 +31,7 @@ from . import (
     test_concurrency_freeze,
     test_concurrency_generation,
     test_concurrency_guessing,
+    test_concurrency_import,
     test_concurrency_journals,
     test_concurrency_opening,
     test_concurrency_paid,
