@@ -7,7 +7,9 @@ import codecs
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime, time
 from typing import BinaryIO
 
@@ -27,6 +29,14 @@ CHUNK = 1 << 20
 ZIP_START = b'PK\x03\x04'
 # What an archive may unpack to: a million rows are far less.
 LARGEST_UNPACKED = 1 << 30
+# What is no sheet is held in memory as a whole: above all the texts of all cells.
+LARGEST_AT_ONCE = 1 << 27
+SHEETS = 'worksheets/'
+LAST_ROW = 1 << 20
+DAMAGED = (
+    *(AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError),
+    *(ValueError, InvalidFileException, zipfile.BadZipFile, zlib.error),
+)
 # Digits that a number of a spreadsheet has; the others are lost.
 EXACT_DIGITS = 15
 CELL_LENGTH = 10_000
@@ -135,20 +145,29 @@ def _tell_separator(text: io.TextIOBase) -> str:
 
 def _read_xlsx(file: BinaryIO) -> Rows:
     try:
-        with zipfile.ZipFile(file) as archive:
-            if sum(each.file_size for each in archive.infolist()) > LARGEST_UNPACKED:
-                raise Unreadable('large')
-        file.seek(0)
-        book = openpyxl.load_workbook(file, read_only=True, keep_links=False)
-    except (InvalidFileException, KeyError, OSError, ValueError, zipfile.BadZipFile) as problem:
-        raise problem if isinstance(problem, Unreadable) else Unreadable('workbook') from None
-    try:
-        sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # some programs write wrong ones
-        for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-            yield line, list(cells)
-    finally:
-        book.close()
+        _check_size(file)
+        with closing(openpyxl.load_workbook(file, read_only=True, keep_links=False)) as book:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # some programs write wrong ones
+            for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+                if line > LAST_ROW:
+                    raise Unreadable('large')
+                yield line, list(cells)
+    except Unreadable:
+        raise
+    except DAMAGED:  # rows are read from the archive one after the other
+        raise Unreadable('workbook') from None
+
+
+def _check_size(file: BinaryIO) -> None:
+    """:raise Unreadable: when the archive unpacks to too much, at once or altogether."""
+    with zipfile.ZipFile(file) as archive:
+        parts = archive.infolist()
+    whole = sum(each.file_size for each in parts)
+    at_once = max((each.file_size for each in parts if SHEETS not in each.filename), default=0)
+    if whole > LARGEST_UNPACKED or at_once > LARGEST_AT_ONCE:
+        raise Unreadable('large')
+    file.seek(0)
 
 
 # -------------------------------------------------------------------------

@@ -93,6 +93,41 @@ class TestImportInTheBackground(ImportCommon):
         events = self.env['refill.card.event'].search([('reference', '=', record.reference)])
         self.assertEqual(len(events.card_id), 10)
 
+    def test_an_import_that_breaks_off_again_and_again_leaves_the_rest_out(self):
+        record = self._check(make_table(10), preset='other')
+        self._run_background_job()
+        self._start(record)
+        for at in (3, 1, 1):
+            with (
+                self._break_off('_import_batch', at=at),
+                self.assertLogs('odoo.addons.base.models.ir_cron', 'ERROR'),
+            ):
+                self._run_background_job()
+        self.assertEqual(record.state, 'importing')
+        self._run_background_job()
+        self.assertEqual((record.state, record.series_ids.quantity), ('done', 6))
+        self.assertEqual(record.problem_count, 4)
+        self.assertIn("import the file again", record.problem)
+        self._assert_tally_is_right()
+
+    def test_a_table_is_not_discarded_while_it_is_checked(self):
+        record = self._check(make_table(10), preset='other')
+        with self.assertRaisesRegex(UserError, "being checked"):
+            record.action_discard()
+        self._run_background_job()
+        record.action_discard()
+
+    def test_lines_of_an_import_that_is_gone_are_forgotten(self):
+        record = self._check(make_table(4), preset='other')
+        self._run_background_job()
+        self.env.cr.execute(
+            'INSERT INTO refill_card_import_row (import_id, line, sealed, state,'
+            " group_number) VALUES (0, 2, 'x', 'active', 0)"
+        )
+        self.env['refill.card.import']._gc_imports()
+        self.env.cr.execute('SELECT DISTINCT import_id FROM refill_card_import_row')
+        self.assertEqual(self.env.cr.fetchall(), [(record.id,)])
+
     def test_a_check_that_was_killed_begins_anew_and_gives_up_in_the_end(self):
         record = self._check(make_table(10), preset='other')
         with (

@@ -1,11 +1,17 @@
 """Real and broken tables: the systems' own, by their documentation, and what people do to them."""
 
 import base64
+import io
+import zipfile
 from datetime import date, datetime
+from unittest.mock import patch
 
 from odoo.exceptions import UserError
 from odoo.tests import BaseCase, tagged
+from odoo.tools import mute_logger
+from psycopg2.errors import UniqueViolation
 
+from ..refill_cards import sheets
 from ..refill_cards.presets import PRESETS, NotRead, read_amount, read_moment
 from .import_common import SPLYNX, ImportCommon
 
@@ -274,11 +280,70 @@ class TestImportBroken(ImportCommon):
     def test_a_code_that_came_meanwhile_is_left_out_in_the_end(self):
         first = self._check("Code,Price\nabcDEF11,25\nabcDEF12,25\n", preset='other')
         self._import("Code,Price\nabcDEF11,25\n", preset='other')
+        with self.assertRaisesRegex(UserError, "Go back to the columns and check again"):
+            first.action_confirm()
+        # As if it had come in the same moment.
+        first.sudo().follows = first._count_confirmed()
         self._confirm(first)
         self.assertEqual(list(self._get_cards(first)), ['abcDEF12'])
         self.assertIn("Meanwhile there is a card", self._tell_problems(first)[2])
         self.assertEqual(first.series_ids.quantity, 1)
         self._assert_tally_is_right()
+
+    def test_of_files_checked_beside_each_other_one_is_imported(self):
+        first = self._check("Code,Price\naB3xK9mQ2zL7wR5t,25\n", preset='other')
+        second = self._check("Code,Price\naB3xK9mQ-2zL7wR5t,25\n", preset='other')
+        self._confirm(first)
+        with self.assertRaisesRegex(UserError, "check again"):
+            second.action_confirm()
+        # What happens when both are confirmed in the same moment.
+        count = second.sudo().follows
+        with (
+            patch.object(type(second), '_count_confirmed', lambda *_args: count),
+            mute_logger('odoo.sql_db'),
+            self.assertRaises(UniqueViolation),
+        ):
+            second.action_confirm()
+        second.action_back()
+        second.action_check()
+        self.assertIn("already", self._tell_problems(second)[2])
+
+    def test_of_lines_with_one_code_the_latest_state_counts(self):
+        record = self._check(
+            "Code,Price,Status\nabcDEF11,25,active\nabcDEF11,25,used\nabc-DEF11,25,disabled\n"
+            "abcDEF12,25,inactive\nabcDEF12,25,active\nabcDEF13,25,active\nabcDEF13,30,active\n",
+            preset='other',
+        )
+        self.assertEqual(self._tell_totals(record), {'used': (1, 25), 'active': (2, 50)})
+        told = self._tell_problems(record)
+        self.assertEqual(sorted(told), [2, 4, 5, 8])
+        self.assertIn("Line 3 has the same code", told[2])
+
+    def test_a_damaged_or_hostile_workbook_is_refused_with_a_sentence(self):
+        whole = self._write_xlsx(["Code", "Price"], *(["aB3xK9mQ", 25] for _line in range(500)))
+
+        def change(name, old, new):
+            file = io.BytesIO()
+            with zipfile.ZipFile(io.BytesIO(whole)) as before, zipfile.ZipFile(file, 'w') as after:
+                for part in before.namelist():
+                    content = before.read(part)
+                    after.writestr(part, content.replace(old, new) if part == name else content)
+            return file.getvalue()
+
+        sheet = 'xl/worksheets/sheet1.xml'
+        for content, sentence in (
+            (change(sheet, b'</sheetData>', b'<'), "cannot be opened"),
+            (change(sheet, b'<v>25</v>', b'<v>x</v>'), "cannot be opened"),
+            (change(sheet, b'<row r="2"', b'<row r="9999999999"'), "too large"),
+            (whole[: len(whole) // 2], "cannot be opened"),
+        ):
+            with self.subTest(sentence=sentence), self.assertRaisesRegex(UserError, sentence):
+                self._check(content, preset='other')
+        with (
+            patch.object(sheets, 'LARGEST_AT_ONCE', 100),
+            self.assertRaisesRegex(UserError, "too large"),
+        ):
+            self._upload(whole, preset='other')
 
     def test_cards_of_all_kinds_of_values_make_no_end_of_series(self):
         lines = [f"code{number:06},{number / 100 + 1:.2f}" for number in range(1_003)]

@@ -154,6 +154,15 @@ class TestImportTyped(ImportCommon):
             with self.subTest(typed=typed):
                 self.assertTrue(self.cards.check_code(typed)['redeemable'])
 
+    def test_of_two_that_differ_by_case_the_one_that_was_typed_is_redeemed(self):
+        for table, exact in (('abcDEF77,1', True), ('ABCdef77,2', True), ('ABCDEF77,3', False)):
+            self._import(f"Code,Price\n{table}\n", preset='other', case_matters=exact)
+        for typed, price in (('abcDEF77', 1), ('abc-DEF77', 1), ('ABCdef77', 2), ('ABCDEF77', 3)):
+            with self.subTest(typed=typed):
+                self.assertEqual(self.cards.check_code(typed)['amount'], price)
+        answers = self.cards.redeem_codes(['ABCdef77', 'abc-DEF77'], self.customer.id)
+        self.assertEqual([answer['amount'] for answer in answers], [2, 1])
+
     def test_another_case_is_another_code(self):
         self._assert_refused(
             'unknown', self.cards.redeem_code, '202201-QUICKACCESS-IRFUPBEZ', self.customer.id

@@ -42,6 +42,14 @@ class TestPortalRedemption(PortalCommon):
             {'characters': ALPHABETS['base32'], 'length': 13}, json.loads(form.get('data-formats'))
         )
 
+    def test_phones_capitalize_nothing_where_case_matters(self):
+        series = self._generate_card().series_id.sudo()
+        for case, told in (('upper', 'characters'), ('exact', 'none')):
+            series.write({'is_foreign': True, 'code_case': case, 'code_forms': '8'})
+            with self.subTest(case=case):
+                field = self._get_field(self.url_open('/my/refill'))
+                self.assertEqual(field.get('autocapitalize'), told)
+
     def test_the_company_s_help_is_shown_in_the_customer_s_language(self):
         self.assertNotIn('o_refill_card_help', self.url_open('/my/refill').text)
         self._activate_language('de_DE')

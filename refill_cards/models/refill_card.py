@@ -3,7 +3,7 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .. import codes
+from .. import codes, foreign
 from ..refusals import RefillCardRefused, describe
 from .visible_fields import VisibleMany2one
 
@@ -156,9 +156,17 @@ class RefillCard(models.Model):
 
         def seal(text, formats):
             try:
-                return [sealer.seal(body) for body in codes.read(text, formats)]
+                bodies = codes.read(text, formats)
             except codes.Typo:
                 return []
+            # Of two cards whose codes differ by case only, the one that was typed comes first.
+            typed = foreign.strip(codes.unwrap(text))
+            return list(
+                map(
+                    sealer.seal,
+                    sorted(bodies, key=lambda each: (foreign.strip(each) != typed, each)),
+                )
+            )
 
         texts = [text if isinstance(text, str) else '' for text in texts]
         formats = series._get_formats()

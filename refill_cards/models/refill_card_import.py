@@ -121,7 +121,15 @@ class RefillCardImport(models.Model):
     confirmed_by_id = fields.Many2one(
         comodel_name='res.users', string="Confirmed by", readonly=True, ondelete='restrict'
     )
+    # How many imports were complete when this one was checked. Of those that were checked beside
+    # each other one is confirmed, since neither knows the codes of the other.
+    follows = fields.Integer(readonly=True, groups=fields.NO_ACCESS)
     series_ids = fields.One2many(comodel_name='refill.card.series', inverse_name='import_id')
+
+    _follows_unique = models.UniqueIndex(
+        '(follows) WHERE confirmed_by_id IS NOT NULL',
+        "Other cards were imported at the same time. Check the file again.",
+    )
 
     @api.depends('done_count', 'ready_count', 'line_count', 'state')
     def _compute_progress(self):
@@ -192,6 +200,8 @@ class RefillCardImport(models.Model):
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_imported(self):
+        if any(record.state == 'checking' for record in self):
+            raise UserError(self.env._("The file is being checked: wait until it is."))
         if any(record.state in ('importing', 'done', 'reversed') for record in self):
             raise UserError(
                 self.env._("What was imported is on record for good. You can reverse it.")
@@ -208,6 +218,7 @@ class RefillCardImport(models.Model):
         """Forget what was uploaded and not confirmed."""
         waiting = [('state', 'in', ['new', 'checked', 'failed'])]
         self.search([*waiting, ('write_date', '<', fields.Datetime.now() - KEPT)]).unlink()
+        self.env['refill.card.import.row']._gc()
 
     # -------------------------------------------------------------------------
     # THE TABLE
@@ -353,7 +364,7 @@ class RefillCardImport(models.Model):
         self._destroy_file()
         self.env['refill.card.import.row']._forget(self)
         # sudo: nobody writes them by hand
-        self.sudo().problem_ids.unlink()
+        self.env['refill.card.import.problem']._forget(self)
         self.sudo().total_ids.unlink()
 
     def _destroy_file(self):

@@ -160,6 +160,7 @@ class RefillCardImport(models.Model):
         self.env['refill.card.import.row']._forget(self)
         self._forget_findings()
         record._choose_case()
+        follows = self._count_confirmed(('done', 'reversed'))
         checking = _Checking(record)
         lines = record._open_table()
         while batch := list(islice(lines, BATCH)):
@@ -168,6 +169,12 @@ class RefillCardImport(models.Model):
                 on_progress(checking.count)
         record._remove_twins()
         record._conclude(checking)
+        self.sudo().follows = follows  # sudo: steps are written by nobody by hand
+
+    @api.model
+    def _count_confirmed(self, states=('importing', 'done', 'reversed')):
+        # sudo: their codes are those of any company
+        return self.sudo().search_count([('state', 'in', states)])
 
     def _as_maker(self):
         """Return the import as whoever made it sees it."""
@@ -188,13 +195,13 @@ class RefillCardImport(models.Model):
         self.sudo().case = case  # sudo: steps are written by nobody by hand
 
     def _remove_twins(self):
-        """Leave out lines that repeat the code of an earlier one."""
+        """Leave out lines that repeat the code of another one."""
         repeated = self.env['refill.card.import.row']._remove_twins(self)
         self.env['refill.card.import.problem']._note(
             self,
             [
-                (line, self.env._("Line %(number)s has the same code.", number=first))
-                for line, first in sorted(repeated)
+                (line, self.env._("Line %(number)s has the same code.", number=kept))
+                for line, kept in sorted(repeated)
             ],
         )
 
@@ -236,7 +243,7 @@ class RefillCardImport(models.Model):
 
     def _forget_findings(self):
         # sudo: nobody writes them by hand
-        self.sudo().problem_ids.unlink()
+        self.env['refill.card.import.problem']._forget(self)
         self.sudo().total_ids.unlink()
         self.sudo().write({'line_count': 0, 'ready_count': 0, 'guessing_probability': 0})
 

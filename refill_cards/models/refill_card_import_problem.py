@@ -21,6 +21,15 @@ class RefillCardImportProblem(models.Model):
     reason = fields.Char(required=True, readonly=True)
 
     @api.model
+    def _forget(self, records):
+        """Forget the lines left out of imports; there may be a million."""
+        self.env.cr.execute(
+            SQL("DELETE FROM refill_card_import_problem WHERE import_id = ANY(%s)", records.ids)
+        )
+        self.invalidate_model()
+        records.invalidate_recordset(['problem_ids', 'problem_count'])
+
+    @api.model
     def _note(self, record, problems):
         """Note why lines are left out.
 

@@ -1,6 +1,8 @@
 from odoo import fields, models
 from odoo.tools import SQL
 
+# Of two lines with one code counts the later state of the card.
+LATEST = ('used', 'disabled', 'expired', 'active', 'inactive')
 # Of a row, in the order in which the reader tells them.
 COLUMNS = (
     *('line', 'sealed', 'twin', 'group_number', 'state', 'serial', 'valid_till'),
@@ -69,22 +71,57 @@ class RefillCardImportRow(models.Model):
         query = SQL("DELETE FROM refill_card_import_row WHERE import_id = ANY(%s)", records.ids)
         self.env.cr.execute(query)
 
-    def _remove_twins(self, record):
-        """Leave out lines whose code stands on an earlier line already.
+    def _gc(self):
+        """Forget the lines of imports that are gone."""
+        self.env.cr.execute(
+            SQL(
+                "DELETE FROM refill_card_import_row"
+                " WHERE import_id NOT IN (SELECT id FROM refill_card_import)"
+            )
+        )
 
-        :return: of each the number of its line, and of the earlier one.
+    def _give_up(self, record, reason):
+        """Note all lines of an import that are waiting as left out.
+
+        :param refill.card.import record: the import.
+        :param str reason: the sentence that says why.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH waiting AS (
+                    DELETE FROM refill_card_import_row WHERE import_id = %s RETURNING line
+                )
+                INSERT INTO refill_card_import_problem (import_id, line, reason)
+                SELECT %s, line, %s FROM waiting
+                """,
+                *(record.id, record.id, reason),
+            )
+        )
+        record.invalidate_recordset(['problem_ids', 'problem_count'])
+
+    def _remove_twins(self, record):
+        """Leave out lines whose code stands on another line, too, and there in a later state.
+
+        Of those in the same state the first one stays.
+
+        :return: of each the number of its line, and of the one that stays.
         :rtype: list[tuple[int, int]]
         """
         query = SQL(
             """
             WITH twin AS (
-                SELECT id, min(line) OVER (PARTITION BY twin) AS first
+                SELECT id, first_value(line) OVER (
+                           PARTITION BY twin
+                           ORDER BY array_position(%s::varchar[], state) NULLS LAST, line
+                       ) AS kept
                   FROM refill_card_import_row WHERE import_id = %s
             )
             DELETE FROM refill_card_import_row AS row USING twin
-             WHERE row.id = twin.id AND row.line > twin.first
-         RETURNING row.line, twin.first
+             WHERE row.id = twin.id AND row.line <> twin.kept
+         RETURNING row.line, twin.kept
             """,
+            list(LATEST),
             record.id,
         )
         return self.env.execute_query(query)

@@ -64,6 +64,13 @@ class RefillCardImport(models.Model):
         """:raise UserError: when the table was not checked, holds no card, or figures differ."""
         if self.state != 'checked':
             raise UserError(self.env._("Check the file first."))
+        if self.sudo().follows != self._count_confirmed():
+            raise UserError(
+                self.env._(
+                    "Other cards were imported since this file was checked, which may have the same"
+                    " codes. Go back to the columns and check again."
+                )
+            )
         if not self.ready_count:
             raise UserError(self.env._("There is no card to import: all lines are left out."))
         for total in self.total_ids:
@@ -245,12 +252,28 @@ class RefillCardImport(models.Model):
 
         :return: whether there is time left.
         """
+        if self.tries == MAX_TRIES:
+            self._leave_out_rest()
+        self.tries += 1
+        self._commit_step(0)
         done = self._import_batch()
+        self.tries = 0
         if self.state == 'done':
             self._tell_user(self.confirmed_by_id)
         else:
             self._send_to_windows(self.confirmed_by_id)
         return self._commit_step(done)
+
+    def _leave_out_rest(self):
+        """Give up the lines of which no cards can be made, however often that is tried."""
+        record = self._as_confirmer()
+        reason = record.env._("The server broke off while it imported this line.")
+        self.env['refill.card.import.row']._give_up(self, reason)
+        problem = record.env._(
+            "Not all cards could be imported. Those that are missing are among the lines left out:"
+            " import the file again for them."
+        )
+        self.write({'tries': 0, 'problem': problem})
 
     def _commit_step(self, done):
         waiting = self.search([('state', 'in', ['checking', 'importing'])])

@@ -42,7 +42,8 @@ class RefillCard(models.Model):
             def find(hidden):
                 ids = self.env['refill.card.code']._get_ids(sealed, hidden)
                 # sudo: whoever has the code may redeem the card without any right to look at cards
-                card_sudo = self.sudo().browse(sorted(ids.values())).filtered_domain(domain)
+                found_sudo = self.sudo().browse(ids[seal] for seal in sealed if seal in ids)
+                card_sudo = found_sudo.filtered_domain(domain)
                 # Of another system there may be two that differ by case only.
                 return card_sudo[:1]
 
