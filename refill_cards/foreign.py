@@ -6,7 +6,7 @@ where separators stand in a code: ``6-11-8`` are three groups of so many charact
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +37,8 @@ GROUP = re.compile(r'\d+')
 # How many characters a kind has, and from how many on those that were seen tell it.
 KINDS = {'digit': 10, 'lower': 26, 'upper': 26}
 TELLING = 200
+# How many different beginnings of codes are counted.
+MAX_STARTS = 1_000
 
 
 # Of cards that are made for such a series here, because others were replaced.
@@ -208,6 +210,11 @@ def tell_form(code: str) -> str:
     return re.sub(r'[^\W_]+', lambda group: str(len(group[0])), code)
 
 
+def count_characters(forms: Iterable[str]) -> set[int]:
+    """Return how many letters and digits codes of these forms have."""
+    return {sum(map(int, GROUP.findall(form))) for form in forms}
+
+
 def shape(characters: str, form: str) -> str:
     """Return a code: its letters and digits, with the separators of a form.
 
@@ -225,24 +232,14 @@ class Strength:
     """How many codes there can be, judged by those that there are.
 
     What all codes have alike is no secret. Of the rest counts what was seen or, where few codes are
-    there to tell, all digits or letters of the kind.
+    there to tell, all digits or letters of the kind. Nor is the beginning that many codes share.
     """
 
-    def __init__(self, counts=(), columns=()):
-        """:param counts: of :meth:`as_json`; so is ``columns``."""
-        self.counts = {int(length): count for length, count in dict(counts).items()}
-        self.columns = {
-            int(length): [set(column) for column in places]
-            for length, places in dict(columns).items()
-        }
-
-    def as_json(self) -> dict:
-        """Return the arguments that make this anew."""
-        columns = {
-            length: [''.join(sorted(column)) for column in places]
-            for length, places in self.columns.items()
-        }
-        return {'counts': self.counts, 'columns': columns}
+    def __init__(self):
+        self.counts = {}
+        self.columns = {}
+        # By length: how many codes have which beginning, as long as those are few.
+        self.starts = {}
 
     def add(self, codes: Iterable[str]) -> None:
         """Look at more codes.
@@ -257,6 +254,15 @@ class Strength:
             places = self.columns.setdefault(length, [set() for _place in range(length)])
             for place, column in zip(places, zip(*same, strict=True), strict=True):
                 place.update(column)
+            self._add_starts(length, same)
+
+    def _add_starts(self, length, codes):
+        counters = self.starts.setdefault(length, [Counter() for _size in range(1, length)])
+        for size, counter in enumerate(counters, start=1):
+            counter.update(code[:size] for code in codes)
+            if len(counter) > MAX_STARTS:  # those that are longer are even more
+                del counters[size - 1 :]
+                break
 
     @property
     def digits_only(self) -> bool:
@@ -267,19 +273,28 @@ class Strength:
     def guessing_probability(self, others: int = 0) -> float:
         """Return the chance that an attacker whom the lockout slows down finds a card in a year.
 
-        The attacker chooses the length that is worth it most.
+        The attacker chooses the length that is worth it most, and the beginning.
 
         :param int others: how many more cards there are whose codes look alike.
         """
         chances = (
-            (count + others) * GUESSES_A_YEAR / self._count_possible(length)
-            for length, count in self.counts.items()
+            (count + others) * GUESSES_A_YEAR / self._count_possible(length, known)
+            for length in self.counts
+            for known, count in self._count_alike(length)
         )
         return min(max(chances, default=0.0), 1.0)
 
-    def _count_possible(self, length: int) -> int:
-        """Return how many codes of a length there can be."""
-        places = self.columns[length]
+    def _count_alike(self, length: int) -> Iterable[tuple[int, int]]:
+        """Yield how many codes have a beginning that an attacker knows, and how long that is."""
+        yield 0, self.counts[length]
+        for size, counter in enumerate(self.starts[length], start=1):
+            most = max(counter.values())
+            if most >= TELLING:
+                yield size, most
+
+    def _count_possible(self, length: int, known: int) -> int:
+        """Return how many codes of a length there can be whose first characters are known."""
+        places = self.columns[length][known:]
         if self.counts[length] > 1:
             places = [place for place in places if len(place) > 1]
         seen = defaultdict(set)
@@ -290,7 +305,12 @@ class Strength:
             kind: len(characters) if is_told else max(len(characters), KINDS[kind])
             for kind, characters in seen.items()
         }
-        return prod(sum(sizes[kind] for kind in set(map(_tell_kind, place))) for place in places)
+        return prod(self._measure(place, sizes, self.counts[length]) for place in places)
+
+    def _measure(self, place, sizes, count):
+        """Return how many characters can stand at a place."""
+        most = sum(sizes[kind] for kind in set(map(_tell_kind, place)))
+        return min(most, len(place)) if count >= TELLING else most
 
 
 def _tell_kind(character: str) -> str:

@@ -208,6 +208,8 @@ def read_amount(text: str, decimal_point: str) -> Decimal:
 def read_moment(text: str, day_first: bool) -> datetime | None:
     """Return a day with or without a time, None where a cell says that there is none.
 
+    It has a time zone where the cell names one.
+
     :param bool day_first: whether 3/4 is in April.
     :raise NotRead: when it is none.
 
@@ -218,9 +220,9 @@ def read_moment(text: str, day_first: bool) -> datetime | None:
     if text.casefold() in NEVER:
         return None
     if EPOCH.fullmatch(text):
-        return datetime.fromtimestamp(int(text), timezone.utc).replace(tzinfo=None)
+        return datetime.fromtimestamp(int(text), timezone.utc)
     with suppress(ValueError):
-        return datetime.fromisoformat(text.removesuffix('Z')).replace(tzinfo=None)
+        return datetime.fromisoformat(text)
     for pattern in _get_patterns(day_first):
         try:
             return datetime.strptime(text, pattern)

@@ -213,6 +213,18 @@ class TestImportBroken(ImportCommon):
         self.assertEqual(sorted(problems), [2, 3, 4])
         self.assertNotIn(secret.lower(), str(problems).lower())
 
+    def test_the_day_of_use_is_read_with_its_time_zone_and_none_breaks_the_check(self):
+        self.manager.tz = 'Asia/Tokyo'
+        record = self._import(
+            "Code,Price,Used on\nabcDEF11,25,2024-03-05T10:00:00+05:00\n"
+            "abcDEF12,25,2024-03-05T10:00:00Z\nabcDEF13,25,2024-03-05 10:00:00\n"
+            "abcDEF14,25,0001-01-01\n",
+            preset='other',
+        )
+        hours = {code: card.used_on.hour for code, card in self._get_cards(record).items()}
+        self.assertEqual(hours, {'abcDEF11': 5, 'abcDEF12': 10, 'abcDEF13': 1})
+        self.assertIn("cannot be read", self._tell_problems(record)[5])
+
     def test_a_serial_number_that_is_the_code_is_not_kept(self):
         record = self._import(
             "Code,Serial,Price\nabcD-EF11,ABCDEF11,25\nabcDEF12,S-12,25\n", preset='other'

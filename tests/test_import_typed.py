@@ -120,6 +120,18 @@ class TestForeignCodes(BaseCase):
         self.assertAlmostEqual(many, 1_000 * codes.GUESSES_A_YEAR / 16**8, places=8)
         self.assertLess(few, many / 100)
 
+    def test_a_place_counts_for_what_stands_there(self):
+        told = [f'{n % 2}{n * 2654435761 % 2**32:08x}' for n in range(1, 1_001)]
+        self.assertAlmostEqual(
+            self._rate(*told) / (1_000 * codes.GUESSES_A_YEAR / (2 * 16**8)), 1, places=2
+        )
+
+    def test_a_beginning_that_many_codes_share_is_known(self):
+        told = [f'{n % 10}' * 4 + f'{n * 2654435761 % 2**32:08x}' for n in range(1, 2_501)]
+        self.assertAlmostEqual(
+            self._rate(*told) / (250 * codes.GUESSES_A_YEAR / 16**8), 1, places=2
+        )
+
     def test_more_cards_that_look_alike_are_found_more_easily(self):
         self.assertGreater(self._rate('aB3xK9mQ2z', others=9), self._rate('aB3xK9mQ2z') * 9.9)
 

@@ -1,3 +1,4 @@
+import hashlib
 from datetime import timedelta
 
 from odoo import api, fields, models
@@ -37,12 +38,17 @@ class RefillCardGuess(models.Model):
         :rtype: set[int]
         """
         formats = self.env['refill.card.series']._read_formats()
-        looks = sorted(map(str, codes.read_each(typed, formats)))
+        looks = sorted(map(self._tell_look, codes.read_each(typed, formats)))
         with self.env.registry.cursor() as cr:
             guesses = self.with_env(self.env(cr=cr, su=True))  # su: nobody has access
             guesses.env['refill.card.lockout']._execute_alone(self._get_upsert(looks))
             reached = guesses._find_reached(dict(cr.fetchall()))
         return self.env['refill.card.freeze']._freeze_guessed(reached)
+
+    @api.model
+    def _tell_look(self, fmt):
+        """Return a hash of a format: with all forms of imported codes it is too long to index."""
+        return hashlib.sha256(str(fmt).encode()).hexdigest()
 
     @api.model
     def _get_upsert(self, looks):
@@ -88,7 +94,7 @@ class RefillCardGuess(models.Model):
             return {}
         reached = {}
         for series in self.env['refill.card.series'].search([('company_id', 'in', limited.ids)]):
-            count = counted.get(str(series._get_format()), 0)
+            count = counted.get(self._tell_look(series._get_format()), 0)
             if count >= series.company_id.refill_card_freeze_guesses:
                 reached[series.id] = count
         return reached
@@ -99,7 +105,7 @@ class RefillCardGuess(models.Model):
 
         :param refill.card.series series: the series.
         """
-        looks = [str(each._get_format()) for each in series]
+        looks = [self._tell_look(each._get_format()) for each in series]
         self.search([('look', 'in', looks)]).unlink()
 
     @api.autovacuum

@@ -216,7 +216,12 @@ class Reader:
         moment = self._read_use_date(told)
         if not moment:
             return None
-        moment = self.zone.localize(moment).astimezone(timezone.utc).replace(tzinfo=None)
+        try:
+            if not moment.tzinfo:
+                moment = self.zone.localize(moment)
+            moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        except OverflowError:
+            raise Problem(self.env._("The day of the use cannot be read.")) from None
         if moment > self.now + relativedelta(days=1):
             raise Problem(self.env._("The day of the use is still to come."))
         return moment

@@ -1,6 +1,6 @@
 from odoo import api, fields, models
 
-from ..foreign import CASES, ForeignFormat
+from ..foreign import CASES, ForeignFormat, count_characters
 
 # Between the forms of codes.
 BESIDE = '|'
@@ -49,13 +49,15 @@ class RefillCardSeries(models.Model):
 
     @api.model
     def _count_like(self, forms):
-        """Return how many imported cards there are whose codes have these forms.
+        """Return how many cards there are in imported series with codes as long as these.
 
         :param set[str] forms: see ``foreign``.
         :rtype: int
         """
-        domain = [('is_foreign', '=', True), ('code_forms', '=', BESIDE.join(sorted(forms)))]
+        lengths = count_characters(forms)
         # sudo: whoever guesses hits any of them
         every = self.sudo().with_context(active_test=False)
-        [[count]] = every._read_group(domain, [], ['quantity:sum'])
-        return count or 0
+        groups = every._read_group([('is_foreign', '=', True)], ['code_forms'], ['quantity:sum'])
+        return sum(
+            count for told, count in groups if lengths & count_characters(told.split(BESIDE))
+        )
