@@ -175,9 +175,9 @@ class DoorsCase(RefillCardCommon):
     def _import(self):
         """Return an import and what belongs to it: one of each."""
         record, self.checked, self.imported = map(self._upload, ('new', 'checked', 'imported'))
-        for each in (self.checked, self.imported):
-            each.action_check()
+        self.imported.action_check()
         self.imported.sudo()._confirm()
+        self.checked.action_check()
         row = self.env['refill.card.import.row'].sudo().search([], limit=1)
         return (
             record,
