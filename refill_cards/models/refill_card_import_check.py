@@ -3,7 +3,7 @@ import secrets
 from itertools import islice
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import LockError, UserError
 
 from .. import codes, foreign, table
 from ..wording import format_count
@@ -126,8 +126,13 @@ class RefillCardImport(models.Model):
         }
 
     def _lock(self):
-        """:raise LockError: when somebody else is just at it."""
-        self.lock_for_update()
+        """:raise UserError: when somebody else is just at it."""
+        try:
+            self.lock_for_update()
+        except LockError as error:
+            raise UserError(
+                self.env._("Somebody else works on this import just now. Try again in a moment.")
+            ) from error
 
     def _check_columns(self):
         """:raise UserError: when no column holds the codes, or two tell the same."""
