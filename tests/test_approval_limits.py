@@ -178,6 +178,23 @@ class TestLimits(ApprovalCommon):
         both = (self.other_company + self.company).ids
         return series.with_context(allowed_company_ids=both)
 
+    def test_cards_for_companies_that_are_not_ticked_wait_and_change_too(self):
+        self.accountant.company_ids += self.other_company
+        (self.second + self.accountant).company_ids += self.other_company
+        self._limit('generation')
+        series = self._make_elsewhere(39).with_context(allowed_company_ids=self.other_company.ids)
+        self.env.invalidate_all()
+        series.write({'company_ids': [Command.link(self.company.id)]})
+        self.env.invalidate_all()
+        window = self._open_generate(1)
+        window.company_ids = self.company + self.other_company
+        window = window.with_context(allowed_company_ids=self.company.ids)
+        self.env.invalidate_all()
+        approval = self._assert_waits(window.action_generate(), 'generation', 25)
+        self.assertIn(self.other_company.name, approval.details)
+        approval.action_approve()
+        self.assertEqual(approval.state, 'done')
+
     def test_cards_do_not_come_alone_to_a_company_with_a_limit(self):
         self.accountant.company_ids += self.other_company
         self._limit('generation')

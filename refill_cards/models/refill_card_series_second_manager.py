@@ -13,12 +13,12 @@ class RefillCardSeries(models.Model):
     @api.model
     def _make(self, values):
         self.env['refill.card'].browse().check_access('write')
-        series = self.new(values)
-        # sudo: whoever accepts the cards is guarded, too
-        accepting = self.sudo()._find_accepting_companies(series.company_ids)
-        companies = series.company_id.sudo() | accepting.sudo()
+        # sudo: it may be for companies that are not ticked, and whoever accepts it is guarded, too
+        series_sudo = self.sudo().new(values)
+        companies = series_sudo.company_id
+        companies |= series_sudo._find_accepting_companies(series_sudo.company_ids)
         if self.env['refill.card.approval']._concerns(companies, 'generation'):
-            series._require_to_generate(companies, values)
+            series_sudo._require_to_generate(companies, values)
         return super()._make(values)
 
     def _require_to_generate(self, companies, values):
@@ -28,7 +28,8 @@ class RefillCardSeries(models.Model):
         self._validate_fields(values)
         self._get_broken_law()._check(self.company_id)
         value, count = format_amount(self.env, self.price, self.currency_id), self.quantity
-        self.env['refill.card.approval']._require(
+        approvals = self.env['refill.card.approval'].sudo(False)  # as the user, who is judged
+        approvals._require(
             'generation',
             'generate',
             companies,
@@ -50,9 +51,8 @@ class RefillCardSeries(models.Model):
         last_day = 'validity_days' if self.validity_days else 'valid_till'
         told = ['prefix'] if self.prefix else []
         lines = self._describe([*told, last_day, 'activation_required'])
-        companies_sudo = self.company_ids.sudo()  # sudo: to name them
         lines[self._fields['company_ids']._description_string(self.env)] = ', '.join(
-            companies_sudo.mapped('name')
+            self.company_ids.mapped('name')
         ) or self.env._("Any company")
         return '\n'.join(f'{label}: {text}' for label, text in lines.items())
 
@@ -74,8 +74,8 @@ class RefillCardSeries(models.Model):
         return res
 
     def _get_owing_companies(self):
-        # sudo: whoever owes what the cards are worth is guarded
-        return self.company_id.sudo() | self.accepting_company_ids.sudo()
+        series_sudo = self.sudo()  # sudo: whoever owes what the cards are worth is guarded
+        return series_sudo.company_id | series_sudo.accepting_company_ids
 
     def _check_generated_alone(self, currency, price, owing):
         """:raise UserError: when another manager would have to approve the change of a series.
