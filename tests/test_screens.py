@@ -69,7 +69,7 @@ class TestScreens(RefillCardCommon):
         self.assertIn('kanban', layouts.view_mode.split(','))
         laws = self.env.ref('refill_cards.refill_card_validity_law_action')
         actions -= layouts + laws  # two short columns; and lines that are edited in the list
-        self.assertEqual(len(actions), 17)
+        self.assertEqual(len(actions), 18)
         for action in actions:
             records = self.env[action.res_model].with_user(self.accountant)
             with self.subTest(model=action.res_model):

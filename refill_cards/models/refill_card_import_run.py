@@ -322,7 +322,7 @@ class RefillCardSeries(models.Model):
 
     _inherit = 'refill.card.series'
 
-    import_group = fields.Integer(readonly=True)
+    import_group = fields.Integer(readonly=True, aggregator=None)
 
     def _finish_import(self):
         """Say that all cards are there; some may be left out since they were checked."""

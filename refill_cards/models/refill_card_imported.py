@@ -36,7 +36,8 @@ class RefillCard(models.Model):
 
     def _was_used_elsewhere(self):
         """Return whether the card was used before it came here, so that there is no payment."""
-        return self.state == 'used' and not self.payment_id
+        # sudo: a payment that the user does not see is one all the same
+        return self.state == 'used' and not self.sudo().payment_id
 
     def _refuse_used_elsewhere(self):
         """Return the refusal of such a card, with the day of its use where that is known."""
