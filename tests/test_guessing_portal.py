@@ -12,7 +12,6 @@ from odoo import http
 from odoo.tests import tagged
 from odoo.tools import config, mute_logger
 
-from ..refill_cards.codes import Sealer
 from .portal_common import PortalCommon
 
 LOCKED_OUT = "Too many wrong codes. Please try again after"
@@ -31,13 +30,14 @@ class AttackCommon(PortalCommon):
         # Odoo then believes what the proxy says about the address.
         self.startPatcher(patch.dict(config.options, proxy_mode=True))
         self.lookups = 0
-        original = Sealer.seal
+        codes = self.env.registry['refill.card.code']
+        original = codes._get_ids
 
-        def seal(sealer, body):
+        def get_ids(records, *args):
             self.lookups += 1
-            return original(sealer, body)
+            return original(records, *args)
 
-        self.startPatcher(patch.object(Sealer, 'seal', seal))
+        self.startPatcher(patch.object(codes, '_get_ids', get_ids))
 
     def _guess(self):
         [body] = self.format.generate(1)
