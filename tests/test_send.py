@@ -71,7 +71,7 @@ class SendCase(RefillCardCommon):
         cls.smtp = cls.env['ir.mail_server'].create(
             {'name': "Test", 'smtp_host': '127.0.0.1', 'smtp_port': port, 'sequence': 1}
         )
-        cls.env['mail.mail'].search([]).unlink()
+        cls.env['mail.mail'].sudo().search([]).unlink()  # sudo: what other tests have committed
 
     def setUp(self):
         super().setUp()
