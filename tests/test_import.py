@@ -191,6 +191,15 @@ class TestImport(ImportCommon):
         self.assertEqual(sorted(series.mapped('quantity')), [1, 3])
         self._assert_tally_is_right()
 
+    def test_cards_are_listed_in_the_order_of_the_table(self):
+        codes = [f'202201-QuickAccess-{letters}' for letters in ('zzAb', 'mmCd', 'aaEf', 'kkGh')]
+        codes = [f'{code}{number}xyz' for number, code in enumerate(codes * 5, start=10)]
+        lines = [f'202201,{code},25.00,2066-12-31,Active' for code in codes]
+        record = self._import('\n'.join([SPLYNX.partition('\n')[0], *lines]))
+        cards = self.env['refill.card'].search([('series_id', 'in', record.series_ids.ids)])
+        self.assertEqual(cards.sudo().mapped('code'), codes)
+        self.assertEqual(cards.mapped('name'), sorted(cards.mapped('name')))
+
     def test_a_card_that_came_along_is_redeemed_by_a_clerk(self):
         self._import(SPLYNX)
         cards = self.env['refill.card'].with_user(self.clerk)

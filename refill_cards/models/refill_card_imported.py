@@ -84,10 +84,11 @@ class RefillCard(models.Model):
                                    ORDER BY id LIMIT %(limit)s)
                  RETURNING *
                 ), drawn AS (
-                    SELECT nextval('refill_card_id_seq')::int AS card_id, taken.*
-                      FROM taken ORDER BY sealed
+                    SELECT nextval('refill_card_id_seq')::int AS card_id, ordered.*
+                      FROM (SELECT * FROM taken ORDER BY line) AS ordered
                 ), code AS (
-                    INSERT INTO refill_card_code (id, sealed) SELECT card_id, sealed FROM drawn
+                    INSERT INTO refill_card_code (id, sealed)
+                    SELECT card_id, sealed FROM drawn ORDER BY sealed
                         ON CONFLICT (sealed) DO NOTHING
                  RETURNING id
                 ), numbered AS (
