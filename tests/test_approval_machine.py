@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from freezegun import freeze_time
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from odoo import fields
@@ -13,6 +13,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from .test_approval import ApprovalCommon
+from .test_life_machine import SETTINGS as LIFE
 
 ACTIONS = [*(['ask'] * 3 + ['approve'] * 4 + ['refuse', 'withdraw', 'change', 'wait'])]
 TRANSITIONS = {
@@ -21,15 +22,7 @@ TRANSITIONS = {
     ('waiting', 'withdrawn'),
     ('waiting', 'lapsed'),
 }
-SETTINGS = settings(
-    max_examples=15,
-    stateful_step_count=20,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+SETTINGS = settings(LIFE, max_examples=15, stateful_step_count=20)
 
 
 class LifeOfApprovals(RuleBasedStateMachine):

@@ -1,18 +1,12 @@
 import { registry } from "@web/core/registry";
-import { stepUtils } from "@web_tour/tour_utils";
-import { openMenu } from "./refill_card_menu";
+import { openApp, openMenu } from "./refill_card_menu";
 
 const REDEEM_BUTTON = ".o_data_row:first button[name=action_redeem]";
 
 registry.category("web_tour.tours").add("refill_card_accountant", {
     url: "/odoo",
     steps: () => [
-        stepUtils.showAppsMenuItem(),
-        {
-            content: "Open the app",
-            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
-            run: "click",
-        },
+        ...openApp(),
         ...openMenu("_generate"),
         {
             content: "Nonsense first",

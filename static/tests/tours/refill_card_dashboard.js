@@ -1,7 +1,6 @@
 import { registry } from "@web/core/registry";
-import { stepUtils } from "@web_tour/tour_utils";
 import { checkAccessibilityOf } from "./refill_card_accessibility";
-import { openMenu } from "./refill_card_menu";
+import { openApp, openMenu } from "./refill_card_menu";
 
 const tile = (name) => `button.o_refill_card_tile[data-name=${name}]`;
 
@@ -31,12 +30,7 @@ function openList(trigger, title, count) {
 registry.category("web_tour.tours").add("refill_card_dashboard", {
     url: "/odoo",
     steps: () => [
-        stepUtils.showAppsMenuItem(),
-        {
-            content: "Open the app",
-            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
-            run: "click",
-        },
+        ...openApp(),
         ...openMenu("_dashboard"),
         {
             trigger: `${tile("active")}:contains('Active'):contains('3'):contains('75.00')`,

@@ -1,6 +1,5 @@
 import { registry } from "@web/core/registry";
-import { stepUtils } from "@web_tour/tour_utils";
-import { openMenu } from "./refill_card_menu";
+import { openApp, openMenu } from "./refill_card_menu";
 
 const TABLE = [
     "Serie,Code,Price,Valid till,Status",
@@ -13,12 +12,7 @@ const TABLE = [
 registry.category("web_tour.tours").add("refill_card_import", {
     url: "/odoo",
     steps: () => [
-        stepUtils.showAppsMenuItem(),
-        {
-            content: "Open the app",
-            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
-            run: "click",
-        },
+        ...openApp(),
         ...openMenu("_import"),
         {
             trigger: ".o_control_panel button:contains('Import')",

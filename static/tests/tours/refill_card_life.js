@@ -1,6 +1,5 @@
 import { registry } from "@web/core/registry";
-import { stepUtils } from "@web_tour/tour_utils";
-import { openMenu } from "./refill_card_menu";
+import { openApp, openMenu } from "./refill_card_menu";
 
 function openCard(serial) {
     return [
@@ -55,12 +54,7 @@ function confirmed(message) {
 registry.category("web_tour.tours").add("refill_card_life", {
     url: "/odoo",
     steps: () => [
-        stepUtils.showAppsMenuItem(),
-        {
-            content: "Open the app",
-            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
-            run: "click",
-        },
+        ...openApp(),
         ...openMenu("_change"),
         {
             content: "Activate the first two cards",

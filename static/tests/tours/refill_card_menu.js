@@ -1,3 +1,21 @@
+import { stepUtils } from "@web_tour/tour_utils";
+
+/**
+ * Open the app that has the menu of Refill Cards.
+ *
+ * @returns {Object[]} steps of a tour
+ */
+export function openApp() {
+    return [
+        stepUtils.showAppsMenuItem(),
+        {
+            content: "Open the app",
+            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
+            run: "click",
+        },
+    ];
+}
+
 /**
  * Open a menu of Refill Cards.
  *

@@ -1,7 +1,6 @@
 import { rpc } from "@web/core/network/rpc";
 import { registry } from "@web/core/registry";
-import { stepUtils } from "@web_tour/tour_utils";
-import { openMenu } from "./refill_card_menu";
+import { openApp, openMenu } from "./refill_card_menu";
 
 const SENTENCES = [
     "not active yet",
@@ -149,12 +148,7 @@ function redeemSteps() {
 registry.category("web_tour.tours").add("refill_card_redeem_clerk", {
     url: "/odoo",
     steps: () => [
-        stepUtils.showAppsMenuItem(),
-        {
-            content: "Open the app",
-            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
-            run: "click",
-        },
+        ...openApp(),
         {
             content: "It opens on the cards, with its own menu",
             trigger:

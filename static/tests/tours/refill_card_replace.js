@@ -1,17 +1,11 @@
 import { registry } from "@web/core/registry";
-import { stepUtils } from "@web_tour/tour_utils";
 import { checkAccessibility } from "./refill_card_accessibility";
-import { openMenu } from "./refill_card_menu";
+import { openApp, openMenu } from "./refill_card_menu";
 
 registry.category("web_tour.tours").add("refill_card_replace", {
     url: "/odoo",
     steps: () => [
-        stepUtils.showAppsMenuItem(),
-        {
-            content: "Open the app",
-            trigger: ".o_app[data-menu-xmlid='account.menu_finance']",
-            run: "click",
-        },
+        ...openApp(),
         ...openMenu(""),
         {
             trigger: ".o_data_row:contains('TOUR-000001') .o_data_cell[name=name]",
