@@ -34,6 +34,8 @@ PUNCTUATION = '-._/ '
 DASHES = 'Pd'
 SPACES = 'Zs'
 GROUP = re.compile(r'\d+')
+# Between forms, where they are kept.
+BESIDE = '|'
 # How many characters a kind has, and from how many on those that were seen tell it.
 KINDS = {'digit': 10, 'lower': 26, 'upper': 26}
 TELLING = 200
@@ -81,7 +83,7 @@ class ForeignFormat:
         """The forms, by how many characters the codes have without separators."""
         forms = defaultdict(list)
         for form in self.forms:
-            forms[sum(map(int, GROUP.findall(form)))].append(form)
+            forms[count_characters(form)].append(form)
         return forms
 
     @property
@@ -210,9 +212,9 @@ def tell_form(code: str) -> str:
     return re.sub(r'[^\W_]+', lambda group: str(len(group[0])), code)
 
 
-def count_characters(forms: Iterable[str]) -> set[int]:
-    """Return how many letters and digits codes of these forms have."""
-    return {sum(map(int, GROUP.findall(form))) for form in forms}
+def count_characters(form: str) -> int:
+    """Return how many letters and digits codes of a form have."""
+    return sum(map(int, GROUP.findall(form)))
 
 
 def shape(characters: str, form: str) -> str:

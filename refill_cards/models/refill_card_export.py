@@ -242,10 +242,7 @@ class RefillCardExport(models.Model):
         :raise UserError: when the cards cannot be printed.
         """
         self.ensure_one()
-        maker = self.create_uid
-        export = self.with_user(maker).with_context(
-            lang=maker.lang, tz=maker.tz, allowed_company_ids=self.company_id.ids
-        )
+        export = self.create_uid._take_over(self, self.company_id)
         # sudo: who lost the right to see the export is told that, and not what is missing
         self.sudo().series_ids.with_env(export.env)._check_may_export()
         with TemporaryFile() as file:

@@ -161,7 +161,7 @@ class RefillCardImport(models.Model):
 
         :param on_progress: called with the number of lines done, after each batch.
         """
-        record = self._as_maker()
+        record = self.create_uid._take_over(self, self.company_id)
         self.env['refill.card.import.row']._forget(self)
         self._forget_findings()
         record._choose_case()
@@ -180,13 +180,6 @@ class RefillCardImport(models.Model):
     def _count_confirmed(self, states=('importing', 'done', 'reversed')):
         # sudo: their codes are those of any company
         return self.sudo().search_count([('state', 'in', states)])
-
-    def _as_maker(self):
-        """Return the import as whoever made it sees it."""
-        maker = self.create_uid
-        return self.with_user(maker).with_context(
-            lang=maker.lang, tz=maker.tz, allowed_company_ids=self.company_id.ids
-        )
 
     def _choose_case(self):
         """Where case does not matter, keep the codes as most of them are written."""
@@ -229,7 +222,7 @@ class RefillCardImport(models.Model):
                 'done_count': 0,
                 'ready_count': sum(count for _number, _state, count in counts),
                 'groups': checking.groups,
-                'forms': '|'.join(sorted(checking.forms)),
+                'forms': foreign.BESIDE.join(sorted(checking.forms)),
                 'digits_only': checking.strength.digits_only,
                 'guessing_probability': checking.strength.guessing_probability(alike),
                 'total_ids': [

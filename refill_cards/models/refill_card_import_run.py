@@ -197,10 +197,7 @@ class RefillCardImport(models.Model):
 
     def _as_confirmer(self):
         """Return the import as whoever confirmed it sees it."""
-        user = self.sudo().confirmed_by_id
-        return self.with_user(user).with_context(
-            lang=user.lang, tz=user.tz, allowed_company_ids=self.company_id.ids
-        )
+        return self.sudo().confirmed_by_id._take_over(self, self.company_id)
 
     def _finish(self):
         """Write down that all cards are there."""

@@ -207,10 +207,7 @@ class RefillCardSending(models.Model):
         :raise UserError: when they may not be sent any more.
         """
         self.ensure_one()
-        sender = self.create_uid
-        cards = self.card_ids.with_user(sender).with_context(
-            allowed_company_ids=self.company_id.ids, lang=sender.lang, tz=sender.tz
-        )
+        cards = self.create_uid._take_over(self.card_ids, self.company_id)
         cards.series_id._check_may_export()
         if addresses != [self.email]:
             raise UserError(cards.env._("The e-mail address was changed in the meantime."))

@@ -1,9 +1,6 @@
 from odoo import api, fields, models
 
-from ..foreign import CASES, ForeignFormat, count_characters
-
-# Between the forms of codes.
-BESIDE = '|'
+from ..foreign import BESIDE, CASES, ForeignFormat, count_characters
 
 
 class RefillCardSeries(models.Model):
@@ -54,10 +51,12 @@ class RefillCardSeries(models.Model):
         :param set[str] forms: see ``foreign``.
         :rtype: int
         """
-        lengths = count_characters(forms)
+        lengths = set(map(count_characters, forms))
         # sudo: whoever guesses hits any of them
         every = self.sudo().with_context(active_test=False)
         groups = every._read_group([('is_foreign', '=', True)], ['code_forms'], ['quantity:sum'])
         return sum(
-            count for told, count in groups if lengths & count_characters(told.split(BESIDE))
+            count
+            for told, count in groups
+            if not lengths.isdisjoint(map(count_characters, told.split(BESIDE)))
         )

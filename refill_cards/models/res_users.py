@@ -39,6 +39,17 @@ class ResUsers(models.Model):
             )
         events_sudo._check_seen('user_id', self.filtered(lambda user: not user.share))
 
+    def _take_over(self, records, company):
+        """Return records as the user has them who works in a company; a job goes on for them.
+
+        :param BaseModel records: the records.
+        :param res.company company: the company.
+        :rtype: BaseModel
+        """
+        return records.with_user(self).with_context(
+            lang=self.lang, tz=self.tz, allowed_company_ids=company.ids
+        )
+
     def _tell_refill_cards_done(self, message, button, action, success=True):
         """Show the user, wherever they are in Odoo, that what they asked for is done.
 
