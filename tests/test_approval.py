@@ -137,7 +137,7 @@ class TestDecide(ApprovalCommon):
 
     def test_where_there_is_nobody_else_nothing_waits(self):
         self.second.active = False
-        others = self.company._get_refill_card_approvers() - self.accountant
+        others = self.company._get_refill_card_managers() - self.accountant
         there = self.other_company.id
         others.write({'company_id': there, 'company_ids': [Command.set([there])]})
         with self.assertRaisesRegex(UserError, "there is none"):

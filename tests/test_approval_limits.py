@@ -163,7 +163,7 @@ class TestLimits(ApprovalCommon):
         self.accountant.company_ids += self.other_company
         self._limit('generation')
         self.other_company.sudo().refill_card_approval_generation = True
-        others = self.company._get_refill_card_approvers() - self.accountant
+        others = self.company._get_refill_card_managers() - self.accountant
         others.company_ids -= self.other_company
         with self.assertRaisesRegex(UserError, f"{self.other_company.name}, and there is none"):
             self._ask_to_generate(company_ids=[Command.clear()])
@@ -299,7 +299,7 @@ class TestLimits(ApprovalCommon):
 
     def test_one_manager_alone_is_not_locked_out_of_everything(self):
         alone = self.env['res.company'].create({'name': "Alone"})
-        alone._get_refill_card_approvers().company_ids -= alone
+        alone._get_refill_card_managers().company_ids -= alone
         self.accountant.company_ids += alone
         with self.assertRaisesRegex(ValidationError, "Only one person"):
             alone.refill_card_approval_undo = True

@@ -119,7 +119,7 @@ class AccountMove(models.Model):
         res = super()._check_may_address_refill_cards()
         cards = self.env['refill.card']
         lines = self.sudo().line_ids  # sudo: whoever may see the cards
-        unsent = Domain('invoice_line_id', 'in', lines.ids) & Domain('sending_id', '=', False)
+        unsent = Domain('invoice_line_id', 'in', lines.ids) & cards._get_unsent_domain()
         amounts, companies = cards.sudo()._get_at_stake(unsent)  # sudo: the same
         if self.env['refill.card.approval']._exceeds('export', companies, amounts):
             raise UserError(

@@ -37,7 +37,7 @@ class RefillCardApproval(models.Model):
 
     @api.model
     def _find_approvers(self, companies, requester):
-        return companies._get_refill_card_approvers() - requester._get_same_person()
+        return companies._get_refill_card_managers() - requester._get_same_person()
 
     @api.model
     def _check_anybody_may_decide(self, companies):

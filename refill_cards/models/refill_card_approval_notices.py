@@ -1,4 +1,4 @@
-from odoo import fields, models
+from odoo import models
 from odoo.fields import Command
 
 
@@ -54,17 +54,12 @@ class RefillCardApproval(models.Model):
         :param str what: without anybody's name.
         """
         about = self.res_model == 'refill.card.series' and self.res_id
-        self.env['refill.card.event'].sudo().create(
-            {
-                'company_id': self.company_id.id,
-                'series_id': about or None,
-                'serial': self.name,
-                'reference': self.name,
-                'date': fields.Datetime.now(),
-                'user_id': self.env.uid,
-                'channel': 'backend',
-                'note': f'{what}: {self.summary}',
-                'amount': self.amount,
-                'currency_id': self.currency_id.id,
-            }
+        self.env['refill.card.event']._write_down(
+            self.company_id,
+            self.name,
+            f'{what}: {self.summary}',
+            series_id=about or None,
+            reference=self.name,
+            amount=self.amount,
+            currency_id=self.currency_id.id,
         )

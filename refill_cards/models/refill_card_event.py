@@ -157,6 +157,28 @@ class RefillCardEvent(models.Model):
         )
 
     @api.model
+    def _write_down(self, company, serial, note, **values):
+        """Write down what the user did to something else than single cards.
+
+        :param res.company company: whose log it is.
+        :param str serial: what it was done to.
+        :param str note: must not hold a code, nor anybody's name.
+        :param values: further ones of the event, or others.
+        """
+        # sudo: the log is only added to, and by nobody by hand
+        self.sudo().create(
+            {
+                'company_id': company.id,
+                'serial': serial,
+                'date': fields.Datetime.now(),
+                'user_id': self.env.uid,
+                'channel': 'backend',
+                'note': note,
+                **values,
+            }
+        )
+
+    @api.model
     def _name_payments(self, cards, payments):
         """Let the history of cards' use tell by which payment, and when that is in the books.
 

@@ -184,10 +184,8 @@ class RefillCardFreeze(models.Model):
 
     def _tell_managers_of(self, company):
         """Give each manager of the company an activity, an e-mail, and a word on their screen."""
-        managers = self.env.ref('refill_cards.group_refill_card_manager').all_user_ids
-        managers = managers.filtered(lambda user: user.active and company in user.company_ids)
         template = self.env.ref('refill_cards.mail_template_frozen_series')
-        for manager in managers:
+        for manager in company._get_refill_card_managers():
             # Without Odoo's own e-mail about a new activity, which would be the second one.
             theirs = self.with_context(lang=manager.lang, mail_activity_quick_update=True)
             summary, note = theirs._describe()

@@ -327,9 +327,7 @@ class RefillCardLockout(models.Model):
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
         if reason == 'unknown':
-            # By what was looked up: of some codes the case matters, of others it does not.
-            sought = ' '.join(sorted(self.env['refill.card']._seal(typed)))
-            seal = hmac(self.env, 'refill_cards-unknown', sought)
+            seal = self._digest_sought('refill_cards-unknown', typed)
             guessing = self.filtered(lambda lockout: seal not in (lockout.last_unknown or ''))
             weight = self._weigh(typed)
             (guessing & customer)._count_guess(now, weight)
@@ -341,6 +339,16 @@ class RefillCardLockout(models.Model):
             (customer or self)._count_typo(now)
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
         return set()
+
+    @api.model
+    def _digest_sought(self, scope, typed):
+        """Return a keyed hash of what was looked up: of some codes the case matters, of others not.
+
+        :param str scope: what it is for.
+        :param str typed: the code, as it came.
+        :rtype: str
+        """
+        return hmac(self.env, scope, ' '.join(sorted(self.env['refill.card']._seal(typed))))
 
     @api.model
     def _weigh(self, typed):
@@ -506,17 +514,7 @@ class RefillCardLockout(models.Model):
         note = self.env._("Unlocked")
         if self.origin:
             note = self.env._("Unlocked: %(who)s", who=self.origin)
-        self.env['refill.card.event'].create(
-            [
-                {
-                    'company_id': company.id,
-                    'serial': '–',
-                    'date': fields.Datetime.now(),
-                    'user_id': self.env.uid,
-                    'channel': 'backend',
-                    'partner_id': self.partner_id.id,
-                    'note': note,
-                }
-                for company in self.company_ids
-            ]
-        )
+        for company in self.company_ids:
+            self.env['refill.card.event']._write_down(
+                company, '–', note, partner_id=self.partner_id.id
+            )

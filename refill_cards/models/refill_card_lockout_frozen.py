@@ -2,9 +2,6 @@ import logging
 from datetime import timedelta
 
 from odoo import fields, models
-from odoo.tools import hmac
-
-from ..codes import normalize, unwrap
 
 _logger = logging.getLogger(__name__)
 
@@ -83,4 +80,4 @@ class RefillCardLockout(models.Model):
         return False
 
     def _seal_unclear(self, typed):
-        return hmac(self.env, 'refill_cards-unclear', normalize(unwrap(typed)))
+        return self._digest_sought('refill_cards-unclear', typed)

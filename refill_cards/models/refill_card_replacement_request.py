@@ -201,10 +201,7 @@ class RefillCardReplacementRequest(models.Model):
 
     def _tell_managers(self):
         """Give the managers of the company's cards an activity each."""
-        managers = self.env.ref('refill_cards.group_refill_card_manager').all_user_ids
-        for manager in managers.filtered('active'):
-            if self.company_id not in manager.company_ids:
-                continue
+        for manager in self.company_id._get_refill_card_managers():
             # Without an e-mail, as customers could send many.
             request = self.with_context(lang=manager.lang, mail_activity_quick_update=True)
             request.activity_schedule(

@@ -1,4 +1,4 @@
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.fields import Domain
 from odoo.tools import format_amount, format_date
 
@@ -17,20 +17,14 @@ class RefillCardSeries(models.Model):
         :param str reference: what the events of one operation share.
         :param values: further ones of the event.
         """
-        # sudo: the log is only added to, and by nobody by hand
-        self.env['refill.card.event'].sudo().create(
-            {
-                'series_id': self.id,
-                'company_id': self.sudo().company_id.id,  # sudo: whether or not it is chosen
-                'serial': self.name,
-                'date': fields.Datetime.now(),
-                'user_id': self.env.uid,
-                'channel': 'backend',
-                'note': note,
-                'reference': reference,
-                'currency_id': self.currency_id.id,
-                **values,
-            }
+        self.env['refill.card.event']._write_down(
+            self.sudo().company_id,  # sudo: whether or not it is chosen
+            self.name,
+            note,
+            series_id=self.id,
+            reference=reference,
+            currency_id=self.currency_id.id,
+            **values,
         )
 
     def _describe(self, fnames):

@@ -81,6 +81,17 @@ class ResCompany(models.Model):
             ]
         )
 
+    def _get_refill_card_managers(self):
+        """Return who manages the cards of each of these companies, as superuser.
+
+        :rtype: res.users
+        """
+        # sudo: whoever asks
+        managers_sudo = self.env.ref('refill_cards.group_refill_card_manager').sudo().all_user_ids
+        return managers_sudo.filtered(
+            lambda user: user.active and not user.share and self <= user.company_ids
+        )
+
     def _setup_refill_cards(self):
         """Give each root company that has accounts the journal that redemption books in.
 

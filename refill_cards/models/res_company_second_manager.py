@@ -92,19 +92,8 @@ class ResCompany(models.Model):
         limit = self[f'refill_card_approval_{kind}_from']
         return self.currency_id.compare_amounts(amount, limit) < 0
 
-    def _get_refill_card_approvers(self):
-        """Return who may approve what others do with the cards of each of these companies.
-
-        :rtype: res.users
-        """
-        # sudo: whoever asks
-        managers_sudo = self.env.ref('refill_cards.group_refill_card_manager').sudo().all_user_ids
-        return managers_sudo.filtered(
-            lambda user: user.active and not user.share and self <= user.company_ids
-        )
-
     def _has_two_refill_card_managers(self):
-        managers = self._get_refill_card_approvers()
+        managers = self._get_refill_card_managers()
         return bool(managers - managers[:1]._get_same_person()) if managers else False
 
     def _get_loosened_refill_card_limits(self, vals):
@@ -191,14 +180,6 @@ class ResCompany(models.Model):
         """
         changes = self._describe_refill_card_changes(old, self._describe_refill_card_limits())
         if changes:
-            # sudo: the log is only added to, and by nobody by hand
-            self.env['refill.card.event'].sudo().create(
-                {
-                    'company_id': self.id,
-                    'serial': self.env._("Settings"),
-                    'date': fields.Datetime.now(),
-                    'user_id': self.env.uid,
-                    'channel': 'backend',
-                    'note': '. '.join(changes),
-                }
+            self.env['refill.card.event']._write_down(
+                self, self.env._("Settings"), '. '.join(changes)
             )

@@ -82,13 +82,15 @@ class RefillCardReplace(models.TransientModel):
             ('event_ids', 'any', [('reference', '=', self.reference)]),
             ('replaces_id', '!=', False),
         ]
-        cards = self.env['refill.card'].search(made)
+        cards = self.env['refill.card']
+        if self.then == 'show':
+            action = cards.search(made, limit=2)._get_records_action(domain=made)
+            return {**action, 'name': self.env._("New Cards")}
+        cards = cards.search(made)
         if self.then == 'print':
             return cards._open_export_window(file_format='pdf')
-        if self.then == 'send':
-            customers = [Command.set(self.request_id.partner_id.ids)]
-            return cards.with_context(default_partner_ids=customers).action_send()
-        return {**cards._get_records_action(domain=made), 'name': self.env._("New Cards")}
+        customers = [Command.set(self.request_id.partner_id.ids)]
+        return cards.with_context(default_partner_ids=customers).action_send()
 
     def _get_window(self):
         """Return the action that opens this window."""
