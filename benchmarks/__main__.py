@@ -15,6 +15,7 @@ import life
 import lookup
 import owed
 import redemption
+import windows
 from database import Database
 from measuring import Row, print_table
 
@@ -39,7 +40,9 @@ def main() -> int:
         return faults.run(options.faults, options.seed)
     rows: list[Row] = []
     try:
-        rows.extend(_measure_all(options.small))
+        for row in _measure_all(options.small):
+            print(f'{row.work}: {row.ours}', file=sys.stderr, flush=True)
+            rows.append(row)
     finally:
         print_table(rows)
     return int(options.strict and not all(row.met for row in rows))
@@ -49,7 +52,7 @@ def _measure_all(small: bool) -> Iterator[Row]:
     """:param small: whether to look at a small provider."""
     database = Database()
     yield generation.memory_of_many(database)
-    yield lookup.by_code(database)
+    yield from lookup.by_code(database)
     yield from life.of_many(database)
     yield from books.of_many(database)
     database.forget_cards()
@@ -65,6 +68,7 @@ def _measure_all(small: bool) -> Iterator[Row]:
     provider = large.make(database, large.SMALL_QUANTITY if small else large.QUANTITY)
     yield from large.of_each_role(provider)
     yield from owed.of_many(provider)
+    yield from windows.of_many(provider)
 
 
 if __name__ == '__main__':

@@ -108,6 +108,7 @@ from . import (
     refill_card_lockout,
     refill_card_lockout_alert,
     refill_card_lockout_frozen,
+    refill_card_lockout_holding,
     refill_card_lockout_notices,
     refill_card_mail,
     refill_card_movement,

@@ -1,4 +1,3 @@
-import ipaddress
 import logging
 from contextlib import contextmanager
 from datetime import timedelta
@@ -7,11 +6,9 @@ from math import ceil
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
-from odoo.http import request
 from odoo.tools import SQL, format_date, format_time, hmac
 from odoo.tools.constants import GC_UNLINK_LIMIT
 from psycopg2 import Error
-from psycopg2.errors import ReadOnlySqlTransaction, SerializationFailure
 
 from ..codes import read_each
 from ..refusals import RefillCardRefused
@@ -155,111 +152,6 @@ class RefillCardLockout(models.Model):
                     frozen |= lockouts._count(outcome.reason, self.env.company, code)
                 outcomes.append(outcome)
             return outcomes
-
-    @api.model
-    @contextmanager
-    def _holding(self, partner, caller):
-        """Hold the counts of wrong codes in a transaction of their own until the block ends.
-
-        :return: the counts as superuser, because nobody may write them themselves, and the ids of
-            the series that are frozen.
-        :rtype: tuple[refill.card.lockout, set[int]]
-        """
-        if self.env.cr.readonly:
-            # Odoo then repeats the request where it may write; a replica would lag behind, too.
-            raise ReadOnlySqlTransaction("Refill card codes are counted")
-        # What is pending would wait for other transactions while these wait for the counts.
-        self.env.flush_all()
-        # sudo: a clerk may see a contact and not its company
-        keys = partner.sudo().commercial_partner_id, *self._get_origins(caller)
-        with self.env.registry.cursor() as cr:
-            yield self.with_env(self.env(cr=cr, su=True))._hold(*keys)
-
-    @api.model
-    def _get_origins(self, caller=None):
-        """Return whose wrong codes are counted besides the customer's.
-
-        Of a gateway that names its caller, they are the caller and, at a higher number, the whole
-        gateway, so that inventing callers opens no unlimited guessing.
-        """
-        if caller is None:
-            return [self._get_origin()]
-        gateway = self.env.user.login + GATEWAY
-        return [gateway + caller, gateway]
-
-    @api.model
-    def _get_origin(self):
-        """Return where codes come from: a customer's address, None without one, or the login.
-
-        Whoever has IPv6 has a network of 64 bits, and all of its addresses to choose from. Of staff
-        and programs it is the login: they name any customer, from an address that others share.
-        """
-        if not self.env.user.share:
-            return self.env.user.login
-        address = request.httprequest.remote_addr if request else None
-        try:
-            parsed = ipaddress.ip_address(address)
-            parsed = getattr(parsed, 'ipv4_mapped', None) or parsed
-            prefix = 64 if parsed.version == 6 else 32
-            network = ipaddress.ip_network(f'{parsed}/{prefix}', strict=False)
-        except ValueError:
-            return address
-        return str(network) if prefix == 64 else str(parsed)
-
-    @api.model
-    def _hold(self, partner, *origins):
-        """Return the counts, which no other transaction touches till this one ends; frozen series.
-
-        In SQL, because the ORM does not wait for locks, and would take a query for each step. Until
-        when each is locked is read along, and the series, as negative numbers. A customer whom the
-        caller's transaction itself created is not there for this one.
-
-        :param res.partner partner: for whom wrong codes are counted; may be empty.
-        :param str origins: where they come from; None is nowhere.
-        :rtype: tuple[refill.card.lockout, set[int]]
-        """
-        query = SQL(
-            """
-            WITH added AS (
-                INSERT INTO refill_card_lockout (partner_id, origin, guesses, typos, counted_on)
-                SELECT partner_id, origin, 0, 0, %(now)s
-                  FROM (SELECT id, NULL FROM res_partner WHERE id = %(partner_id)s
-                        UNION ALL
-                        SELECT NULL, unnest(%(origins)s::varchar[]))
-                       AS key (partner_id, origin)
-                 WHERE NOT EXISTS (
-                           SELECT FROM refill_card_lockout lockout
-                            WHERE lockout.partner_id = key.partner_id
-                               OR lockout.origin = key.origin
-                       )
-           ON CONFLICT DO NOTHING
-             RETURNING id
-            ), held AS (
-                SELECT id, locked_until FROM refill_card_lockout
-                 WHERE partner_id = %(partner_id)s OR origin = ANY(%(origins)s::varchar[])
-                 ORDER BY id FOR UPDATE
-            )
-            SELECT id, NULL FROM added UNION ALL SELECT id, locked_until FROM held
-             UNION ALL SELECT -series_id, NULL FROM refill_card_freeze
-            """,
-            now=fields.Datetime.now(),
-            partner_id=partner.id or None,
-            origins=list(filter(None, origins)),
-        )
-        self._execute_alone(query)
-        rows = self.env.cr.fetchall()
-        counts = {id_: until for id_, until in rows if id_ > 0}
-        held = self.browse(counts)
-        self._fields['locked_until']._insert_cache(held, counts.values())
-        return held, {-id_ for id_, _until in rows if id_ < 0}
-
-    def _execute_alone(self, query):
-        """Execute the first query of a transaction, again as long as others change its rows."""
-        while True:
-            try:
-                return self.env.cr.execute(query, log_exceptions=False)
-            except SerializationFailure:
-                self.env.cr.rollback()
 
     def _refuse_locked(self, partner):
         """Return the refusal when one of these is locked out, None otherwise.
