@@ -58,6 +58,25 @@ class TestConcurrencyGuessing(ConcurrencyCase):
         self.assertEqual((guess.result(), right.result()), ('unknown', 'locked_out'))
         self._assert_never_redeemed(code)
 
+    def test_who_counts_for_the_first_time_waits_for_whoever_does_so_just_now(self):
+        self._generate()
+        [code] = self._guesses(1)
+
+        def guess():
+            """Call it as a job does, which Odoo does not try again."""
+            with self._transaction() as env:
+                env['refill.card'].redeem_code(code, self.customer_id)
+
+        with self._committing() as env:
+            lockouts = env['refill.card.lockout'].with_user(self.accountant_id).sudo()
+            lockouts._hold(env['res.partner'].browse(self.customer_id), lockouts.env.user.login)
+            with self._in_background(guess) as guessed:
+                self._wait_until_one_is_blocked()
+                env.cr.commit()
+        with self.assertRaises(RefillCardRefused):
+            guessed.result()
+        self.assertEqual(self._count_guesses(), 1)
+
     def _wait_until_one_is_blocked(self):
         """Return when some transaction on the counts waits for another one."""
         with closing(self.registry.cursor()) as cr:
