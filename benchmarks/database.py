@@ -46,9 +46,17 @@ class Database:
             cr._cnx.autocommit = False
 
     def forget_cards(self) -> None:
-        """Empty the table of the cards: what follows begins with empty tables on both sides."""
+        """Empty the cards' tables and the books: what follows begins with none of either."""
         with self._registry.cursor() as cr:
-            cr.execute('TRUNCATE refill_card, refill_card_code, refill_card_tally CASCADE')
+            for table in ('', '_code', '_event', '_tally'):
+                cr.execute(f'TRUNCATE refill_card{table} CASCADE')  # pylint: disable=sql-injection
+            # Truncating would take companies along, which name an entry.
+            cr.execute("SET LOCAL session_replication_role = replica")
+            for table in (
+                *('account_partial_reconcile', 'account_full_reconcile', 'account_payment'),
+                *('account_move_line', 'account_move'),
+            ):
+                cr.execute(f'DELETE FROM {table}')  # pylint: disable=sql-injection
 
     def _create_accountant(self, env: api.Environment) -> Any:
         return env['res.users'].create(

@@ -51,7 +51,7 @@ class Call:
     def redeemed(self) -> int:
         """How many cards the answer says are redeemed."""
         if isinstance(self.answer, list):
-            return sum('refused' not in each for each in self.answer)
+            return sum('payment_id' in each for each in self.answer)
         return int(self.answer is not None)
 
 

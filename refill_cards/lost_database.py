@@ -141,6 +141,8 @@ def _serve(serve_db):
                 if once or has_connection or not tries_left:
                     return _answer(request, 'uncertain' if is_uncertain else 'unavailable')
             request.session, request.db = request._get_session_and_dbname()
+            for file in request.httprequest.files.values():  # as Odoo does when it tries again
+                file.seek(0)
 
     return serve
 

@@ -1,3 +1,4 @@
+import io
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from odoo.service import security
 from odoo.sql_db import ConnectionPool, Cursor
 from odoo.tests import HttpCase, new_test_user, tagged
 from odoo.tools import SQL, mute_logger
+from PIL import Image
 from psycopg2 import DatabaseError, OperationalError
 
 from ..refill_cards.lost_database import TRIES
@@ -303,6 +305,35 @@ class TestLostDatabase(ConcurrencyCase):
                     body['reference'] = self.code
                     with ending():
                         self._assert_served(self._send(call))
+
+    def test_what_was_uploaded_is_there_when_a_request_is_served_again(self):
+        photo = io.BytesIO()
+        Image.new('RGB', (40, 30), 'red').save(photo, 'JPEG')
+        session = self._log_in(self.user_id)
+        self.addCleanup(self._delete_requests)
+        with self._committing() as env:
+            token = http.Request.csrf_token(SimpleNamespace(session=session, env=env))
+        typed = {'typed': '2026-0001-000001', 'bought_at': "Kiosk", 'bought_on': '2026-01-31'}
+        form = {'csrf_token': token, 'reference': 'r1', **typed}
+        with self._ending('refill.card.replacement.request', '_ask') as calls:
+            self._send(
+                {
+                    'url': '/my/refill/replacement',
+                    'data': form,
+                    'files': {'receipt': ('receipt.jpg', photo.getvalue())},
+                }
+            )
+        self.assertEqual(len(calls), 2)
+        with self._committing() as env:
+            asked = env['refill.card.replacement.request'].search(
+                [('partner_id', '=', self.customer_id)]
+            )
+            self.assertTrue(asked.receipt)
+
+    def _delete_requests(self):
+        with self._committing() as env:
+            domain = [('partner_id', '=', self.customer_id)]
+            env['refill.card.replacement.request'].search(domain).unlink()
 
     def test_without_any_connection_there_is_a_sentence_in_the_language_of_the_session(self):
         refused = OperationalError("the database system is starting up")

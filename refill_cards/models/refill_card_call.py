@@ -114,7 +114,9 @@ class RefillCardCall(models.Model):
         domain = [('user_id', '=', self.env.uid), ('reference', '=', reference)]
         # sudo: nobody has access
         call_sudo = self.sudo().search_fetch(domain, ['arguments', 'answer'])
-        return (call_sudo.arguments, json.loads(call_sudo.answer)) if call_sudo else None
+        if not call_sudo.answer:
+            return None
+        return call_sudo.arguments, json.loads(call_sudo.answer)
 
     @api.model
     def _wait_for(self, reference):
