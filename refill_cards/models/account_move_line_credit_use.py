@@ -32,8 +32,7 @@ class AccountMoveLine(models.Model):
             ).items()
             if key in owed
         ]
-        for plan in self._pay_all(accounts):
-            self._tell_what_credit_paid(plan)
+        self._tell_what_credit_paid(self._pay_all(accounts))
 
     @api.model
     def _pay_all(self, accounts):
@@ -134,15 +133,20 @@ class AccountMoveLine(models.Model):
             (lines.matched_debit_ids + lines.matched_credit_ids).refill_card_move_id = entry
 
     @api.model
-    def _tell_what_credit_paid(self, plan):
-        """Write into the chatters what was paid, and why something was not."""
-        paid = {}
-        for use in plan.uses:
-            paid[use.debt.move_id] = paid.get(use.debt.move_id, 0) + use.amount
-        invoices = self.env['account.move'].union(*paid)
-        invoices._message_log_batch({move.id: move._get_refill_card_sentence() for move in paid})
+    def _tell_what_credit_paid(self, plans):
+        """Write into the chatters what was paid, and why something was not.
+
+        :param list[CreditPlan] plans: which were carried out.
+        """
+        invoices = self.env['account.move'].union(
+            *(use.debt.move_id for plan in plans for use in plan.uses)
+        )
+        invoices._message_log_batch(
+            {move.id: move._get_refill_card_sentence() for move in invoices}
+        )
         troubled = {}
-        for (credit, debt), reason in plan.troubles.items():
+        troubles = [trouble for plan in plans for trouble in plan.troubles.items()]
+        for (credit, debt), reason in troubles:
             sentence = self.env._(
                 "Prepaid credit does not pay %(debt)s: %(reason)s",
                 debt=debt.move_id.name,
