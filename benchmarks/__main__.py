@@ -10,6 +10,7 @@ import confirmation
 import export
 import faults
 import generation
+import imports
 import large
 import life
 import lookup
@@ -53,6 +54,7 @@ def _measure_all(small: bool) -> Iterator[Row]:
     database = Database()
     yield generation.memory_of_many(database)
     yield from lookup.by_code(database)
+    yield lookup.beside_codes_of_others(database)
     yield from life.of_many(database)
     yield from books.of_many(database)
     database.forget_cards()
@@ -65,6 +67,7 @@ def _measure_all(small: bool) -> Iterator[Row]:
     yield export.beside_qweb(database)
     yield from export.memory_of_many(database)
     database.forget_cards()
+    yield from imports.of_many(database)
     provider = large.make(database, large.SMALL_QUANTITY if small else large.QUANTITY)
     yield from large.of_each_role(provider)
     yield from owed.of_many(provider)

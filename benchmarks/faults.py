@@ -80,13 +80,14 @@ def _find_wrong(database: Database, clients: faults_operations.Clients) -> list[
 
 
 def _wait_for_jobs(database: Database) -> list[str]:
-    """Wait until all series and files are made, and return which are not."""
+    """Wait until all series, files and imports are done, and return which are not."""
     end = time.monotonic() + SECONDS_FOR_JOBS
     while True:
         with database.environment() as env:
             series = env['refill.card.series'].search([('state', '=', 'generating')])
             exports = env['refill.card.export'].search([('state', '!=', 'ready')])
-            names = series.mapped('name') + exports.mapped('name')
+            imports = env['refill.card.import'].search([('state', 'in', ['checking', 'importing'])])
+            names = [*series.mapped('name'), *exports.mapped('name'), *imports.mapped('name')]
         if not names:
             return []
         if time.monotonic() > end:

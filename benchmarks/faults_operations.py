@@ -1,7 +1,9 @@
 """What clients do while faults happen: each by the door that people and programs use."""
 
+import base64
 import json
 import random
+import string
 import threading
 import time
 import uuid
@@ -22,6 +24,7 @@ TIMEOUT = 150  # seconds; a worker may wait for its turn, and a job that redeems
 REPETITIONS = 60
 PAUSE = 0.5  # seconds
 BATCH = 20
+CHARACTERS = string.ascii_letters + string.digits
 IN_BACKGROUND = 21_000
 FEW = 5_000
 # How often each is done, one against the other.
@@ -31,6 +34,7 @@ WEIGHTS = {
     'batch': 4,
     'generation': 1,
     'export': 2,
+    'import': 2,
     'bulk change': 3,
     'sale': 4,
     'settlement': 3,
@@ -96,6 +100,7 @@ class Clients:
             'batch': self.redeem_batch,
             'generation': self.generate,
             'export': self.export,
+            'import': self.import_table,
             'bulk change': self.change,
             'sale': self.sell,
             'settlement': self.settle,
@@ -227,6 +232,20 @@ class Clients:
         }
         return self._use_window('refill.card.export.wizard', values, 'action_confirm')
 
+    def import_table(self, rng: random.Random) -> str:
+        """Confirm a table that was checked in the background meanwhile, else bring another one."""
+        try:
+            checked = self._call('refill.card.import', 'search', [[('state', '=', 'checked')]])
+            if checked:
+                self._call('refill.card.import', 'action_confirm', [checked[:1]])
+            else:
+                self._call('refill.card', 'import_cards', [_write_table(rng), 'cards.csv'])
+        except requests.RequestException:
+            return NO_ANSWER
+        except Failure as failure:
+            return str(failure)
+        return '200'
+
     def change(self, rng: random.Random) -> str:
         operation = rng.choice(['disable', 'enable', 'extend'])
         values = {
@@ -279,6 +298,13 @@ class Clients:
         if not response.ok or 'error' in response.json():
             raise Failure(_describe(response))
         return response.json().get('result')
+
+
+def _write_table(rng: random.Random) -> str:
+    """Return a table with codes that nobody guesses, as a client sends it."""
+    codes = (''.join(rng.choices(CHARACTERS, k=16)) for _number in range(IN_BACKGROUND))
+    table = '\n'.join(['Code,Price', *(f'{code},{rng.randrange(5, 9)}' for code in codes)])
+    return base64.b64encode(table.encode()).decode()
 
 
 class Failure(Exception):

@@ -46,6 +46,7 @@ KEY_BYTES = 64
 CANARY = [b'canary']
 # So that a file can never be taken for a code.
 FILE = [b'file']
+SEAL_BYTES = 16  # that sealing adds to a piece
 FROM_URL_SAFE = bytes.maketrans(b'-_', b'+/')
 # What the lockout lets one attacker try by its defaults: 5 codes, 5 after a quarter of an hour, and
 # from another hour later on 5 a day.
@@ -369,19 +370,27 @@ class Sealer:
         except (InvalidTag, ValueError):
             raise WrongKey from None
 
-    def seal_file(self, content: bytes) -> bytes:
-        """Return a file that only the key opens."""
-        return self._cipher.encrypt(content, FILE)
+    def seal_piece(self, content: bytes, number: int, count: int) -> bytes:
+        """Return a piece of a file, sealed.
 
-    def open_file(self, sealed: bytes) -> bytes:
-        """Return the content of a sealed file.
+        :param int number: of the piece, from 0 on.
+        :param int count: of how many pieces.
+        """
+        return self._cipher.encrypt(content, _name_piece(number, count))
 
-        :raise WrongKey: as :meth:`open`.
+    def open_piece(self, sealed: bytes, number: int, count: int) -> bytes:
+        """Return the content of a sealed piece of a file.
+
+        :raise WrongKey: as :meth:`open`, or when it was sealed as another piece.
         """
         try:
-            return self._cipher.decrypt(sealed, FILE)
+            return self._cipher.decrypt(sealed, _name_piece(number, count))
         except InvalidTag:
             raise WrongKey from None
+
+
+def _name_piece(number, count):
+    return [*FILE, b'%d/%d' % (number, count)]
 
 
 def generate_key() -> str:

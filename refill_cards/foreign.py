@@ -266,6 +266,36 @@ class Strength:
                 del counters[size - 1 :]
                 break
 
+    def dump(self) -> dict:
+        """Return all that was learned, for JSON; it tells how codes begin."""
+        return {
+            'counts': list(self.counts.items()),
+            'columns': [
+                (length, [''.join(place) for place in places])
+                for length, places in self.columns.items()
+            ],
+            'starts': [
+                (length, [dict(counter) for counter in counters])
+                for length, counters in self.starts.items()
+            ],
+        }
+
+    @classmethod
+    def load(cls, told: dict) -> 'Strength':
+        """Return what :meth:`dump` told."""
+        strength = cls()
+        strength.counts = dict(told['counts'])
+        strength.columns = {length: list(map(set, places)) for length, places in told['columns']}
+        strength.starts = {
+            length: list(map(Counter, counters)) for length, counters in told['starts']
+        }
+        return strength
+
+    @property
+    def usual_length(self) -> int:
+        """How many characters most codes have."""
+        return max(self.counts, key=self.counts.get, default=0)
+
     @property
     def digits_only(self) -> bool:
         """Whether no code has a letter."""

@@ -9,12 +9,11 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import date, datetime, time
 from typing import BinaryIO
+from xml.parsers.expat import ExpatError
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
+from . import workbook
 
 # What separates cells, in the order of preference.
 SEPARATORS = ',;\t|'
@@ -32,15 +31,13 @@ LARGEST_UNPACKED = 1 << 30
 # What is no sheet is held in memory as a whole: above all the texts of all cells.
 LARGEST_AT_ONCE = 1 << 27
 SHEETS = 'worksheets/'
-LAST_ROW = 1 << 20
 DAMAGED = (
-    *(AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError),
-    *(ValueError, InvalidFileException, zipfile.BadZipFile, zlib.error),
+    *(AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    *(ExpatError, zipfile.BadZipFile, zlib.error),
 )
 # Digits that a number of a spreadsheet has; the others are lost.
 EXACT_DIGITS = 15
 CELL_LENGTH = 10_000
-FORMULA = '='
 
 
 class Unreadable(ValueError):
@@ -146,15 +143,11 @@ def _tell_separator(text: io.TextIOBase) -> str:
 def _read_xlsx(file: BinaryIO) -> Rows:
     try:
         _check_size(file)
-        with closing(openpyxl.load_workbook(file, read_only=True, keep_links=False)) as book:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # some programs write wrong ones
-            for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
-                if line > LAST_ROW:
-                    raise Unreadable('large')
-                yield line, list(cells)
+        yield from workbook.read_rows(file)
     except Unreadable:
         raise
+    except workbook.TooLarge:
+        raise Unreadable('large') from None
     except DAMAGED:  # rows are read from the archive one after the other
         raise Unreadable('workbook') from None
 
@@ -180,6 +173,8 @@ def as_text(cell: object) -> str:
 
     :raise LostDigits: when it is a number with more digits than spreadsheets keep.
     """
+    if isinstance(cell, str):
+        return cell.strip()[:CELL_LENGTH]
     if cell is None:
         return ''
     if isinstance(cell, bool):
@@ -192,9 +187,14 @@ def as_text(cell: object) -> str:
         return cell.isoformat(' ')
     if isinstance(cell, (date, time)):
         return cell.isoformat()
-    return str(cell).strip()[:CELL_LENGTH]
+    return str(cell)
+
+
+def is_number(cell: object) -> bool:
+    """Return whether a spreadsheet holds a cell as a number, without zeros in front."""
+    return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
 
 def is_formula(text: str) -> bool:
     """Return whether a spreadsheet would calculate what a cell says."""
-    return text.startswith(FORMULA)
+    return text.startswith(workbook.FORMULA)

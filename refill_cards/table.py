@@ -113,11 +113,13 @@ def _quote(text: str, style: Csv) -> str:
     return text
 
 
-def write_lines(lines: Iterable[Sequence[str]], style: Csv) -> bytes:
-    """Return texts as CSV, a line each."""
-    mark = codecs.BOM_UTF8 if style.for_spreadsheet else b''
-    rows = (style.separator.join(_cell(text, style) for text in line) + '\r\n' for line in lines)
-    return mark + ''.join(rows).encode()
+def write_lines(lines: Iterable[Sequence[str]], file: BinaryIO, style: Csv) -> None:
+    """Write texts as CSV, a line each."""
+    if style.for_spreadsheet:
+        file.write(codecs.BOM_UTF8)
+    for line in lines:
+        cells = (_cell(text, style) for text in line)
+        file.write((style.separator.join(cells) + '\r\n').encode())
 
 
 def write_xlsx(header: Row, rows: Iterable[Row], decimals: int, file: BinaryIO, title: str) -> None:

@@ -70,6 +70,7 @@ from . import (
     test_import_api,
     test_import_background,
     test_import_files,
+    test_import_sealed,
     test_import_tour,
     test_import_typed,
     test_journals,

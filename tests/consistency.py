@@ -176,11 +176,33 @@ def _audit_log_is_complete(env):
         yield f"card {card} is {state}, logged as {logged}: {problem}"
 
 
+def _imports_are_whole(env):
+    for name, state, lines, waiting, cards, left_out in env.execute_query(
+        SQL(
+            """
+            SELECT name, state, line_count,
+                   (SELECT count(*) FROM refill_card_import_row WHERE import_id = import.id),
+                   (SELECT count(*) FROM refill_card card
+                      JOIN refill_card_series series ON series.id = series_id
+                     WHERE series.import_id = import.id),
+                   (SELECT count(*) FROM refill_card_import_problem WHERE import_id = import.id)
+              FROM refill_card_import import WHERE state IN ('checked', 'importing', 'done')
+            """
+        )
+    ):
+        if lines != waiting + cards + left_out or (waiting and state == 'done'):
+            yield (
+                f"import {name} is {state}: of {lines} lines {waiting} wait, {cards} are cards and"
+                f" {left_out} are left out"
+            )
+
+
 CHECKS = (
     _used_cards_are_posted_payments,
     _numbers_have_no_gap,
     _series_are_whole,
     _files_are_whole,
+    _imports_are_whole,
     _counters_equal_a_recount,
     _tally_equals_a_recount,
     _audit_log_is_complete,

@@ -2,18 +2,22 @@
 
 import base64
 import secrets
+import signal
 import string
+import subprocess
+import sys
+import time
 from collections import Counter
 from contextlib import suppress
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
 from odoo.sql_db import db_connect
-from odoo.tests import tagged
+from odoo.tests import get_db_name, tagged
 from odoo.tools import SQL, mute_logger
 from psycopg2 import InterfaceError, OperationalError
 
-from ..refill_cards.models import refill_card_import_run
+from ..refill_cards.models import refill_card_import_check, refill_card_import_run
 from .concurrency import ConcurrencyCase
 
 CHARACTERS = string.ascii_letters + string.digits
@@ -27,16 +31,19 @@ class TestImportAtOnce(ConcurrencyCase):
         env.cr.execute(query)
         return res
 
+    def _draw_codes(self, quantity):
+        return [''.join(secrets.choice(CHARACTERS) for _ in range(16)) for _ in range(quantity)]
+
     def _check(self, quantity):
         """Have a table checked; return the import's id and the codes."""
-        codes = [''.join(secrets.choice(CHARACTERS) for _ in range(16)) for _ in range(quantity)]
+        codes = self._draw_codes(quantity)
         return self._upload(codes), codes
 
-    def _upload(self, codes):
+    def _upload(self, codes, state='checked'):
         table = '\n'.join(["Code,Price", *(f'{code},25' for code in codes)])
         file = base64.b64encode(table.encode()).decode()
         answer = self._request('refill.card', 'import_cards', file, 'cards.csv', 'other')
-        self.assertEqual((answer['state'], answer['count']), ('checked', len(codes)))
+        self.assertEqual(answer['state'], state)
         return answer['import_id']
 
     def _confirm(self, import_id):
@@ -205,6 +212,57 @@ class TestImportAtOnce(ConcurrencyCase):
             with self._committing() as env:
                 series = env['refill.card.import'].browse(import_id).series_ids
                 self.assertEqual((len(series.card_ids), series.generated), (made, made))
+        self._run_cron()
+        self._assert_each_card_is_there_once(import_id, codes)
+
+    def _start_worker(self):
+        """Start a process of Odoo's of its own that runs the job, in batches of fifty."""
+        models = 'odoo.addons.refill_cards.refill_cards.models'
+        script = (
+            f"from {models} import refill_card_import_check as check\n"
+            f"from {models} import refill_card_import_run as run\n"
+            "check.BATCH = run.BATCH = 50\n"
+            "env.ref('refill_cards.ir_cron_import').method_direct_trigger()\n"
+        )
+        options = [f'--database={get_db_name()}', '--no-http', '--log-level=critical']
+        worker = subprocess.Popen(
+            [sys.executable, '-m', 'odoo', 'shell', *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(worker.kill)
+        worker.stdin.write(script.encode())
+        worker.stdin.close()
+        return worker
+
+    def _get_done(self, import_id):
+        with self._committing() as env:
+            return env['refill.card.import'].browse(import_id).done_count
+
+    def _start_and_kill_workers(self, import_id, state):
+        """Let two workers begin, one after the other, and kill both with SIGKILL amid it."""
+        done = [0]
+        for _worker in range(2):
+            worker = self._start_worker()
+            while worker.poll() is None and self._get_done(import_id) == done[-1]:
+                time.sleep(0.01)
+            worker.send_signal(signal.SIGKILL)
+            self.assertEqual(worker.wait(), -signal.SIGKILL, "it was at work")
+            done.append(self._get_done(import_id))
+        self.assertEqual(done, sorted(set(done)), "the second one went on")
+        self.assertEqual(self._get_state(import_id), state)
+
+    def test_workers_that_are_killed_neither_lose_nor_double_a_card(self):
+        for module in (refill_card_import_check, refill_card_import_run):
+            self.startPatcher(patch.object(module, 'IMMEDIATE_LINES', 0))
+            self.startPatcher(patch.object(module, 'BATCH', 1_000))
+        codes = self._draw_codes(3_000)
+        import_id = self._upload(codes, 'checking')
+        self._start_and_kill_workers(import_id, 'checking')
+        self._run_cron()
+        self.assertEqual((self._get_state(import_id), self._confirm(import_id)), ('checked', None))
+        self._start_and_kill_workers(import_id, 'importing')
         self._run_cron()
         self._assert_each_card_is_there_once(import_id, codes)
 

@@ -3,6 +3,7 @@ from odoo.tools import SQL
 
 from .common import RefillCardCommon
 from .consistency import find_contradictions
+from .import_common import ImportCommon
 
 
 @tagged('post_install', '-at_install')
@@ -71,3 +72,16 @@ class TestConsistency(RefillCardCommon):
         counter, tally = self._find()
         self.assertIn(f"series {series.name} tells 2 active cards and has 1", counter)
         self.assertIn("the tally tells 2 active cards", tally)
+
+
+@tagged('post_install', '-at_install')
+class TestConsistencyOfImports(ImportCommon):
+    def test_a_line_of_an_import_that_is_lost_is_found(self):
+        lines = "abcDEF11,25\nabcDEF12,25\nabcDEF12,25\nx,25\n"
+        record = self._import(f"Code,Price\n{lines}", preset='other', name='whole.csv')
+        self.assertFalse([each for each in find_contradictions(self.env) if 'whole.csv' in each])
+        self.env.cr.execute("DELETE FROM refill_card_import_problem WHERE line = 5")
+        told = [each for each in find_contradictions(self.env) if 'whole.csv' in each]
+        self.assertEqual(len(told), 1)
+        self.assertIn("of 4 lines 0 wait, 2 are cards and 1 are left out", told[0])
+        self.assertEqual(record.state, 'done')

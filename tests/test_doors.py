@@ -774,6 +774,7 @@ class TestMethods(DoorsCase):
 class TestRoutes(DoorsCase, HttpCase):
     LOGGED_IN = {*ROLES} - {'public'}
     ROUTES = {
+        ('/refill_cards/import/<int:import_id>/problems', 'GET'): {'manager', 'administrator'},
         ('/my/refill', 'GET'): LOGGED_IN,
         ('/my/refill', 'POST'): LOGGED_IN,
         ('/my/refill/done', 'GET'): LOGGED_IN,
@@ -797,7 +798,6 @@ class TestRoutes(DoorsCase, HttpCase):
     FILES = {
         ('refill.card.export', 'file'): 'manager',
         ('refill.card.import', 'file'): None,
-        ('refill.card.import', 'problems_file'): 'manager',
         ('refill.card.import', 'sealed_file'): None,
         ('refill.card.layout', 'back_picture'): 'clerk',
         ('refill.card.layout', 'background'): 'clerk',
@@ -827,12 +827,14 @@ class TestRoutes(DoorsCase, HttpCase):
         settlement = moves._settle_refill_cards(self.company, Date.today(), self.customer)
         settlement.action_post()
         file = settlement._get_refill_card_statements()[0]
+        record = self._upload('new')
         for role in ROLES:
             self._log_in(role)
             for (route, method), roles in self.ROUTES.items():
                 url = route.replace('<int:page>', '1')
                 url = url.replace('<int:payment_id>', str(payment.id))
                 url = url.replace('<int:file_id>', str(file.id))
+                url = url.replace('<int:import_id>', str(record.id))
                 token = http.Request.csrf_token(self)
                 data = {'csrf_token': token, 'code': 'x', 'card': 'x', 'card_id': bought.id}
                 with self.subTest(route=route, method=method, role=role):

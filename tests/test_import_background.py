@@ -128,26 +128,80 @@ class TestImportInTheBackground(ImportCommon):
         self.env.cr.execute('SELECT DISTINCT import_id FROM refill_card_import_row')
         self.assertEqual(self.env.cr.fetchall(), [(record.id,)])
 
-    def test_a_check_that_was_killed_begins_anew_and_gives_up_in_the_end(self):
+    def _watch_taking(self, broken_at=None):
+        """Have the lines that are checked noted; the job breaks off at the n-th batch."""
+        taken, take = [], refill_card_import_check._Checking.take
+
+        def note(checking, lines):
+            if len(taken) + 1 == broken_at:
+                raise RuntimeError("killed")
+            taken.append([line for line, _cells in lines])
+            return take(checking, lines)
+
+        self.startPatcher(patch.object(refill_card_import_check._Checking, 'take', note))
+        return taken
+
+    def test_a_check_that_was_killed_goes_on_where_it_was(self):
+        table = make_table(10) + '\nabcDEF11,x\n0000-00000000x,25'
+        whole = self._check(table, preset='other')
+        self._run_background_job()
+        record = self._check(table, preset='other')
+        with self.assertLogs('odoo.addons.base.models.ir_cron', 'ERROR'):
+            taken = self._watch_taking(broken_at=3)
+            self._run_background_job()
+        self.assertEqual((record.state, record.done_count, record.tries), ('checking', 6, 1))
+        taken.append([])
+        self._run_background_job()
+        self.assertEqual(taken, [[2, 3, 4], [5, 6, 7], [], [8, 9, 10], [11, 12, 13]])
+        for fname in (
+            'state',
+            'line_count',
+            'ready_count',
+            'problem_count',
+            'guessing_probability',
+        ):
+            self.assertEqual(record[fname], whole[fname], fname)
+        self.assertEqual(self._tell_problems(record), self._tell_problems(whole))
+        self.assertFalse(record.sudo().findings)
+
+    def test_a_check_whose_time_is_up_leaves_the_rest_to_the_next_run(self):
         record = self._check(make_table(10), preset='other')
-        with (
-            patch.object(
-                refill_card_import_check._Checking, 'take', side_effect=RuntimeError("killed")
+        taken = self._watch_taking()
+        commit = type(self.env['ir.cron'])._commit_progress
+        with patch.object(
+            type(self.env['ir.cron']),
+            '_commit_progress',
+            lambda cron, *args, **kwargs: (
+                commit(cron, *args, **kwargs) and (10 if len(taken) < 2 else 0)
             ),
-            self.assertLogs('odoo.addons.base.models.ir_cron', 'ERROR'),
         ):
             self._run_background_job()
-        self.assertEqual(record.state, 'checking')
+            self.assertEqual((record.state, record.done_count), ('checking', 6))
+            self.assertNotIn('00000000x', record.sudo().findings, "it tells how codes begin")
         self._run_background_job()
-        self.assertEqual((record.state, record.ready_count, record.line_count), ('checked', 10, 10))
-        record.action_back()
-        record.action_check()
+        self.assertEqual((record.state, record.ready_count), ('checked', 10))
+        self.assertEqual(sum(taken, []), list(range(2, 12)))
+
+    def test_a_check_that_is_asked_for_anew_begins_at_the_beginning(self):
+        record = self._check(make_table(10), preset='other')
         record.sudo().tries = 3
         self._run_background_job()
         self.assertEqual(record.state, 'failed')
         self.assertIn("stopped while it checked", record.problem)
         record.action_back()
         self.assertEqual(record.state, 'new')
+        with self.assertLogs('odoo.addons.base.models.ir_cron', 'ERROR'):
+            taken = self._watch_taking(broken_at=2)
+            record.action_check()
+            self._run_background_job()
+        record.sudo().tries = 3
+        self._run_background_job()
+        record.action_back()
+        record.action_check()
+        taken.append([])
+        self._run_background_job()
+        self.assertEqual(taken[:3], [[2, 3, 4], [], [2, 3, 4]])
+        self.assertEqual((record.state, record.ready_count, record.line_count), ('checked', 10, 10))
 
     def test_what_cannot_be_read_in_the_background_is_told(self):
         record = self._check(make_table(10), preset='other')

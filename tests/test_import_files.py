@@ -1,11 +1,11 @@
 """Real and broken tables: the systems' own, by their documentation, and what people do to them."""
 
-import base64
 import io
 import zipfile
 from datetime import date, datetime
 from unittest.mock import patch
 
+import xlsxwriter
 from odoo.exceptions import UserError
 from odoo.tests import BaseCase, tagged
 from odoo.tools import mute_logger
@@ -107,6 +107,27 @@ class TestImportPresets(ImportCommon):
                 '0448-11a2-4bcd': ('active', 12.5, None),
             },
         )
+
+    def test_odoo_gift_cards_as_their_list_is_exported(self):
+        """With the columns that the list shows, as Odoo writes cells: no currency, no status."""
+        file = io.BytesIO()
+        with xlsxwriter.Workbook(file) as book:
+            sheet = book.add_worksheet()
+            day = book.add_format({'text_wrap': True, 'num_format': 'yyyy-mm-dd'})
+            labels = ("Code", "Balance", "Expiration Date", "Program", "Partner")
+            sheet.write_row(0, 0, labels, book.add_format({'bold': True}))
+            sheet.write_row(1, 0, ("0441-b5a6-4c72", "$\N{NO-BREAK SPACE}1,030.00"))
+            sheet.write(1, 2, date(2066, 12, 31), day)
+            sheet.write_row(1, 3, ("Gift Cards", "Azure Interior"))
+            sheet.write_row(2, 0, ("044d-ecb5-4f1e", "12.50 Gift Card Points", "", "Gift Cards"))
+        record = self._import(file.getvalue(), preset='odoo', name='loyalty.card.xlsx')
+        self.assertEqual(
+            self._tell_cards(record),
+            {'0441-b5a6-4c72': ('active', 1030, date(2066, 12, 31))},
+        )
+        self.assertEqual(self._tell_problems(record), {3: "The face value cannot be read."})
+        self.assertEqual(record.series_ids.foreign_batch, "Gift Cards")
+        self.assertFalse(record.warning)
 
     def test_columns_of_another_system_are_matched_by_hand(self):
         table = "Nummer,Geheim,Wert,Bis,Zustand,Filiale,Los\n7,aB3xK9mQ,10,31.12.2066,new,{},x1\n"
@@ -248,14 +269,6 @@ class TestImportBroken(ImportCommon):
         record = self._import("Code,Price,aB3xK9mQ\nabcDEF11,25,\n", preset='other')
         self.assertFalse(record.column_ids)
 
-    def test_the_lines_that_are_left_out_come_as_a_file(self):
-        record = self._check("Code,Price\nabcDEF11,25\nx,25\n", preset='other')
-        action = record.action_download_problems()
-        self.assertIn(f'/web/content/refill.card.import/{record.id}/problems_file/', action['url'])
-        text = base64.b64decode(record.problems_file).decode('utf-8-sig')
-        self.assertEqual(text.splitlines()[0], "Line,Left out because")
-        self.assertTrue(text.splitlines()[1].startswith('3,"This is no code'))
-
     def test_encodings_and_separators(self):
         table = "Code;Prix;Série\r\naB3xK9mQ;25;Été\r\n"
         for encoding in ('utf-8', 'utf-8-sig', 'cp1252', 'utf-16'):
@@ -269,6 +282,23 @@ class TestImportBroken(ImportCommon):
                     self.assertEqual([group[3] for group in record.groups], ["Été"])
                     record.action_discard()
 
+    def test_tables_of_the_systems_that_went_through_other_programs(self):
+        """Excel's "Unicode text"; a comment with a comma, never quoted; quotes and line breaks."""
+        for preset, content, cards, problems in (
+            ('phpnuxbill', PHPNUXBILL.replace(',', '\t').encode('utf-16'), 2, {}),
+            ('mikhmon', MIKHMON.replace('.25-shop', '.25-Caf\xe9, 1').encode('cp1252'), 0, {2, 3}),
+            ('mikhmon', MIKHMON.replace('-shop', ' Caf\xe9').encode('cp1252'), 2, {}),
+            ('woocommerce', WOOCOMMERCE.replace('Bob', '"Bob ""B""\r\nCo; Ltd"'), 2, {4}),
+            ('woocommerce', WOOCOMMERCE.replace('Bob', 'Bob "B"'), 2, {3}),
+            ('splynx', SPLYNX.replace(',', ';').replace('.00', ',00').encode('utf-8-sig'), 4, {}),
+            ('odoo', ODOO.replace('"30.0"', '"=30"'), 1, {2}),
+        ):
+            with self.subTest(preset=preset, content=content):
+                values = {'decimal_point': ','} if preset == 'splynx' else {}
+                record = self._check(content, preset=preset, price=2, **values)
+                self.assertEqual(record.ready_count, cards)
+                self.assertEqual(set(self._tell_problems(record)), set(problems))
+
     def test_codes_that_there_are_already_are_left_out(self):
         ours = self._generate_card().sudo()
         self._import("Code,Price\nabcDEF11,25\n", preset='other')
@@ -281,6 +311,53 @@ class TestImportBroken(ImportCommon):
         for line in (2, 4, 5, 6):
             self.assertEqual(problems.get(line), "There is a card with this code already.", line)
         self.assertNotIn(7, problems, "its case matters, so it is another code")
+
+    def test_a_code_whose_case_does_not_matter_is_told_from_cards_where_it_does(self):
+        """What somebody types in any case never stands for two cards."""
+        self._import("Code,Price\nabcDEF11,25\nabc-def-12,25\n", preset='other')
+        for table in (
+            "ABCDEF11,25\nABCDEF12,25\nABCDEF13,25",
+            "abcdef11,1\nabc-def12,1\nabcdef13,1",
+        ):
+            with self.subTest(table=table):
+                record = self._check(f"Code,Price\n{table}\n", preset='other', case_matters=False)
+                problems = self._tell_problems(record)
+                self.assertEqual(sorted(problems), [2, 3])
+                self.assertIn("card with this code already", problems[2])
+                self.assertEqual(record.ready_count, 1)
+        self._confirm(record)
+        cards = self.env['refill.card'].with_user(self.clerk)
+        for typed in ('abcDEF11', 'abcdef12', 'ABCdef13'):
+            self.assertTrue(cards.check_code(typed)['redeemable'])
+        self._assert_refused('unknown', cards.check_code, 'ABCDEF11')
+
+    def test_a_code_whose_case_matters_is_told_from_cards_where_it_does_not(self):
+        self._import("Code,Price\nABCDEF11,25\n", preset='other', case_matters=False)
+        record = self._check(
+            "Code,Price\nABCDEF11,25\nabcDEF11,25\nabc-def11,25\nabcdef12,25\nABCDEF12,25\n",
+            preset='other',
+        )
+        problems = self._tell_problems(record)
+        self.assertEqual(sorted(problems), [2, 3, 4])
+        self.assertEqual(set(problems.values()), {"There is a card with this code already."})
+
+    def test_codes_that_lost_the_zeros_in_front_of_them_are_told_before_they_are_imported(self):
+        rows = [[12345678 + number, number, 25] for number in range(1_001)]
+        content = self._write_xlsx(["Code", "Serial", "Price"], [1234567, "A7", 25], *rows)
+        record = self._check(content, preset='other', name='cards.xlsx')
+        self.assertIn("2,003 codes or serial numbers are numbers", record.warning)
+        self.assertIn("1 codes are shorter than most", record.warning)
+        self.assertEqual(record._describe()['warning'], record.warning)
+        record.action_back()
+        self.assertFalse(record.warning)
+        for table in (
+            "Code,Serial,Price\n01234567,1,25\n",
+            self._write_xlsx(["Code"], ["01234567"]),
+        ):
+            record = self._check(table, preset='other', name='cards.xlsx', price=25)
+            self.assertEqual((record.ready_count, record.warning), (1, False))
+        self._confirm(record)
+        self.assertEqual(list(self._get_cards(record)), ['01234567'])
 
     def test_a_card_of_ours_is_never_reached_by_a_second_code(self):
         """What people type finds one card, whichever way they type it."""

@@ -1,1 +1,1 @@
-from . import bought, payments, portal, redemption, replacement, reseller
+from . import bought, imports, payments, portal, redemption, replacement, reseller

@@ -7,7 +7,7 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.fields import Command
 
-from .. import foreign, sheets
+from .. import codes, foreign, sealed_file, sheets
 from ..presets import PRESETS, is_code_label
 
 # Decided by hand, until the table is checked.
@@ -117,6 +117,7 @@ class RefillCardImport(models.Model):
     strength = fields.Json(readonly=True)
     groups = fields.Json(readonly=True)
     forms = fields.Char(readonly=True)
+    warning = fields.Char(readonly=True, help="What may be wrong with all of the table.")
     reference = fields.Char(string="Operation", readonly=True)
     confirmed_by_id = fields.Many2one(
         comodel_name='res.users', string="Confirmed by", readonly=True, ondelete='restrict'
@@ -236,24 +237,32 @@ class RefillCardImport(models.Model):
         """
         header, sample = self._read_header(content)
         self._forget()
-        sealer = self.env['refill.card.key']._get_generating_sealer()
-        # sudo: attachments of a record are written by whoever may write the record
-        self.env['ir.attachment'].sudo().create(
-            {
-                'name': self.name,
-                'res_model': self._name,
-                'res_id': self.id,
-                'res_field': 'sealed_file',
-                'raw': sealer.seal_file(content),
-                'mimetype': 'application/octet-stream',
-            }
-        )
+        self._keep_pieces(content)
         columns = [
             Command.create({'position': place, 'name': label, 'sample': shown})
             for place, (label, shown) in enumerate(zip(header, sample, strict=True))
         ]
         self.sudo().write({'column_ids': [Command.clear(), *columns]})
         self._match_columns()
+
+    def _keep_pieces(self, content):
+        """Keep a file in pieces, each of them sealed, so that it is read without being opened."""
+        sealer = self.env['refill.card.key']._get_generating_sealer()
+        count = sealed_file.count_pieces(len(content))
+        # sudo: attachments of a record are written by whoever may write the record
+        attachments_sudo = self.env['ir.attachment'].sudo()
+        for number, piece in enumerate(sealed_file.split(content)):
+            made = attachments_sudo.create(
+                {
+                    'name': self.name,
+                    'res_model': self._name,
+                    'res_id': self.id,
+                    'res_field': 'sealed_file',
+                    'raw': sealer.seal_piece(piece, number, count),
+                    'mimetype': 'application/octet-stream',
+                }
+            )
+            made.invalidate_recordset()  # it remembers the piece
 
     @api.model
     def _read_header(self, content):
@@ -320,6 +329,8 @@ class RefillCardImport(models.Model):
                 ),
             }
             raise UserError(sentences[unreadable.reason]) from None
+        except codes.WrongKey:  # one piece was lost, or an earlier version sealed the file
+            self._raise_gone()
 
     @api.onchange('preset')
     def _onchange_preset(self):
@@ -336,26 +347,48 @@ class RefillCardImport(models.Model):
                 column.purpose = purposes.get(place)
 
     def _get_stored_file(self):
-        """Return the attachment that holds the sealed table; it opens only with the key.
+        """Return the attachments that hold the pieces of the table; they open only with the key.
 
         :rtype: ir.attachment
         """
-        # sudo: nobody reads the attachment; who may see the import may have it checked
+        # sudo: nobody reads the attachments; who may see the import may have it checked
         attachments = self.env['ir.attachment'].sudo().with_context(skip_res_field_check=True)
-        return attachments.search([('res_model', '=', self._name), ('res_id', 'in', self.ids)])
+        return attachments.search(
+            [('res_model', '=', self._name), ('res_id', 'in', self.ids)], order='id'
+        )
+
+    def _open_file(self):
+        """Return the table as a file, of which one piece at a time is in memory.
+
+        :rtype: io.BufferedReader
+        :raise UserError: when it is not there any more.
+        """
+        if not (stored := self._get_stored_file()):
+            self._raise_gone()
+        sealer = self.env['refill.card.key']._get_sealer()
+        ids = stored.ids
+        size = sum(stored.mapped('file_size')) - len(ids) * codes.SEAL_BYTES
+
+        def open_piece(number):
+            piece = stored.browse(ids[number])  # alone, since all in a recordset are read together
+            content = sealer.open_piece(piece.raw, number, len(ids))
+            piece.invalidate_recordset()
+            return content
+
+        return sealed_file.open_pieces(size, open_piece)
+
+    def _raise_gone(self):
+        raise UserError(
+            self.env._("The file is not there any more. Import it again from the beginning.")
+        )
 
     def _open_table(self):
         """Yield the lines of the table below its header, see ``sheets.read``.
 
         :raise UserError: when it is not there any more.
         """
-        if not (stored := self._get_stored_file()):
-            raise UserError(
-                self.env._("The file is not there any more. Import it again from the beginning.")
-            )
-        content = self.env['refill.card.key']._get_sealer().open_file(stored.raw)
         with self._explaining():
-            rows = sheets.read(io.BytesIO(content))
+            rows = sheets.read(self._open_file())
             next(rows, None)
             yield from rows
 

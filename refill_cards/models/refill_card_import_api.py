@@ -193,8 +193,9 @@ class RefillCard(models.Model):
             ``reversed`` or ``failed``), ``problem`` (a sentence, of one that failed), ``lines`` of
             the table, ``count`` of the cards, ``left_out`` lines and the first 100 ``problems``
             (``line``, ``reason``), ``totals`` (``state``, ``currency``, ``count``, ``amount``),
-            ``risk`` (the chance within a year that somebody who keeps guessing finds a card) and
-            ``operation``, as the audit log names it.
+            ``risk`` (the chance within a year that somebody who keeps guessing finds a card),
+            ``warning`` (a sentence, where all of the table may be wrong) and ``operation``, as the
+            audit log names it.
         :rtype: dict
         :raise AccessError: when the user does not manage cards of that company.
         """
@@ -236,5 +237,6 @@ class RefillCardImport(models.Model):
                 for total in self.total_ids
             ],
             'risk': self.guessing_probability,
+            'warning': self.warning or None,
             'operation': self.reference or None,
         }

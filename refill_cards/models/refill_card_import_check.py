@@ -1,14 +1,15 @@
-import base64
+import json
 import secrets
 from itertools import islice
 
 from odoo import api, fields, models
 from odoo.exceptions import LockError, UserError
+from odoo.fields import Domain
 
-from .. import codes, foreign, table
+from .. import codes, foreign
 from ..wording import format_count
 from .refill_card_generation import MAX_QUANTITY
-from .refill_card_import_reading import Problem, Reader
+from .refill_card_import_reading import Group, Problem, Reader
 
 # What is checked and imported while the user waits; more is in the background.
 IMMEDIATE_LINES = 20_000
@@ -17,6 +18,8 @@ BATCH = 10_000
 MAX_SERIES = 1_000
 MAX_FORMS = 200
 MAX_TRIES = 3
+# How many codes of cards are compared with all lines at once.
+KNOWN = 100_000
 
 
 class RefillCardImport(models.Model):
@@ -27,11 +30,6 @@ class RefillCardImport(models.Model):
     total_ids = fields.One2many(
         comodel_name='refill.card.import.total', inverse_name='import_id', string="Totals"
     )
-    problem_ids = fields.One2many(
-        comodel_name='refill.card.import.problem', inverse_name='import_id', string="Left Out"
-    )
-    problem_count = fields.Integer(string="Lines Left Out", compute='_compute_problem_count')
-    problems_file = fields.Binary(string="Lines Left Out (CSV)", compute='_compute_problems_file')
     guessing_probability = fields.Float(readonly=True, digits=(16, 16))
     guessing_risk = fields.Char(
         string="Risk of Guessing",
@@ -46,24 +44,8 @@ class RefillCardImport(models.Model):
     # Of a check: what is approved is what was checked then.
     check_key = fields.Char(readonly=True, groups=fields.NO_ACCESS)
     digits_only = fields.Boolean(readonly=True)
-
-    @api.depends('problem_ids')
-    def _compute_problem_count(self):
-        groups = (
-            self.env['refill.card.import.problem']
-            .sudo()
-            ._read_group([('import_id', 'in', self.ids)], ['import_id'], ['__count'])
-        )
-        counts = {record.id: count for record, count in groups}
-        for record in self:
-            record.problem_count = counts.get(record.id, 0)
-
-    def _compute_problems_file(self):
-        for record in self:
-            style = table.spreadsheet(record._get_language().decimal_point)
-            lines = [(self.env._("Line"), self.env._("Left out because"))]
-            lines += [(str(each.line), each.reason) for each in record.problem_ids]
-            record.problems_file = base64.b64encode(table.write_lines(lines, style))
+    # What a check in the background learned until now, sealed, because it tells how codes begin.
+    findings = fields.Char(readonly=True, groups=fields.NO_ACCESS, prefetch=False)
 
     @api.depends('guessing_probability')
     @api.depends_context('lang')
@@ -97,7 +79,15 @@ class RefillCardImport(models.Model):
         self._check_unchecked()
         self._check_columns()
         # sudo: steps are written by nobody by hand
-        self.sudo().write({'state': 'checking', 'tries': 0, 'problem': False, 'done_count': 0})
+        self.sudo().write(
+            {
+                'state': 'checking',
+                'tries': 0,
+                'problem': False,
+                'done_count': 0,
+                'findings': False,
+            }
+        )
         lines = sum(1 for _line in islice(self._open_table(), IMMEDIATE_LINES + 1))
         if lines <= IMMEDIATE_LINES:
             self._check_table()
@@ -114,16 +104,6 @@ class RefillCardImport(models.Model):
         self.env['refill.card.import.row']._forget(self)
         self._forget_findings()
         self.sudo().state = 'new'  # sudo: as above
-
-    def action_download_problems(self):
-        """Download why lines are left out, with their numbers."""
-        self.ensure_one()
-        name = self.env._("Lines left out of %(file)s", file=self.name.rpartition('.')[0])
-        return {
-            'type': 'ir.actions.act_url',
-            'url': f'/web/content/{self._name}/{self.id}/problems_file/{name}.csv?download=true',
-            'target': 'download',
-        }
 
     def _lock(self):
         """:raise UserError: when somebody else is just at it."""
@@ -156,25 +136,39 @@ class RefillCardImport(models.Model):
     # THE DRY RUN
     # -------------------------------------------------------------------------
 
-    def _check_table(self, on_progress=None):
-        """Check the table for whoever made the import, from its beginning.
+    def _check_table(self, on_batch=None):
+        """Check the table for whoever made the import, from its beginning or where that broke off.
 
-        :param on_progress: called with the number of lines done, after each batch.
+        :param on_batch: called with the number of lines done, after each batch; says whether to go
+            on. The batch is kept if it commits.
+        :return: whether the table is checked to its end.
         """
         record = self.create_uid._take_over(self, self.company_id)
-        self.env['refill.card.import.row']._forget(self)
-        self._forget_findings()
-        record._choose_case()
-        follows = self._count_confirmed(('done', 'reversed'))
-        checking = _Checking(record)
-        lines = record._open_table()
+        checking = record._go_on_checking()
+        lines = islice(record._open_table(), checking.count, None)
         while batch := list(islice(lines, BATCH)):
             checking.take(batch)
-            if on_progress:
-                on_progress(checking.count)
+            if on_batch:
+                checking.keep()
+                if not on_batch(checking.count):
+                    return False
         record._remove_twins()
+        record._remove_case_variants(checking)
         record._conclude(checking)
-        self.sudo().follows = follows  # sudo: steps are written by nobody by hand
+        return True
+
+    def _go_on_checking(self):
+        """Return what was learned before a check broke off, nothing when it begins.
+
+        :rtype: _Checking
+        """
+        kept = self.sudo().findings  # sudo: nobody reads them by hand
+        if not kept:
+            self.env['refill.card.import.row']._forget(self)
+            self._forget_findings()
+            self._choose_case()
+        told = kept and json.loads(self.env['refill.card.key']._get_sealer().open(kept))
+        return _Checking(self, told or None)
 
     @api.model
     def _count_confirmed(self, states=('importing', 'done', 'reversed')):
@@ -194,14 +188,30 @@ class RefillCardImport(models.Model):
 
     def _remove_twins(self):
         """Leave out lines that repeat the code of another one."""
-        repeated = self.env['refill.card.import.row']._remove_twins(self)
-        self.env['refill.card.import.problem']._note(
-            self,
-            [
-                (line, self.env._("Line %(number)s has the same code.", number=kept))
-                for line, kept in sorted(repeated)
-            ],
+        place = '{line}'
+        reason = self.env._("Line %(number)s has the same code.", number=place)
+        self.env['refill.card.import.row']._remove_twins(self, reason, place)
+
+    def _remove_case_variants(self, checking):
+        """Leave out codes whose case does not matter, but would tell them from those of cards.
+
+        Whoever typed such a code in another case could mean either. The other way round, the codes
+        of cards whose case does not matter are among the candidates of each line.
+        """
+        if self.case == 'exact':
+            return
+        lengths = set(map(foreign.count_characters, checking.forms))
+        # sudo: whoever types a code finds any card
+        series_sudo = self.env['refill.card.series'].sudo().with_context(active_test=False)
+        exact = series_sudo.search([('is_foreign', '=', True), ('code_case', '=', 'exact')])
+        exact = exact.filtered(lambda each: not lengths.isdisjoint(each._get_format().lengths))
+        reason = self.env._(
+            "There is a card with this code already, in other capital and small letters."
         )
+        cards = self.env['refill.card']
+        for _ids, bodies in cards._iterate_codes(Domain('series_id', 'in', exact.ids), KNOWN):
+            twins = [checking.tell_twin(foreign.read(body, self.case)[1]) for body in bodies]
+            self.env['refill.card.import.row']._remove_known(self, twins, reason)
 
     def _conclude(self, checking):
         """Say what the table holds, and of which series and how strong the codes are."""
@@ -217,6 +227,9 @@ class RefillCardImport(models.Model):
         self.sudo().write(
             {
                 'state': 'checked',
+                'follows': checking.follows,
+                'findings': False,
+                'warning': checking.tell_warning(),
                 'check_key': secrets.token_hex(8),
                 'line_count': checking.count,
                 'done_count': 0,
@@ -243,16 +256,19 @@ class RefillCardImport(models.Model):
         # sudo: nobody writes them by hand
         self.env['refill.card.import.problem']._forget(self)
         self.sudo().total_ids.unlink()
-        self.sudo().write({'line_count': 0, 'ready_count': 0, 'guessing_probability': 0})
+        self.sudo().write(
+            {'line_count': 0, 'ready_count': 0, 'guessing_probability': 0, 'warning': False}
+        )
 
 
 class _Checking:
     """What checking learns of a table, batch by batch.
 
     :param refill.card.import record: as whoever made it.
+    :param dict told: what :meth:`keep` kept, to go on from there.
     """
 
-    def __init__(self, record):
+    def __init__(self, record, told=None):
         self.record = record
         self.env = record.env
         self.reader = Reader(record)
@@ -262,6 +278,33 @@ class _Checking:
         self.forms = set()
         self.groups, self.numbers = [], {}
         self.count = 0
+        self.follows = record._count_confirmed(('done', 'reversed'))
+        if told:
+            self._recall(told)
+
+    def _recall(self, told):
+        self.count, self.follows = told['count'], told['follows']
+        self.strength = foreign.Strength.load(told['strength'])
+        self.forms = set(told['forms'])
+        self.groups = list(map(Group.from_json, told['groups']))
+        self.numbers = {group: number for number, group in enumerate(self.groups)}
+        for purpose, counts in told['numeric'].items():
+            self.reader.numbers[purpose].update(dict(counts))
+
+    def keep(self):
+        """Keep what was learned with the import, so that the next transaction can go on."""
+        told = {
+            'count': self.count,
+            'follows': self.follows,
+            'strength': self.strength.dump(),
+            'forms': list(self.forms),
+            'groups': self.groups,
+            'numeric': {
+                purpose: list(counter.items()) for purpose, counter in self.reader.numbers.items()
+            },
+        }
+        # sudo: nobody writes it by hand
+        self.record.sudo().findings = self.sealer.seal(json.dumps(told))
 
     def take(self, lines):
         """Check a batch of lines, and keep those that can become cards.
@@ -282,11 +325,12 @@ class _Checking:
                     maximum=format_count(self.env, MAX_QUANTITY),
                 )
             )
-        rows = self._leave_out_ours(rows, problems)
+        seals = {row.line: self._seal_candidates(row) for row in rows}
+        rows = self._leave_out_ours(rows, seals, problems)
         self.strength.add(row.characters for row in rows if row.state != 'used')
         users = self.reader.find_users(rows)
         self.env['refill.card.import.row']._stage(
-            self.record, [self._prepare(row, users) for row in rows]
+            self.record, [self._prepare(row, seals[row.line][0], users) for row in rows]
         )
         self.env['refill.card.import.problem']._note(self.record, sorted(problems))
 
@@ -317,15 +361,17 @@ class _Checking:
             self.forms.add(form)
         return row
 
-    def _leave_out_ours(self, rows, problems):
+    def _seal_candidates(self, row):
+        """Return the sealed code of a line, and then what else it could be taken for."""
+        others = self.reader.find_candidates(row, self.formats) - {row.code}
+        return [self.sealer.seal(code) for code in (row.code, *others)]
+
+    def _leave_out_ours(self, rows, seals, problems):
         """Return the rows without those whose code a card has that is there already.
 
+        :param dict seals: of each line, see :meth:`_seal_candidates`.
         :param list problems: takes why the others are left out.
         """
-        seals = {
-            row.line: list(map(self.sealer.seal, self.reader.find_candidates(row, self.formats)))
-            for row in rows
-        }
         every = [seal for some in seals.values() for seal in some]
         there = self.env['refill.card.code']._get_ids(every)
         if not there:
@@ -338,13 +384,12 @@ class _Checking:
                 left.append(row)
         return left
 
-    def _prepare(self, row, users):
+    def _prepare(self, row, sealed, users):
         """Return what is kept of a row, see ``refill.card.import.row``."""
-        seal = self.sealer.seal
         return (
             row.line,
-            seal(row.code),
-            seal(row.characters)[:16],
+            sealed,
+            self.tell_twin(row.characters),
             self.numbers[row.group],
             row.state,
             row.serial,
@@ -352,3 +397,30 @@ class _Checking:
             row.used_on,
             users.get(row.user),
         )
+
+    def tell_twin(self, characters):
+        """Return what codes have in common that differ in their separators only, sealed.
+
+        :param str characters: their letters and digits.
+        """
+        return self.sealer.seal(characters)[:16]
+
+    def tell_warning(self):
+        """Return what may be wrong with all of the table, False when nothing seems to be."""
+        codes_, serials = self.reader.numbers['code'], self.reader.numbers['serial']
+        count = codes_.total() + serials.total()
+        if not count:
+            return False
+        usual = self.strength.usual_length
+        short = sum(number for length, number in codes_.items() if length < usual)
+        warning = self.env._(
+            "%(count)s codes or serial numbers are numbers in the workbook: zeros in front of them"
+            " are lost. Compare some with the cards; where digits are missing, export the table"
+            " again, with these columns as text.",
+            count=format_count(self.env, count),
+        )
+        if short:
+            warning += ' ' + self.env._(
+                "%(count)s codes are shorter than most.", count=format_count(self.env, short)
+            )
+        return warning

@@ -1,6 +1,6 @@
 """Reads the lines of a table of cards, as an import says what its columns are."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import NamedTuple
@@ -76,6 +76,10 @@ class Reader:
             if column.purpose
         }
         self.width = len(record.column_ids)
+        # Once, and not for each of a million lines.
+        self.case, self.day_first = record.case, record.day_first
+        self.own_companies = tuple(sorted(record.company_ids.ids))
+        self.own_currency, self.own_batch = record.currency_id, record.batch or ''
         self.today = self.env.company._get_refill_card_day()
         self.over = self.env['refill.card']._get_westernmost_day()
         self.now = fields.Datetime.now().replace(microsecond=0)
@@ -85,6 +89,8 @@ class Reader:
         }
         self.companies = self._name_companies()
         self.amounts = {}
+        # How many codes and serial numbers a spreadsheet holds as numbers, by how many digits.
+        self.numbers = {'code': Counter(), 'serial': Counter()}
 
     def _name_companies(self):
         """Return the companies that the user works in by their names, simply written."""
@@ -110,6 +116,7 @@ class Reader:
                 self.env._("The line has more cells than there are columns: one has a separator.")
             )
         told = {purpose: self._tell(cells, place) for purpose, place in self.places.items()}
+        self._count_numbers(cells)
         number = self._tell_number(cells)
         code, characters = self._read_code(told.get('code', ''))
         valid_till = self._read_day(told.get('valid_till', ''))
@@ -155,9 +162,16 @@ class Reader:
         """
         place = self.places.get('value', len(cells))
         cell = cells[place] if place < len(cells) else None
-        if isinstance(cell, bool) or not isinstance(cell, (int, float)):
+        if not sheets.is_number(cell):
             return None
         return Decimal(format(cell, f'.{sheets.EXACT_DIGITS}g'))
+
+    def _count_numbers(self, cells):
+        """Count what may have lost the zeros in front of it."""
+        for purpose, counter in self.numbers.items():
+            place = self.places.get(purpose, len(cells))
+            if place < len(cells) and sheets.is_number(cells[place]):
+                counter[len(sheets.as_text(cells[place]))] += 1
 
     def _read_serial(self, told, characters):
         """Return the serial number; none where it is the code, which is never kept in clear."""
@@ -170,7 +184,7 @@ class Reader:
         if not text:
             raise Problem(self.env._("There is no code."))
         try:
-            return foreign.read(text, self.record.case)
+            return foreign.read(text, self.case)
         except foreign.NoCode:
             raise Problem(
                 self.env._(
@@ -183,7 +197,7 @@ class Reader:
 
     def _read_day(self, text):
         try:
-            day = read_day(text, self.record.day_first)
+            day = read_day(text, self.day_first)
         except NotRead:
             raise Problem(self.env._("The last day cannot be read.")) from None
         if day and day > self.today + relativedelta(years=MAX_YEARS):
@@ -204,7 +218,7 @@ class Reader:
 
     def _read_use_date(self, told):
         try:
-            return read_moment(told.get('used_on', ''), self.record.day_first)
+            return read_moment(told.get('used_on', ''), self.day_first)
         except NotRead:
             raise Problem(self.env._("The day of the use cannot be read.")) from None
 
@@ -234,13 +248,13 @@ class Reader:
             price,
             currency.id,
             self._read_companies(told.get('companies', '')),
-            told.get('batch', '')[:BATCH_LENGTH] or self.record.batch or '',
+            told.get('batch', '')[:BATCH_LENGTH] or self.own_batch,
             state == 'inactive',
         )
 
     def _read_currency(self, text):
         if not text:
-            return self.record.currency_id
+            return self.own_currency
         if not (currency := self.currencies.get(text.upper())):
             raise Problem(self.env._("The currency is not known, or not active."))
         return currency
@@ -287,7 +301,7 @@ class Reader:
 
     def _read_companies(self, text):
         if not text:
-            return tuple(sorted(self.record.company_ids.ids))
+            return self.own_companies
         names = [name.casefold().strip() for name in text.replace(';', ',').split(',')]
         if text.casefold().strip() in self.companies:  # a company's name may have a comma
             names = [text.casefold().strip()]

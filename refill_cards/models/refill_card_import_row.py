@@ -100,31 +100,64 @@ class RefillCardImportRow(models.Model):
         )
         record.invalidate_recordset(['problem_ids', 'problem_count'])
 
-    def _remove_twins(self, record):
+    def _remove_twins(self, record, reason, place):
         """Leave out lines whose code stands on another line, too, and there in a later state.
 
-        Of those in the same state the first one stays.
+        Of those in the same state the first one stays. There may be a million, so they are noted
+        as left out in the same statement.
 
-        :return: of each the number of its line, and of the one that stays.
-        :rtype: list[tuple[int, int]]
+        :param refill.card.import record: the import.
+        :param str reason: the sentence that says why.
+        :param str place: what stands in it for the number of the line that stays.
         """
-        query = SQL(
-            """
-            WITH twin AS (
-                SELECT id, first_value(line) OVER (
-                           PARTITION BY twin
-                           ORDER BY array_position(%s::varchar[], state) NULLS LAST, line
-                       ) AS kept
-                  FROM refill_card_import_row WHERE import_id = %s
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH twin AS (
+                    SELECT id, first_value(line) OVER (
+                               PARTITION BY twin
+                               ORDER BY array_position(%(latest)s::varchar[], state) NULLS LAST,
+                                        line
+                           ) AS kept
+                      FROM refill_card_import_row WHERE import_id = %(record)s
+                ), gone AS (
+                    DELETE FROM refill_card_import_row AS row USING twin
+                     WHERE row.id = twin.id AND row.line <> twin.kept
+                 RETURNING row.line, twin.kept
+                )
+                INSERT INTO refill_card_import_problem (import_id, line, reason)
+                SELECT %(record)s, line, replace(%(reason)s, %(place)s, kept::text)
+                  FROM gone ORDER BY line
+                """,
+                latest=list(LATEST),
+                record=record.id,
+                reason=reason,
+                place=place,
             )
-            DELETE FROM refill_card_import_row AS row USING twin
-             WHERE row.id = twin.id AND row.line <> twin.kept
-         RETURNING row.line, twin.kept
-            """,
-            list(LATEST),
-            record.id,
         )
-        return self.env.execute_query(query)
+        record.invalidate_recordset(['problem_ids', 'problem_count'])
+
+    def _remove_known(self, record, twins, reason):
+        """Leave out lines with certain codes.
+
+        :param refill.card.import record: the import.
+        :param list[str] twins: of the codes.
+        :param str reason: the sentence that says why.
+        """
+        self.env.cr.execute(
+            SQL(
+                """
+                WITH gone AS (
+                    DELETE FROM refill_card_import_row
+                     WHERE import_id = %s AND twin = ANY(%s) RETURNING line
+                )
+                INSERT INTO refill_card_import_problem (import_id, line, reason)
+                SELECT %s, line, %s FROM gone ORDER BY line
+                """,
+                *(record.id, twins, record.id, reason),
+            )
+        )
+        record.invalidate_recordset(['problem_ids', 'problem_count'])
 
     def _count(self, record):
         """Return how many lines there are by group and state.
@@ -137,6 +170,19 @@ class RefillCardImportRow(models.Model):
             record.id,
         )
         return self.env.execute_query(query)
+
+    def _is_waiting(self, record, group):
+        """Return whether lines of an import wait whose cards go into one series.
+
+        :param int group: the number of the group.
+        """
+        query = SQL(
+            "SELECT EXISTS (SELECT FROM refill_card_import_row"
+            " WHERE import_id = %s AND group_number = %s)",
+            *(record.id, group),
+        )
+        [[is_waiting]] = self.env.execute_query(query)
+        return is_waiting
 
     def _get_days(self, record):
         """Return of each group the number of lines, and the first and the last of the last days.

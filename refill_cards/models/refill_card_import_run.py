@@ -190,7 +190,8 @@ class RefillCardImport(models.Model):
             return 0
         taken, made = cards_sudo._insert_imported(record, series, BATCH)
         series.write({'generated': series.generated + made})
-        if not taken:
+        # In the same transaction, so that a series is never whole and still being made.
+        if not self.env['refill.card.import.row']._is_waiting(self, series.import_group):
             series._finish_import()
         self.sudo().done_count += taken
         return taken or 1
@@ -225,7 +226,10 @@ class RefillCardImport(models.Model):
                 time_left = record._import_in_background()
 
     def _check_in_background(self):
-        """Check the table, from its beginning: nothing is left of a try that broke off.
+        """Check the table, from where it broke off or the time was up.
+
+        To go on, the lines before are read over, which takes some seconds in a large workbook. So
+        that is done once in a while only, and not for a batch alone.
 
         :return: whether there is time left.
         """
@@ -234,15 +238,18 @@ class RefillCardImport(models.Model):
                 self.env._("The server stopped while it checked the file. Please try again.")
             )
             return self._commit_step(0)
-        self.write({'tries': self.tries + 1, 'done_count': 0})
+        if not self._commit_step(0):
+            return False
+        self.tries += 1
         self._commit_step(0)
         try:
-            self._check_table(self._report_progress)
+            if not self._check_table(self._report_progress):
+                return False
         except UserError as refused:
             self.env.cr.rollback()
             self._fail(str(refused))
         self._tell_user(self.create_uid)
-        return self._commit_step(self.line_count)
+        return self._commit_step(0)
 
     def _import_in_background(self):
         """Make cards of the next lines; those of a batch that broke off are there still.
@@ -278,9 +285,11 @@ class RefillCardImport(models.Model):
         return self.env['ir.cron']._commit_progress(done, remaining=remaining)
 
     def _report_progress(self, done):
-        self.write({'done_count': done, 'line_count': max(self.line_count, done)})
+        step = done - self.done_count
+        self.write({'done_count': done, 'line_count': max(self.line_count, done), 'tries': 0})
         self._send_to_windows(self.create_uid)
-        self._commit_step(0)
+        self.env.invalidate_all()  # else all customers of the table would be remembered
+        return self._commit_step(step)
 
     def _fail(self, problem):
         self.write({'state': 'failed', 'problem': problem})
