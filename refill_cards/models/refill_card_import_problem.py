@@ -85,6 +85,7 @@ class RefillCardImport(models.Model):
     def action_download_problems(self):
         """Download why lines are left out, with their numbers."""
         self.ensure_one()
+        self.check_access('read')
         return {
             'type': 'ir.actions.act_url',
             'url': f'/refill_cards/import/{self.id}/problems',
