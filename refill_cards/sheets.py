@@ -58,22 +58,23 @@ class LostDigits(ValueError):
 Rows = Iterator[tuple[int, list[object] | None]]
 
 
-def read(file: BinaryIO) -> Rows:
+def read(file: BinaryIO, after: int = 0) -> Rows:
     """Yield the rows of a file, each with the number of its line; empty ones are left out.
 
     The cells of CSV are texts. Those of XLSX may also be numbers, days and booleans. A row that
     cannot be read, for its quotation marks, is None.
 
     :param file: which can be rewound.
+    :param int after: the number of the line after which to begin.
     :raise Unreadable: when it is no table.
     """
     start = file.read(len(ZIP_START))
     file.seek(0)
     if not start:
         raise Unreadable('empty')
-    rows = _read_xlsx(file) if start == ZIP_START else _read_csv(file)
+    rows = _read_xlsx(file, after) if start == ZIP_START else _read_csv(file)
     for line, cells in rows:
-        if cells is None or any(cell not in (None, '') for cell in cells):
+        if line > after and (cells is None or any(cell not in (None, '') for cell in cells)):
             yield line, cells
 
 
@@ -140,10 +141,10 @@ def _tell_separator(text: io.TextIOBase) -> str:
 # -------------------------------------------------------------------------
 
 
-def _read_xlsx(file: BinaryIO) -> Rows:
+def _read_xlsx(file: BinaryIO, after: int) -> Rows:
     try:
         _check_size(file)
-        yield from workbook.read_rows(file)
+        yield from workbook.read_rows(file, after)
     except Unreadable:
         raise
     except workbook.TooLarge:

@@ -34,18 +34,19 @@ class TooLarge(ValueError):
     """A workbook has more rows than Excel has."""
 
 
-def read_rows(file: BinaryIO) -> Iterator[tuple[int, list[object]]]:
+def read_rows(file: BinaryIO, after: int = 0) -> Iterator[tuple[int, list[object]]]:
     """Yield the rows of the first sheet, each with its number; those without cells are left out.
 
     Cells are texts, whole or other numbers, moments, booleans, or None; that of a formula is ``=``.
 
     :param file: which can be read anywhere.
+    :param int after: the number of the row after which to begin; those before are passed over soon.
     :raise TooLarge: when there are too many rows.
     :raise Exception: whatever a damaged file makes the libraries raise.
     """
     with zipfile.ZipFile(file) as archive:
         book = _Book(archive)
-        sheet = _Sheet(book)
+        sheet = _Sheet(book, after)
         try:
             with closing(archive.open(book.sheet)) as part:
                 while chunk := part.read(CHUNK):
@@ -182,16 +183,23 @@ class _Texts:
 class _Sheet:
     """Reads a sheet from pieces of its XML."""
 
-    def __init__(self, book):
-        self._book = book
+    def __init__(self, book, after):
+        self._book, self._after = book, after
         self._rows, self._cells = [], []
         self._number = self._column = 0
         self._kind = self._style = None
         self._texts, self._is_text = [], False
         self.parser = _make_parser()
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._take
+        self.parser.StartElementHandler = self._pass_over
+
+    def _pass_over(self, name, told):
+        """Look at nothing but the numbers of rows, up to the first one that is wanted."""
+        if _tell_local(name) == 'row':
+            self._start_row(told.get('r'))
+            if self._number > self._after:
+                self.parser.StartElementHandler = self._start
+                self.parser.EndElementHandler = self._end
+                self.parser.CharacterDataHandler = self._take
 
     def feed(self, chunk, is_last=False):
         """Return the rows that end in the next piece."""

@@ -4,7 +4,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.fields import Domain
 from odoo.tests import Form, tagged
 
-from ..refill_cards.models import refill_card_import_check
+from ..refill_cards.models import refill_card_import_check, refill_card_import_run
 from .import_common import SPLYNX, ImportCommon
 from .test_opening import OpeningCommon
 
@@ -167,16 +167,19 @@ class TestImportInTheBackground(ImportCommon):
     def test_a_check_whose_time_is_up_leaves_the_rest_to_the_next_run(self):
         record = self._check(make_table(10), preset='other')
         taken = self._watch_taking()
-        commit = type(self.env['ir.cron'])._commit_progress
-        with patch.object(
-            type(self.env['ir.cron']),
-            '_commit_progress',
-            lambda cron, *args, **kwargs: (
-                commit(cron, *args, **kwargs) and (10 if len(taken) < 2 else 0)
-            ),
+        crons = type(self.env['ir.cron'])
+        commit = crons._commit_progress
+
+        def commit_late(cron, *args, **kwargs):
+            commit(cron, *args, **kwargs)
+            return 0 if taken else 10
+
+        with (
+            patch.object(refill_card_import_run, 'SECONDS', 0),
+            patch.object(crons, '_commit_progress', commit_late),
         ):
             self._run_background_job()
-            self.assertEqual((record.state, record.done_count), ('checking', 6))
+            self.assertEqual((record.state, record.done_count), ('checking', 3))
             self.assertNotIn('00000000x', record.sudo().findings, "it tells how codes begin")
         self._run_background_job()
         self.assertEqual((record.state, record.ready_count), ('checked', 10))

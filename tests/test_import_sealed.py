@@ -169,6 +169,19 @@ class TestWorkbook(BaseCase):
             rows, [(2, ['aB3xK9', None, 'inside', 'a&b']), (3, ['\u00e9t\u00e9', True])]
         )
 
+    def test_they_are_read_from_any_row_on(self):
+        texts = ''.join(f'<x:si><x:t>t{number}</x:t></x:si>' for number in range(40))
+        sheet = ''.join(
+            f'<x:row r="{number + 3}"><x:c t="s"><x:v>{number}</x:v></x:c></x:row>'
+            for number in range(0, 40, 2)
+        )
+        file = self._write(sheet, texts=texts)
+        whole = list(sheets.read(file))
+        for after in (0, 1, 3, 4, 5, 40, 41, 100):
+            file.seek(0)
+            rest = [row for row in whole if row[0] > after]
+            self.assertEqual(list(sheets.read(file, after)), rest, after)
+
     def test_numbers(self):
         styles = (
             '<x:numFmts><x:numFmt numFmtId="170" formatCode="00000000"/>'

@@ -382,14 +382,16 @@ class RefillCardImport(models.Model):
             self.env._("The file is not there any more. Import it again from the beginning.")
         )
 
-    def _open_table(self):
+    def _open_table(self, after=0):
         """Yield the lines of the table below its header, see ``sheets.read``.
 
+        :param int after: the number of the line after which to begin.
         :raise UserError: when it is not there any more.
         """
         with self._explaining():
-            rows = sheets.read(self._open_file())
-            next(rows, None)
+            rows = sheets.read(self._open_file(), after)
+            if not after:
+                next(rows, None)
             yield from rows
 
     def _forget(self):

@@ -145,7 +145,7 @@ class RefillCardImport(models.Model):
         """
         record = self.create_uid._take_over(self, self.company_id)
         checking = record._go_on_checking()
-        lines = islice(record._open_table(), checking.count, None)
+        lines = record._open_table(checking.last_line)
         while batch := list(islice(lines, BATCH)):
             checking.take(batch)
             if on_batch:
@@ -277,13 +277,14 @@ class _Checking:
         self.strength = foreign.Strength()
         self.forms = set()
         self.groups, self.numbers = [], {}
-        self.count = 0
+        self.count = self.last_line = 0
         self.follows = record._count_confirmed(('done', 'reversed'))
         if told:
             self._recall(told)
 
     def _recall(self, told):
-        self.count, self.follows = told['count'], told['follows']
+        self.count, self.last_line = told['count'], told['last_line']
+        self.follows = told['follows']
         self.strength = foreign.Strength.load(told['strength'])
         self.forms = set(told['forms'])
         self.groups = list(map(Group.from_json, told['groups']))
@@ -295,6 +296,7 @@ class _Checking:
         """Keep what was learned with the import, so that the next transaction can go on."""
         told = {
             'count': self.count,
+            'last_line': self.last_line,
             'follows': self.follows,
             'strength': self.strength.dump(),
             'forms': list(self.forms),
@@ -318,6 +320,7 @@ class _Checking:
             except Problem as problem:
                 problems.append((line, str(problem)))
         self.count += len(lines)
+        self.last_line = lines[-1][0]
         if self.count > MAX_QUANTITY:
             raise UserError(
                 self.env._(

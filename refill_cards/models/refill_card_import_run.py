@@ -1,3 +1,5 @@
+import time
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command
@@ -7,6 +9,9 @@ from ..presets import PRESETS
 from ..wording import format_count
 from .refill_card_import_check import BATCH, IMMEDIATE_LINES, MAX_TRIES
 from .refill_card_import_reading import Group
+
+# How long a table is checked in one go: Odoo ends a worker that takes a minute.
+SECONDS = 20
 
 
 class RefillCardImport(models.Model):
@@ -229,10 +234,17 @@ class RefillCardImport(models.Model):
         """Check the table, from where it broke off or the time was up.
 
         To go on, the lines before are read over, which takes some seconds in a large workbook. So
-        that is done once in a while only, and not for a batch alone.
+        that is done once in a while only, and never for a batch alone.
 
         :return: whether there is time left.
         """
+        started = []
+
+        def on_batch(done):
+            self._report_progress(done)
+            started.append(time.monotonic())
+            return started[-1] - started[0] < SECONDS
+
         if self.tries == MAX_TRIES:
             self._fail(
                 self.env._("The server stopped while it checked the file. Please try again.")
@@ -243,7 +255,7 @@ class RefillCardImport(models.Model):
         self.tries += 1
         self._commit_step(0)
         try:
-            if not self._check_table(self._report_progress):
+            if not self._check_table(on_batch):
                 return False
         except UserError as refused:
             self.env.cr.rollback()
@@ -289,7 +301,7 @@ class RefillCardImport(models.Model):
         self.write({'done_count': done, 'line_count': max(self.line_count, done), 'tries': 0})
         self._send_to_windows(self.create_uid)
         self.env.invalidate_all()  # else all customers of the table would be remembered
-        return self._commit_step(step)
+        self._commit_step(step)
 
     def _fail(self, problem):
         self.write({'state': 'failed', 'problem': problem})
