@@ -104,6 +104,8 @@ class RefillCardRefused(UserError):
         self.reason = reason
         self.card_id = card_id
         self.is_recorded = False
+        # What managers read of it, where whoever tried must not learn as much.
+        self.recorded_as = reason
         self.context = {'reason': reason, **context}
 
 

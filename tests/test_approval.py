@@ -88,7 +88,7 @@ class TestDecide(ApprovalCommon):
             self.approval.with_user(user).action_approve()
         with self.assertRaises(AccessError):
             self.approval.with_user(user).action_refuse()
-        self.assertEqual(self.approval.state, 'waiting')
+        self.assertEqual(self.approval.sudo().state, 'waiting')
 
     def test_who_asked_does_not_approve_it(self):
         self._assert_may_not_approve(self.accountant)
@@ -115,6 +115,15 @@ class TestDecide(ApprovalCommon):
             approval.with_user(twin).action_approve()
         self.assertFalse(approval.with_user(twin).can_decide)
         approval.action_approve()
+
+    def test_who_is_archived_or_no_manager_any_more_does_not_approve_it(self):
+        user_group = self.env.ref('refill_cards.group_refill_card_user')
+        for values in (
+            {'active': False},
+            {'active': True, 'group_ids': [Command.set(user_group.ids)]},
+        ):
+            self.second.write(values)
+            self._assert_may_not_approve(self.second)
 
     def test_colleagues_of_one_company_are_not_the_same_person(self):
         employer = self.env['res.partner'].create({'name': "Employer", 'is_company': True})
@@ -344,6 +353,46 @@ class TestByKey(ApprovalCommon, HttpCase):
             approval.invalidate_recordset()
             self.assertEqual(approval.state, state)
         self.assertFalse(self.env['refill.card.export'].search([]))
+
+    def _call_by_new_key(self, method, model='refill.card', **body):
+        """Call a method of JSON-2 with an API key that is used for nothing else."""
+        self.authenticate(None, None)
+        key = self.env['res.users.apikeys'].with_user(self.accountant)
+        key = key._generate('rpc', "Test", fields.Datetime.now() + timedelta(days=1))
+        response = self.url_open(
+            f'/json/2/{model}/{method}', json=body, headers={'Authorization': f'Bearer {key}'}
+        )
+        self.env.invalidate_all()
+        return response
+
+    def test_several_keys_of_one_user_have_one_limit(self):
+        cards = self._generate(4, activation_required=True).card_ids
+        self._stock(4)
+        sale = {'partner_id': self.buyer.id, 'product_id': self.product.id, 'quantity': 1}
+        used = self._generate(3).card_ids
+        for card in used:
+            self._redeem(card)
+        for kind in ('generation', 'activation', 'sale_on_account', 'undo'):
+            self._limit(kind, 60)
+        call = self._call_by_new_key
+        answers = [call('generate', quantity=2, price=25).json()['state'] for _again in range(2)]
+        self.assertEqual(answers, ['ready', 'waiting'])
+        reasons = [
+            call('activate', first=card.name, last=card.name).json()[0].get('reason')
+            for card in cards[:3]
+        ]
+        self.assertEqual(reasons, [None, None, 'approval'])
+        sold = [call('sell', **sale, confirm=True) for _again in range(3)]
+        self.assertEqual([each.json()['state'] for each in sold], ['posted', 'posted', 'draft'])
+        for number, card in enumerate(used):
+            window = self.env['refill.card.undo'].with_user(self.accountant)
+            window = window.create({'card_id': card.id, 'reason': "Wrong customer"})
+            call('action_undo', 'refill.card.undo', ids=window.ids)
+            self.assertEqual(card.state, 'active' if number < 2 else 'used')
+        self.assertEqual(
+            set(self._get_waiting().mapped('kind')),
+            {'generation', 'activation', 'sale_on_account', 'undo'},
+        )
 
 
 @tagged('post_install', '-at_install')

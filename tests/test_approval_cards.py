@@ -71,6 +71,19 @@ class TestGeneration(ApprovalCommon):
         self.assertEqual(series.price, 30)
         series.price = 20
 
+    def test_a_series_within_the_limit_is_not_enlarged_afterwards(self):
+        series = self._generate(30)
+        for call in (
+            lambda: series.write({'quantity': 50}),
+            lambda: series.web_save({'quantity': 50}, {}),
+            lambda: series.write({'generated': 10, 'state': 'generating'}),
+            lambda: series.create({'quantity': 50, 'price': 25}),
+            lambda: series.copy({'quantity': 50}),
+        ):
+            with self.assertRaises(UserError), self.env.cr.savepoint():
+                call()
+        self.assertEqual((series.quantity, len(series.card_ids)), (30, 30))
+
     def test_a_repeated_call_asks_once(self):
         cards = self.env['refill.card'].with_user(self.accountant)
         first = cards.generate(41, 25, reference='order 7')

@@ -64,6 +64,21 @@ class TestSaleOnAccount(ApprovalCommon):
         self._draft(50, refill_card_works='paid').action_post()
         self.assertEqual(self._count_sold(), 50)
 
+    def test_cards_that_are_given_away_work_at_once_and_are_sold_on_account(self):
+        for price in (0, 0.01, 12.4):
+            with self.subTest(price):
+                invoice = self._draft(40, price=price, refill_card_works='paid')
+                self._ask(invoice).action_refuse()
+        discount = Command.create({'name': "Discount", 'quantity': 1, 'price_unit': -1000})
+        invoice = self._draft(40, refill_card_works='paid')
+        invoice.invoice_line_ids = [discount]
+        self._ask(invoice)
+        self.assertEqual(self._count_sold(), 0)
+
+    def test_a_discount_alone_gives_no_cards_away(self):
+        self._draft(50, price=20, refill_card_works='paid').action_post()
+        self.assertEqual(self._count_sold(), 50)
+
     def test_small_sales_within_a_day_add_up(self):
         self._draft(39).action_post()
         invoice = self._draft(1)

@@ -1,3 +1,6 @@
+from threading import Thread
+from unittest.mock import patch
+
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -29,6 +32,9 @@ class TestConcurrencyFreeze(ConcurrencyCase):
 
     def _delete_cards(self, env):
         env['mail.activity'].search([('user_id', '=', self.accountant_id)]).unlink()
+        env['refill.card.canary'].search([]).unlink()
+        login = env['res.users'].browse(self.accountant_id).login
+        env['refill.card.lockout'].search([('origin', '=like', f'{login} /%')]).unlink()
         return super()._delete_cards(env)
 
     def _guess(self, customer_id):
@@ -37,8 +43,10 @@ class TestConcurrencyFreeze(ConcurrencyCase):
         return self._redeem_for(customer_id, fmt.display(body))
 
     def _redeem_for(self, customer_id, code):
+        """Redeem over a gateway that names the customer as its caller, too."""
+        arguments = code, customer_id, None, str(customer_id)
         try:
-            return self._request('refill.card', 'redeem_code', code, customer_id)
+            return self._request('refill.card', 'redeem_code', *arguments)
         except RefillCardRefused as refused:
             return refused.reason
 
@@ -107,6 +115,87 @@ class TestConcurrencyFreeze(ConcurrencyCase):
                 env['refill.card'].redeem_code(fmt.display(fmt.generate(1)[0]), self.customer_id)
             env.cr.rollback()
         self._assert_told_later(series_id)
+
+    def test_nobody_waits_while_it_is_found_out_which_series_are_frozen(self):
+        series_id = self._generate()
+        first, second, *others = self.other_customer_ids
+        for customer_id in others[: LIMIT - 2]:
+            self._guess(customer_id)
+        guesses = self.registry['refill.card.guess']
+        find, found = guesses._find_reached, []
+
+        def find_while_others_guess(*args):
+            if not found:
+                found.append('first')
+                thread = Thread(target=lambda: found.append(self._guess(second)), daemon=True)
+                thread.start()
+                thread.join(timeout=10)
+            return find(*args)
+
+        with patch.object(guesses, '_find_reached', find_while_others_guess):
+            self.assertEqual(self._guess(first), 'unknown')
+        self.assertEqual(found, ['first', 'unknown'])
+        self.assertEqual(self._read(series_id), (True, 1, 1))
+
+    # -------------------------------------------------------------------------
+    # CANARIES
+    # -------------------------------------------------------------------------
+
+    def _drawing(self, *bodies):
+        """Let these be the next bodies that anybody draws."""
+        drawn = iter(bodies)
+        return patch.object(codes.Format, 'generate', lambda _format, count: [next(drawn)] * count)
+
+    def _make_with(self, env, **values):
+        """Generate a card, or make a canary, in a transaction that the test commits."""
+        windows = env['refill.card.generate']
+        window = windows.create({'quantity': 1, 'price': 25, 'prefix': 'ICE', **values})
+        window.action_generate()
+        env.flush_all()
+
+    def test_no_card_gets_the_code_of_a_canary_that_is_made_at_the_same_time(self):
+        body, other, third = codes.Format('base32', 12).generate(3)
+        with self._transaction() as first:
+            with self._drawing(body, third):
+                self._make_with(first, canary_count=1)
+            with (
+                self._drawing(body, body, other),
+                mute_logger('odoo.sql_db'),
+                self._in_background(self._generate) as second,
+            ):
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+        self._assert_codes(second.result(), other)
+
+    def test_no_canary_gets_the_code_of_a_card_that_is_made_at_the_same_time(self):
+        series_id = self._generate()
+        body, other = codes.Format('base32', 12).generate(2)
+        with self._transaction() as first:
+            with self._drawing(body):
+                self._make_with(first)
+            arguments = 'refill.card.series', 'write', [series_id], {'canary_count': 1}
+            with (
+                self._drawing(body, body, other),
+                mute_logger('odoo.sql_db'),
+                self._in_background(self._request, *arguments) as second,
+            ):
+                self._wait_until_blocked_by(first, second)
+                first.cr.commit()
+            second.result()
+        with self._committing() as env:
+            canary = env['refill.card.canary'].search([('series_id', '=', series_id)])
+            sealer = env['refill.card.key']._get_sealer()
+            self.assertEqual(sealer.open_canary(canary.sealed), other)
+
+    def _assert_codes(self, series_id, *bodies):
+        with self._committing() as env:
+            series = env['refill.card.series'].browse(series_id)
+            displayed = [series._get_format().display(body) for body in bodies]
+            self.assertEqual(series.card_ids.mapped('code'), displayed)
+
+    # -------------------------------------------------------------------------
+    # RELEASING
+    # -------------------------------------------------------------------------
 
     def test_two_managers_release_once(self):
         series_id, [code] = self._generate_cards()

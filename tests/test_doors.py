@@ -158,14 +158,16 @@ class DoorsCase(RefillCardCommon):
         total = total.create(
             {'user_id': self.asking.id, 'company_id': self.company.id, 'kind': 'undo'}
         )
-        return approval, total
+        recipient = self.env['refill.card.approval.recipient'].sudo()
+        recipient = recipient.create({'approval_id': approval.id, 'email': 'x@example.com'})
+        return approval, total, recipient
 
     def _freeze(self):
         """Return what there is of a frozen series."""
         self.frozen = self._generate(prefix='ICE', canary_count=1)
         freezes, guesses = (self.env[f'refill.card.{each}'].sudo() for each in ('freeze', 'guess'))
         freezes._freeze_guessed({self.frozen.id: 100})
-        guesses._count(self.frozen.card_ids[0].sudo().code)
+        guesses._count(self.frozen.card_ids[0].sudo().code, [])
         return (
             freezes.search([], limit=1),
             guesses.search([], limit=1),
@@ -270,6 +272,7 @@ class TestModels(DoorsCase):
             {'manager': 'srwucl', 'their manager': 'cl'},
         ),
         'refill.card.approval': ({'summary': 'x'}, {'manager': 'sr'}),
+        'refill.card.approval.recipient': ({'email': 'x'}, {}),
         'refill.card.approval.total': ({'kind': 'undo'}, {}),
         'refill.card.attempt': ({'reason': 'typo'}, {'manager': 'sr'}),
         'refill.card.call': ({'reference': 'x'}, {}),

@@ -2,6 +2,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import ClassVar
+from unittest.mock import patch
 
 from freezegun import freeze_time
 from hypothesis import settings
@@ -111,17 +112,21 @@ class FrozenSeries(RuleBasedStateMachine):
 
     def answer(self, channel, code, customer):
         cards = self.env['refill.card'].with_user(self.case.clerk)
+        lockouts = self.env.registry['refill.card.lockout']
         try:
-            match channel:
-                case 'api':
-                    cards.redeem_code(code, customer.id)
-                case 'check':
-                    cards.check_code(code, partner_id=customer.id)
-                case 'portal':
-                    cards.sudo()._redeem_code(code, customer, self.case.company, channel=channel)
-                case 'backend':
-                    windows = self.env['refill.card.redeem'].with_user(self.case.clerk)
-                    windows.create({'partner_id': customer.id, 'typed': code}).action_redeem()
+            # Each time it is somebody else somewhere else.
+            with patch.object(lockouts, '_get_origin', return_value=f'somewhere {customer.id}'):
+                match channel:
+                    case 'api':
+                        cards.redeem_code(code, customer.id)
+                    case 'check':
+                        cards.check_code(code, partner_id=customer.id)
+                    case 'portal':
+                        company = self.case.company
+                        cards.sudo()._redeem_code(code, customer, company, channel=channel)
+                    case 'backend':
+                        windows = self.env['refill.card.redeem'].with_user(self.case.clerk)
+                        windows.create({'partner_id': customer.id, 'typed': code}).action_redeem()
         except RefillCardRefused as refused:
             return refused.reason
 

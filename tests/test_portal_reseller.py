@@ -82,6 +82,14 @@ class TestResellerPage(ResellerCommon):
         self.assertEqual(self.url_open(f'{PAGE}/day').status_code, status)
         return status == 200
 
+    def test_a_phone_writes_capitals_only_where_no_code_has_a_case_that_matters(self):
+        self._generate_consigned(1)
+        self.assertEqual(self._get_capitalization(PAGE, 'card'), 'characters')
+        self._make_foreign_series(case='upper')
+        self.assertEqual(self._get_capitalization(PAGE, 'card'), 'characters')
+        self._make_foreign_series()
+        self.assertEqual(self._get_capitalization(PAGE, 'card'), 'none')
+
     def test_whoever_is_not_logged_in_is_asked_to(self):
         self._generate_consigned()
         self.authenticate(None, None)

@@ -168,6 +168,27 @@ class TestPortalLink(PortalTourCommon):
             url='/my/refill#%',
         )
 
+    def test_the_case_of_a_code_stays_as_typed_where_there_are_codes_of_another_system(self):
+        self._generate_with_body()
+        self._make_foreign_series()
+        self._run(
+            """
+            // It begins as a whole code of ours does.
+            const code = "7k2m9xq4r3tzdabcdefghijkl";
+            for (const character of code) {
+                inputEl.value += character;
+                const init = { bubbles: true, inputType: "insertText" };
+                inputEl.dispatchEvent(new InputEvent("input", init));
+            }
+            assert(inputEl.value === code, `The field holds ${inputEl.value}`);
+            inputEl.value = code.slice(0, 13);
+            inputEl.dispatchEvent(
+                new InputEvent("input", { bubbles: true, inputType: "deleteContentBackward" })
+            );
+            assert(inputEl.value === code.slice(0, 13), `The field holds ${inputEl.value}`);
+            """,
+        )
+
     def test_what_a_keyboard_composes_gets_its_groups_when_it_is_finished(self):
         self._generate_with_body()
         self._run(

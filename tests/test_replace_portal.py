@@ -86,6 +86,15 @@ class RequestCommon(PortalCommon):
 
 @tagged('post_install', '-at_install')
 class TestAsk(RequestCommon):
+    def test_a_phone_writes_capitals_only_where_no_code_has_a_case_that_matters(self):
+        for url, name in ((PAGE, 'typed'), ('/my/refill', 'code')):
+            self.assertEqual(self._get_capitalization(url, name), 'characters')
+        self.assertIn("Capital letters", self.url_open('/my/refill').text)
+        self._make_foreign_series()
+        for url, name in ((PAGE, 'typed'), ('/my/refill', 'code')):
+            self.assertEqual(self._get_capitalization(url, name), 'none')
+        self.assertIn("capital and small letters", self.url_open('/my/refill').text)
+
     def test_whoever_is_not_logged_in_is_asked_to(self):
         self.authenticate(None, None)
         response = self.url_open(PAGE, allow_redirects=False)

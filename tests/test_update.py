@@ -73,6 +73,15 @@ class TestCodes(RefillCardCommon):
             for card, code in found.items():
                 self.assertEqual(card.sudo().code, code)
 
+    def test_no_card_gets_the_code_of_a_canary_of_before(self):
+        canaries = self._generate(canary_count=2)._get_canaries()
+        self.env.flush_all()
+        self.cr.execute('DELETE FROM refill_card_code WHERE id < 0')
+        for _again in range(2):
+            self._migrate('19.0.1.7.0', 'post-canaries')
+            self.cr.execute('SELECT -id FROM refill_card_code WHERE id < 0')
+            self.assertEqual({id_ for [id_] in self.cr.fetchall()}, set(canaries.ids))
+
     def test_the_audit_log_loses_the_foreign_keys_that_cost_most(self):
         self.cr.execute(
             '''

@@ -3,6 +3,8 @@ from odoo.exceptions import UserError
 from odoo.fields import Domain
 from odoo.http import request
 
+from ..foreign import ForeignFormat
+
 
 class CaptchaRefused(UserError):
     """Who sends the form may be a robot."""
@@ -37,7 +39,13 @@ class RefillCardPortal(CustomerPortal):
             **self._prepare_portal_layout_values(),
             'page_name': page_name,
             'html_data': self._prepare_html_data(),
+            'is_case_exact': self._is_case_exact(),
         }
+
+    def _is_case_exact(self):
+        """Return whether there are codes whose case matters: a phone must not capitalize them."""
+        formats = request.env['refill.card.series']._get_formats()
+        return any(isinstance(fmt, ForeignFormat) and fmt.case == 'exact' for fmt in formats)
 
     def _prepare_refill_card_values(self, page_name, companies=None):
         """Return what each of the pages shows.

@@ -140,7 +140,6 @@ class RefillCardRedemptionPortal(RefillCardPortal):
             reference=secrets.token_urlsafe(),
             formats=json.dumps(self._prepare_typo_formats()),
             foreign=json.dumps(self._get_foreign_lengths()),
-            is_case_exact=self._is_case_exact(),
             serials=json.dumps(request.env['refill.card']._get_serial_shapes()),
             serial_sentence=describe(request.env, 'serial'),
         )
@@ -166,11 +165,6 @@ class RefillCardRedemptionPortal(RefillCardPortal):
         formats = request.env['refill.card.series']._get_formats()
         foreign = (fmt.lengths for fmt in formats if isinstance(fmt, ForeignFormat))
         return sorted(set(chain.from_iterable(foreign)))
-
-    def _is_case_exact(self):
-        """Return whether there are codes whose case matters: a phone must not capitalize them."""
-        formats = request.env['refill.card.series']._get_formats()
-        return any(isinstance(fmt, ForeignFormat) and fmt.case == 'exact' for fmt in formats)
 
     def _get_chosen_companies(self):
         """Return the companies of one tree in which the card may be redeemed, the wanted one first.

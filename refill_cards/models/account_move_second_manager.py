@@ -1,7 +1,7 @@
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import format_date, formataddr
+from odoo.tools import format_date
 
 from ..refusals import RefillCardWaits
 from ..wording import format_count
@@ -12,8 +12,8 @@ KINDS = ('sale_on_account', 'generation')
 class AccountMove(models.Model):
     """Cards are sold on account once a second manager has approved it, above a limit.
 
-    On account are cards that work before their invoice is paid. Cards that are made to order count
-    as generated, too.
+    On account are cards that work before their invoice is paid, or although it asks for less than
+    half of what they are worth. Cards that are made to order count as generated, too.
     """
 
     _inherit = 'account.move'
@@ -99,7 +99,11 @@ class AccountMove(models.Model):
         reserved = cards._get_reserved_domain(lines)
         count = format_count(self.env, round(sum(map(_count_cards, lines))))
         details = [line._describe_refill_cards(_count_cards(line)) for line in lines]
-        details += [cards._name_ranges(reserved), *move._describe_refill_card_recipient(lines)]
+        recipient = move._get_refill_card_recipient_to_approve(lines)
+        details.append(cards._name_ranges(reserved))
+        if recipient and move.refill_card_send_on:
+            day = format_date(self.env, move.refill_card_send_on)
+            details.append(self.env._("Send Cards on: %(day)s", day=day))
         for kind, amounts in zip(KINDS, (lines._sum_on_account(), lines._sum_made()), strict=True):
             if amounts and self.env['refill.card.approval']._require(
                 kind,
@@ -109,6 +113,7 @@ class AccountMove(models.Model):
                 move._describe_for_approval(),
                 self.env._("Sell %(count)s cards on account", count=count),
                 details='\n'.join(details),
+                recipients=recipient,
                 cards=reserved,
                 record=self,
             ):
@@ -135,6 +140,7 @@ class AccountMove(models.Model):
 
         :rtype: dict
         """
+        recipient = self._get_refill_card_recipient()
         return {
             'move_id': self.id,
             'partner_id': self.partner_id.id,
@@ -142,8 +148,8 @@ class AccountMove(models.Model):
             'currency_id': self.currency_id.id,
             'payment_term_id': self.invoice_payment_term_id.id,
             'due': self._describe_due(),
-            'recipient_id': self._get_refill_card_recipient().id,
-            'email': self._get_refill_card_recipient().email_normalized,
+            'recipient_id': recipient.id,
+            'email': self.env['refill.card.key']._digest(recipient.email_normalized),
             'send_on': fields.Date.to_string(self.refill_card_send_on),
             'lines': [
                 [
@@ -159,6 +165,19 @@ class AccountMove(models.Model):
             ],
         }
 
+    def _gives_refill_cards_away(self, lines):
+        """Return whether cards work once the invoice is paid that hardly asks for anything.
+
+        Whoever sells some for nothing, which is paid at once, has them work as on account.
+
+        :param account.move.line lines: which sell cards.
+        """
+        company, worth = self.company_id, 0
+        day = self.invoice_date or fields.Date.context_today(self)
+        for currency, amount in lines._sum_refill_cards(_count_cards).items():
+            worth += currency._convert(amount, company.currency_id, company, day)
+        return self.amount_total_signed < worth / 2
+
     def _describe_due(self):
         """Return when it is due: a day that was chosen, else how many days after it is confirmed.
 
@@ -169,22 +188,16 @@ class AccountMove(models.Model):
         is_chosen = days > 0 and not self.invoice_payment_term_id
         return fields.Date.to_string(due) if is_chosen else days
 
-    def _describe_refill_card_recipient(self, lines):
-        """Return in lines who gets the codes by e-mail, and when; nothing where nobody does.
+    def _get_refill_card_recipient_to_approve(self, lines):
+        """Return who gets the codes by e-mail; nobody where they do not go by e-mail.
 
         :param account.move.line lines: which sell cards.
-        :rtype: list[str]
+        :rtype: res.partner
         """
         by_mail = lines.product_id.filtered('refill_card_by_mail')
         if not (self.refill_card_recipient_id or by_mail):
-            return []
-        partner = self._get_refill_card_recipient()
-        customer = formataddr((partner.display_name, partner.email_normalized or ''))
-        told = [self.env._("The codes go by e-mail to: %(customer)s", customer=customer)]
-        if self.refill_card_send_on:
-            day = format_date(self.env, self.refill_card_send_on)
-            told.append(self.env._("Send Cards on: %(day)s", day=day))
-        return told
+            return self.env['res.partner']
+        return self._get_refill_card_recipient()
 
 
 def _count_cards(line):
@@ -211,13 +224,13 @@ class AccountMoveLine(models.Model):
         return self.move_id.refill_card_works or self.product_id.refill_card_works
 
     def _sum_on_account(self):
-        """Return what cards are worth that work before they are paid.
+        """Return what cards are worth that work before they are paid, or are given away.
 
         :rtype: dict[res.currency, float]
         """
-        return self._sum_refill_cards(
-            lambda line: line._get_refill_card_works() != 'paid' and line._get_refill_card_count()
-        )
+        paid = self.filtered(lambda line: line._get_refill_card_works() == 'paid')
+        counted = self if paid and self.move_id._gives_refill_cards_away(paid) else self - paid
+        return counted._sum_refill_cards(_count_cards)
 
     def _sum_made(self):
         """Return what cards are worth that are made to order.

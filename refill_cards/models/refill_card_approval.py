@@ -50,7 +50,7 @@ class RefillCardApproval(models.Model):
     name = fields.Char(string="Reference", required=True, readonly=True)
     kind = fields.Selection(selection=KINDS, string="Operation", required=True, readonly=True)
     summary = fields.Char(string="What Happens", required=True, readonly=True)
-    details = fields.Text(readonly=True)
+    facts = fields.Text(groups=fields.NO_ACCESS, help="Lines that name nobody: see the details.")
     company_id = fields.Many2one(
         comodel_name='res.company', required=True, readonly=True, index=True
     )
@@ -120,6 +120,7 @@ class RefillCardApproval(models.Model):
         arguments,
         summary,
         details=None,
+        recipients=None,
         cards=None,
         record=None,
         always=False,
@@ -136,7 +137,8 @@ class RefillCardApproval(models.Model):
         :param dict[res.currency, float] amounts: what is at stake.
         :param dict arguments: for JSON: all that decides what happens, beside the cards.
         :param str summary: a sentence, without a code or anybody's name.
-        :param str details: lines that whoever approves reads.
+        :param str details: lines that whoever approves reads, without anybody's name.
+        :param res.partner recipients: to whom codes go by e-mail, which they read, too.
         :param odoo.fields.Domain cards: of which cards; they must not change until it is done.
         :param record: what the approval opens.
         :param bool always: whatever the limits.
@@ -172,7 +174,8 @@ class RefillCardApproval(models.Model):
                 'day_amount': totals[guarding[0]],
                 'card_count': selection and selection['count'],
                 'summary': summary,
-                'details': self._describe_guarding(details, guarding),
+                'facts': self._describe_guarding(details, guarding),
+                'recipient_ids': self._prepare_recipients(recipients or self.env['res.partner']),
                 'arguments': arguments,
                 'selection': selection,
                 'digest': digest,

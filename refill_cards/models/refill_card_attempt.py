@@ -29,7 +29,9 @@ class RefillCardAttempt(models.Model):
     )
     ip_address = fields.Char(string="IP Address")
     channel = fields.Selection(selection='_selection_channel', required=True)
-    reason = fields.Selection(selection=REASONS, required=True)
+    reason = fields.Selection(
+        selection=[*REASONS, ('unclear', "Unknown, or series frozen")], required=True
+    )
 
     @api.model
     def _selection_channel(self):
@@ -64,7 +66,7 @@ class RefillCardAttempt(models.Model):
                 [
                     {
                         **values,
-                        'reason': refused.reason,
+                        'reason': refused.recorded_as,
                         'card_id': refused.card_id in kept and refused.card_id,
                     }
                     for refused in unrecorded

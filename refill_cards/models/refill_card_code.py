@@ -6,8 +6,8 @@ from odoo.tools import SQL
 class RefillCardCode(models.Model):
     """The sealed codes, away from the cards: written once with the card, and never again.
 
-    A code has the id of its card. No user has any right here: cards are found by their codes, and
-    codes are opened, in SQL only.
+    A code has the id of its card, that of a canary the canary's id below zero: no card gets it. No
+    user has any right here: cards are found by their codes, and codes are opened, in SQL only.
     """
 
     _name = 'refill.card.code'
@@ -55,11 +55,25 @@ class RefillCardCode(models.Model):
         :param set[int] hidden: the ids of the series whose cards are not found.
         :rtype: dict[str, int]
         """
-        query = SQL("SELECT sealed, id FROM refill_card_code WHERE sealed = ANY(%s)", sealed)
+        query = SQL(
+            "SELECT sealed, id FROM refill_card_code WHERE sealed = ANY(%s) AND id > 0", sealed
+        )
         if hidden:
             theirs = SQL(
                 "SELECT FROM refill_card WHERE id = refill_card_code.id AND series_id = ANY(%s)",
                 list(hidden),
             )
             query = SQL("%s AND NOT EXISTS (%s)", query, theirs)
+        return dict(self.env.execute_query(query))
+
+    @api.model
+    def _get_canary_ids(self, sealed):
+        """Return the ids of the canaries that have one of these sealed codes.
+
+        :param list[str] sealed: the codes, as those of cards.
+        :rtype: dict[str, int]
+        """
+        query = SQL(
+            "SELECT sealed, -id FROM refill_card_code WHERE sealed = ANY(%s) AND id < 0", sealed
+        )
         return dict(self.env.execute_query(query))

@@ -70,6 +70,8 @@ class RefillCardFreeze(models.Model):
     def _freeze(self, cause, guesses, user_id, channel):
         """Freeze series once, whoever else does so, and whatever becomes of the request.
 
+        That codes of a series were stolen is told although wrong codes froze it before.
+
         In SQL, because the ORM does not pass over those that somebody just froze.
 
         :param str cause: why.
@@ -87,7 +89,11 @@ class RefillCardFreeze(models.Model):
                    (series_id, guesses, date, cause, user_id, channel, is_told)
             SELECT id, guesses, %s, %s, %s, %s, FALSE
               FROM unnest(%s, %s) AS series (id, guesses)
-                ON CONFLICT (series_id) DO NOTHING RETURNING id
+                ON CONFLICT (series_id) DO UPDATE
+               SET cause = EXCLUDED.cause, user_id = EXCLUDED.user_id,
+                   channel = EXCLUDED.channel, is_told = FALSE
+             WHERE refill_card_freeze.cause = 'guesses' AND EXCLUDED.cause = 'canary'
+         RETURNING id
             """,
             *(fields.Datetime.now(), cause, user_id, channel),
             *(list(guesses), list(guesses.values())),

@@ -20,26 +20,24 @@ class RefillCard(models.Model):
         :param str code: as typed; it is well-formed.
         :param find: called with the ids of series, returns the card of another one with this code.
         :param refill.card.lockout lockouts: the counts of whoever types.
-        :param set[int] frozen: the ids of the series that are frozen.
+        :param set[int] frozen: the ids of the series that are frozen; it takes those that are now.
         :param str channel: see ``refill.card.event``; staff have the card in hand.
         :raise RefillCardRefused: when there is no card with this code (``unknown``), or it cannot
             be told (``unavailable``).
         """
         hidden = set() if channel == 'backend' else frozen
         is_hidden, is_open = self.env['refill.card.series']._find_alike(code, hidden)
-        if is_hidden and not (is_open and lockouts._may_look_up_unclear(code)):
-            raise self._refuse_frozen(lockouts)
-        if found := find(hidden):
+        is_sought = not is_hidden or is_open and lockouts._may_look_up_unclear(code)
+        if is_sought and (found := find(hidden)):
             return found
-        if caught := self.env['refill.card.canary']._find(code, hidden):
-            frozen |= self.env['refill.card.freeze']._freeze_caught(caught, channel)
+        if caught := self.env['refill.card.canary']._catch(code, channel):
+            frozen |= caught
             if channel != 'backend':
                 refused = self._refuse_frozen(lockouts)
                 refused.is_recorded = False  # who typed a canary is always written down
                 raise refused
         if is_hidden:
-            lockouts._count_unclear(code)
-            raise self._refuse_frozen(lockouts)
+            raise self._refuse_unclear(lockouts, code, is_sought)
         raise self._refusal('unknown')
 
     def _get_in_sight(self, hidden):
@@ -59,6 +57,23 @@ class RefillCard(models.Model):
         contact = [company_sudo.name, company_sudo.phone or company_sudo.email]
         refused = self._refusal('unavailable', contact=', '.join(filter(None, contact)))
         refused.is_recorded = lockouts._is_refusal_recorded()
+        return refused
+
+    @api.model
+    def _refuse_unclear(self, lockouts, code, is_sought):
+        """Return the refusal of a code that may be of a frozen series.
+
+        Of one that was sought in vain among the others nobody knows whether it was guessed: it is
+        told apart among the refused codes, and counts there.
+
+        :param refill.card.lockout lockouts: the counts of whoever types; may be empty.
+        :param str code: as typed.
+        :param bool is_sought: whether it was sought among the others.
+        """
+        refused = self._refuse_frozen(lockouts)
+        if is_sought and lockouts._count_unclear(code):
+            refused.is_recorded = False
+            refused.recorded_as = 'unclear'
         return refused
 
     def _check_not_frozen(self, channel):

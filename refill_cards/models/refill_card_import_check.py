@@ -273,7 +273,10 @@ class _Checking:
         self.env = record.env
         self.reader = Reader(record)
         self.sealer = self.env['refill.card.key']._get_sealer()
-        self.formats = self.env['refill.card.series']._read_formats()
+        self.formats = {*self.env['refill.card.series']._read_formats()}
+        if any(isinstance(fmt, foreign.ForeignFormat) for fmt in self.formats):
+            # Of cards and canaries that were made for imported series here.
+            self.formats.add(foreign.OWN)
         self.strength = foreign.Strength()
         self.forms = set()
         self.groups, self.numbers = [], {}
@@ -376,7 +379,13 @@ class _Checking:
         :param list problems: takes why the others are left out.
         """
         every = [seal for some in seals.values() for seal in some]
-        there = self.env['refill.card.code']._get_ids(every)
+        card_codes = self.env['refill.card.code']
+        there = card_codes._get_ids(every)
+        if canaries := card_codes._get_canary_ids(every):
+            # sudo: nobody has access
+            caught_sudo = self.env['refill.card.canary'].sudo().browse(canaries.values())
+            caught_sudo._freeze_series(self.env['refill.card']._get_channel())
+            there.update(canaries)
         if not there:
             return rows
         left = []

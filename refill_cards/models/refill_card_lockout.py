@@ -121,16 +121,19 @@ class RefillCardLockout(models.Model):
         :return: the counts, and the ids of the series that are frozen.
         :raise RefillCardRefused: when the customer, or whoever types, must wait (``locked_out``).
         """
+        guessers = None
         with self._holding(partner, caller) as (lockouts, frozen):
             if not (refused := lockouts._refuse_locked(partner)):
                 try:
                     yield lockouts, frozen
                 except RefillCardRefused as error:
-                    lockouts._count(error.reason, self.env.company, typed)
+                    guessers = lockouts._count(error.reason, self.env.company, typed)
                     refused = error
                 else:
                     lockouts.env.cr.rollback()
         if refused:
+            # Only now: whoever else has the same counts waits for them.
+            self._count_for_series(typed, guessers)
             raise refused
 
     @api.model
@@ -149,7 +152,8 @@ class RefillCardLockout(models.Model):
                 if refused := lockouts._refuse_locked(partner):
                     outcome = refused
                 elif isinstance(outcome, RefillCardRefused):
-                    frozen |= lockouts._count(outcome.reason, self.env.company, code)
+                    guessers = lockouts._count(outcome.reason, self.env.company, code)
+                    frozen |= self._count_for_series(code, guessers)
                 outcomes.append(outcome)
             return outcomes
 
@@ -213,8 +217,8 @@ class RefillCardLockout(models.Model):
         :param res.company company: where the card was to be redeemed.
         :param typed: the code, as it came; the same unknown one again is no other guess, also when
             a call that crashed is repeated.
-        :return: the ids of the series that are frozen since.
-        :rtype: set[int]
+        :return: where it is a guess, whose it is: by the ids, without those of whole gateways.
+        :rtype: list[int] | None
         """
         now = fields.Datetime.now()
         customer = self.filtered('partner_id')
@@ -230,7 +234,9 @@ class RefillCardLockout(models.Model):
         elif reason == 'typo':
             (customer or self)._count_typo(now)
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
-        return set()
+        if reason != 'unknown':
+            return None
+        return self.filtered(lambda lockout: not lockout._is_gateway()).ids
 
     @api.model
     def _digest_sought(self, scope, typed):
@@ -292,8 +298,11 @@ class RefillCardLockout(models.Model):
 
     def _get_limit(self, name):
         """Return a setting, higher for a gateway as a whole."""
-        is_gateway = (self.origin or '').endswith(GATEWAY)
-        return self._get_number(name) * (GATEWAY_FACTOR if is_gateway else 1)
+        return self._get_number(name) * (GATEWAY_FACTOR if self._is_gateway() else 1)
+
+    def _is_gateway(self):
+        """Return whether many callers count here together, each of whom counts alone, too."""
+        return (self.origin or '').endswith(GATEWAY)
 
     @api.model
     def _slide(self, times, now, window):

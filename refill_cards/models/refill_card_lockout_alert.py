@@ -44,7 +44,7 @@ class RefillCardLockout(models.Model):
         attempts = self.env['refill.card.attempt']
         domain = [
             ('date', '>', hour_ago),
-            ('reason', '=', 'unknown'),
+            ('reason', 'in', ('unknown', 'unclear')),
             ('user_id.share', '=', False),
         ]
         for user, count in attempts._read_group(domain, ['user_id'], ['__count']):

@@ -1,7 +1,7 @@
 import logging
 from datetime import timedelta
 
-from odoo import fields, models
+from odoo import api, fields, models
 
 _logger = logging.getLogger(__name__)
 
@@ -21,17 +21,30 @@ class RefillCardLockout(models.Model):
     unavailable_on = fields.Datetime(groups=fields.NO_ACCESS)
 
     def _count(self, reason, company, typed):
-        """Count a wrong code for the series, too, unless it was the same one again."""
+        """The same wrong code again is no guess."""
         before = {lockout: lockout.last_unknown for lockout in self}
-        frozen = super()._count(reason, company, typed)
-        is_other = any(lockout.last_unknown != before[lockout] for lockout in self)
-        if reason == 'unknown' and (is_other or not self):
-            try:
-                frozen |= self.env['refill.card.guess']._count(typed)
-            except Exception:
-                # The guess counts for whoever made it, and gets the answer of any other.
-                _logger.exception("A wrong code is not counted for its series")
-        return frozen
+        guessers = super()._count(reason, company, typed)
+        if self and all(lockout.last_unknown == before[lockout] for lockout in self):
+            return None
+        return guessers
+
+    @api.model
+    def _count_for_series(self, typed, guessers):
+        """Count a wrong code for the series whose codes look like it, and freeze them.
+
+        :param str typed: the code.
+        :param list[int] guessers: see :meth:`_count`.
+        :return: the ids of the series that are frozen since.
+        :rtype: set[int]
+        """
+        if guessers is None:
+            return set()
+        try:
+            return self.env['refill.card.guess']._count(typed, guessers)
+        except Exception:
+            # The guess counts for whoever made it, and gets the answer of any other.
+            _logger.exception("A wrong code is not counted for its series")
+            return set()
 
     def _may_look_up_unclear(self, typed):
         """Return whether a code may be looked up that could be of a frozen series, or of another.
@@ -50,10 +63,16 @@ class RefillCardLockout(models.Model):
         """Remember such a code that was looked up in vain.
 
         :param str typed: the code.
+        :return: whether it is another one than before; it is where nobody knows who typed it.
+        :rtype: bool
         """
-        now = fields.Datetime.to_string(fields.Datetime.now())
+        now, seal = fields.Datetime.to_string(fields.Datetime.now()), self._seal_unclear(typed)
+        is_other = not self
         for lockout in self:
-            lockout.unclear = {self._seal_unclear(typed): now} | lockout._get_unclear()
+            before = lockout._get_unclear()
+            is_other |= seal not in before
+            lockout.unclear = {seal: now} | before
+        return is_other
 
     def _get_unclear(self):
         """Return which codes were looked up in vain within the last day, and when.

@@ -21,7 +21,8 @@ ACTIVITY = 'mail.mail_activity_data_todo'
 class RefillCardReplacementRequest(models.Model):
     """A customer asks for another card in the portal, and managers decide.
 
-    Nothing is looked up meanwhile: the customer gets the same answer whatever was typed.
+    Nothing but canaries is looked up meanwhile: the customer gets the same answer whatever was
+    typed.
     """
 
     _name = 'refill.card.replacement.request'
@@ -175,6 +176,7 @@ class RefillCardReplacementRequest(models.Model):
         values = {'bought_at': place, 'bought_on': bought_on}
         if self.env['refill.card']._is_serial(typed):
             return {**values, 'serial': typed}
+        self.env['refill.card.canary']._catch(typed, 'portal')
         sealer = self.env['refill.card.key']._get_sealer()
         return {**values, 'characters_sealed': sealer.seal(typed)}
 

@@ -1,7 +1,7 @@
 from odoo import api, models
 from odoo.exceptions import UserError
 from odoo.fields import Domain
-from odoo.tools import SQL, format_date, formataddr
+from odoo.tools import SQL, format_date
 
 from ..wording import format_count
 
@@ -147,7 +147,7 @@ class RefillCard(models.Model):
             domain = Domain('id', 'in', self.ids)
             amounts, companies = self._get_at_stake(domain)
             customers = self.env['res.partner'].union(*partners)
-            addresses = [(each.display_name, each.email_normalized or '') for each in customers]
+            key = self.env['refill.card.key']
             self.env['refill.card.approval']._require(
                 'export',
                 'send',
@@ -156,13 +156,14 @@ class RefillCard(models.Model):
                 {
                     'card_ids': self.ids,
                     'partner_ids': customers.ids,
-                    'emails': [email for _name, email in addresses],
+                    'emails': [key._digest(each.email_normalized) for each in customers],
                     'layout_id': layout.id,
                 },
                 self.env._(
                     "Send %(count)s cards by e-mail", count=format_count(self.env, len(self))
                 ),
-                details='\n'.join([self._name_ranges(domain), *map(formataddr, addresses)]),
+                details=self._name_ranges(domain),
+                recipients=customers,
                 cards=domain,
             )
         return super()._send(partners, layout)

@@ -34,6 +34,20 @@ class RefillCardSeries(models.Model):
         return tuple(self._make_format(dict(zip(FIELDS, told, strict=True))) for told in groups)
 
     @api.model
+    def _read_formats_and_issuers(self, domain):
+        """Return how the codes of series look, each format beside each company that issues such.
+
+        :param odoo.fields.Domain domain: of which series.
+        :rtype: list[tuple[codes.Format, res.company]]
+        """
+        # sudo: as above
+        every = self.sudo().with_context(active_test=False)
+        return [
+            (self._make_format(dict(zip(FIELDS, told, strict=True))), company)
+            for *told, company in every._read_group(domain, [*FIELDS, 'company_id'])
+        ]
+
+    @api.model
     def _make_format(self, told):
         """Return how codes look.
 

@@ -14,8 +14,9 @@ class ResCompany(models.Model):
     refill_card_freeze_guesses = fields.Integer(
         string="Wrong codes that freeze a series",
         default=100,
-        help="When as many wrong codes within an hour look like those of a series, by whomever, it"
-        " is redeemed by staff only until a manager releases it. 0 freezes none.",
+        help="When as many wrong codes within an hour look like those of a series, it is redeemed"
+        " by staff only until a manager releases it. Of one customer, address or login up to a"
+        " tenth of them counts. 0 freezes none.",
     )
 
     @api.constrains('refill_card_freeze_guesses')

@@ -69,7 +69,10 @@ class RefillCardFind(models.TransientModel):
         if not series._may_see_codes():
             raise AccessError(self.env._("You may not look for the codes of these refill cards."))
         # What fits a part of a code tells the code, a character at a time.
-        self.env['refill.card']._check_identity()
+        cards = self.env['refill.card']
+        cards._check_identity()
+        for text in texts:
+            self.env['refill.card.canary']._catch(text, cards._get_channel())
         found = self._search_codes(self._read_pattern(texts))
         # sudo: whether or not that company is chosen
         self.env['refill.card.lockout']._count_shown(series.sudo().company_id)

@@ -1,6 +1,7 @@
 import { isBarcodeScannerSupported } from "@web/core/barcode/barcode_video_scanner";
 import { registry } from "@web/core/registry";
 import { scanBarcode } from "@web/core/barcode/barcode_dialog";
+import { useEffect } from "@odoo/owl";
 import { CharField, charField } from "@web/views/fields/char/char_field";
 
 /** A code or serial number, typed or scanned with the camera or a scanner, which presses Enter. */
@@ -10,6 +11,11 @@ export class RefillCardScan extends CharField {
     setup() {
         super.setup();
         this.isCameraSupported = isBarcodeScannerSupported();
+        // A phone's keyboard would begin with a capital: the case of some codes matters.
+        useEffect(
+            (inputEl) => inputEl?.setAttribute("autocapitalize", "none"),
+            () => [this.input.el],
+        );
     }
 
     async scan() {

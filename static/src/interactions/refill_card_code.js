@@ -73,12 +73,15 @@ export function findFormat(text, formats) {
  *
  * @param {string} text
  * @param {number[]} lengths how many letters and digits such codes have
+ * @param {boolean} [isTyping] whether the beginning is enough
  */
-export function fitsForeign(text, lengths) {
+export function fitsForeign(text, lengths, isTyping = false) {
     const characters = Array.from(unwrap(text).normalize("NFKC")).filter(
         (character) => !SEPARATOR.test(character) && !PUNCTUATION.includes(character),
     );
-    return lengths.includes(characters.length);
+    return lengths.some((length) =>
+        isTyping ? characters.length <= length : characters.length === length,
+    );
 }
 
 /** Return what was typed as the server compares it. */

@@ -115,7 +115,7 @@ export class RefillCardForm extends Interaction {
     /** Put a whole code into the field; nothing is sent. */
     fill(code) {
         this.inputEl.value = code;
-        this.group();
+        this.group(false, true);
         this.check();
     }
 
@@ -124,17 +124,22 @@ export class RefillCardForm extends Interaction {
     }
 
     /** Whether it may be grouped, in capitals: the case of another system's codes may matter. */
-    canBeGrouped(text) {
+    canBeGrouped(text, isWhole) {
         return (
             !this.foreign.length ||
-            (!fitsForeign(text, this.foreign) && !!findFormat(text, this.formats))
+            (!fitsForeign(text, this.foreign, !isWhole) && !!findFormat(text, this.formats))
         );
     }
 
-    /** Group a code; a serial number is left as it is printed. */
-    group(isTyping = false) {
+    /**
+     * Group a code; a serial number is left as it is printed.
+     *
+     * @param {boolean} [isTyping] whether a character was just typed
+     * @param {boolean} [isWhole] whether no more is typed: else it may become a longer code
+     */
+    group(isTyping = false, isWhole = false) {
         const typed = this.inputEl.value;
-        if (!isSerial(typed, this.serials, isTyping) && this.canBeGrouped(typed)) {
+        if (!isSerial(typed, this.serials, isTyping) && this.canBeGrouped(typed, isWhole)) {
             groupField(this.inputEl, this.formats, isTyping);
         }
     }
