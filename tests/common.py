@@ -105,6 +105,19 @@ class RefillCardCommon(AccountTestInvoicingCommon):
         """Generate a series of one card and return the card, as the accountant sees it."""
         return cls._generate(quantity=1, **values).card_ids
 
+    def _make_foreign_series(self, case='exact', forms='25'):
+        """Make a series with codes of another system, of which there are no cards."""
+        self.env['refill.card.series'].sudo().create(
+            {
+                'state': 'ready',
+                'quantity': 1,
+                'price': 25,
+                'is_foreign': True,
+                'code_case': case,
+                'code_forms': forms,
+            }
+        )
+
     def _invoice(self, amount, due='2026-01-01', partner=None, **values):
         """Return a posted customer invoice, without taxes, due on the day."""
         invoice = self.init_invoice(

@@ -27,19 +27,6 @@ class PortalCommon(RefillCardCommon, HttpCase):
         self.env.invalidate_all()
         return response
 
-    def _make_foreign_series(self, case='exact', forms='25'):
-        """Make a series with codes of another system, of which there are no cards."""
-        self.env['refill.card.series'].sudo().create(
-            {
-                'state': 'ready',
-                'quantity': 1,
-                'price': 25,
-                'is_foreign': True,
-                'code_case': case,
-                'code_forms': forms,
-            }
-        )
-
     def _get_capitalization(self, url, name):
         """Return how a phone's keyboard writes into a field of a page."""
         page = html.fromstring(self.url_open(url).text)
