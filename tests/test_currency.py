@@ -272,6 +272,74 @@ class TestCurrency(CurrencyCommon):
         self.assertEqual(self._get_balance(self.liability), 0)
         self.assertEqual(self._get_balance(self.gain), -6.25)
 
+    def test_what_is_credited_at_another_price_and_rate_is_booked_apart_from_the_difference(self):
+        for price, rate, account in ((20, 1, self.loss), (30, 5, self.gain)):
+            with self.subTest(price=price):
+                self._stock(2)
+                with self._on(Date.subtract(self.today, days=1)):
+                    invoice = self._draft(2)
+                    invoice.invoice_line_ids.price_unit = price
+                    invoice.action_post()
+                owed = self._get_balance(self.liability)
+                self._later(rate)
+                note = invoice._reverse_moves([{'invoice_date': self.today}])
+                note.invoice_line_ids.quantity = 1
+                note.action_post()
+                self.assertEqual(
+                    self._get_entry(note),
+                    sorted(
+                        [
+                            (self.receivable.name, -price, -price / rate),
+                            (self.liability.name, price, price / rate),
+                            (self.liability.name, 25 - price, (25 - price) / rate),
+                            (self.discount_account.name, price - 25, (price - 25) / rate),
+                            (self.liability.name, 0, 12.5 - 25 / rate),
+                            (account.name, 0, 25 / rate - 12.5),
+                        ]
+                    ),
+                )
+                self.assertEqual(self._get_balance(self.liability), owed + 12.5)
+
+    def test_what_is_rounded_for_each_card_may_outweigh_a_discount(self):
+        self._stock(100, price=0.25)
+        self._later(3)
+        product = self.env['product.product'].create(
+            {
+                'name': "Card of 0.25 EUR",
+                'type': 'service',
+                'is_refill_card': True,
+                'refill_card_price': 0.25,
+                'refill_card_currency_id': self.other_currency.id,
+                'taxes_id': False,
+            }
+        )
+        line = {'product_id': product.id, 'quantity': 100, 'price_unit': 0.25, 'discount': 1}
+        invoice = self._sell(invoice_line_ids=[Command.create(line)])
+        self.assertEqual(
+            self._get_entry(invoice),
+            sorted(
+                [
+                    (self.receivable.name, 24.75, 8.25),
+                    (self.liability.name, -24.75, -8.25),
+                    (self.liability.name, -0.25, -0.08),
+                    (self.discount_account.name, 0.25, 0.08),
+                    (self.liability.name, 0, 0.33),
+                    (self.discount_account.name, 0, -0.33),
+                ]
+            ),
+        )
+        self.assertEqual(self._get_cards(invoice).sudo().mapped('historical_value'), [0.08] * 100)
+        self.assertEqual(self._get_balance(self.liability), -8)
+
+    def test_a_difference_in_rates_and_what_is_rounded_may_go_to_one_account(self):
+        self.company.expense_currency_exchange_account_id = self.discount_account
+        self._stock(3)
+        with self._on(Date.subtract(self.today, days=1)):
+            invoice = self._sell(3)
+        self._later(1.5)
+        invoice._reverse_moves([{'invoice_date': self.today}]).action_post()
+        self.assertEqual(self._get_balance(self.liability), 0)
+
     def test_cards_that_are_still_owed_are_returned_at_the_value_of_their_sale(self):
         with self._on(Date.subtract(self.today, days=1)):
             invoice = self._sell_automatically(2)

@@ -61,6 +61,9 @@ class AccountMoveLine(models.Model):
         help="Of a line about cards in another currency, once it is confirmed: what the cards that"
         " it sold or took back are worth in the books.",
     )
+    # Tells apart what is booked on one account: the amount of a discount has the sign of its
+    # balance, which a difference in exchange rates may not have.
+    is_refill_card_exchange = fields.Boolean(readonly=True)
 
     _refill_card_role_idx = models.Index("(move_id) WHERE refill_card_role IS NOT NULL")
     _refill_cards_owed_idx = models.Index("(id) WHERE refill_cards_owed > 0")
@@ -91,6 +94,14 @@ class AccountMoveLine(models.Model):
         if self.refill_card_role != 'sale' or self.product_id.refill_card_taxed:
             return super()._get_computed_taxes()
         return self.company_id.root_id.refill_card_tax_id
+
+    @api.depends('is_refill_card_exchange')
+    def _compute_discount_allocation_key(self):
+        res = super()._compute_discount_allocation_key()
+        for line in self.filtered('is_refill_card_exchange'):
+            if key := line.discount_allocation_key:
+                line.discount_allocation_key = frozendict({**key, 'is_refill_card_exchange': True})
+        return res
 
     @api.depends(
         *('refill_card_role', 'amount_currency', 'balance', 'product_id', 'product_uom_id'),
@@ -134,29 +145,52 @@ class AccountMoveLine(models.Model):
         exchange = sign * self._get_refill_card_exchange()
         # Not its subtotal, which Odoo may round together with those of other lines.
         value = sign * value - self.amount_currency
-        balance = sign * balance - self.balance
-        name = self.env._("Discount on refill cards")
+        at_rate = self.company_currency_id.round(value / self.currency_rate)
+        # The value of each card is rounded.
+        rounded = sign * balance - self.balance - at_rate
+        discount, difference = (
+            self.env._("Discount on refill cards"),
+            self.env._("Exchange difference of refill cards"),
+        )
+        apart = {'is_refill_card_exchange': True}
         lines = [
-            (self.account_id, name, value, balance + exchange),
-            (discount_account, name, -value, -balance),
+            self._prepare_refill_card_line(self.account_id, discount, value, at_rate),
+            self._prepare_refill_card_line(discount_account, discount, -value, -at_rate),
+            self._prepare_refill_card_line(
+                self.account_id, difference, 0, rounded + exchange, **apart
+            ),
+            self._prepare_refill_card_line(discount_account, discount, 0, -rounded, **apart),
         ]
         if exchange:
             account = company._get_refill_card_exchange_account(exchange)
-            lines.append((account, self.env._("Exchange difference of refill cards"), 0, -exchange))
-        key = {'move_id': self.move_id.id, 'currency_rate': self.currency_rate}
-        return {
-            frozendict({**key, 'account_id': account.id}): frozendict(
-                {
-                    'display_type': 'discount',
-                    'name': name,
-                    'amount_currency': amount,
-                    'balance': balance,
-                    'analytic_distribution': {},
-                }
-            )
-            for account, name, amount, balance in lines
-            if not (self.currency_id.is_zero(amount) and self.company_currency_id.is_zero(balance))
-        } or False
+            lines.append(self._prepare_refill_card_line(account, difference, 0, -exchange, **apart))
+        return self.move_id._sync_dynamic_line_needed_values(lines) or False
+
+    def _prepare_refill_card_line(self, account, name, amount, balance, **key):
+        """Return a discount line by its key, nothing when it would be about nothing.
+
+        :param account.account account: where it is booked.
+        :param float amount: in the currency of the line.
+        :param float balance: in the company's currency.
+        :param key: what else tells it apart from others of the entry.
+        :rtype: dict
+        """
+        if self.currency_id.is_zero(amount) and self.company_currency_id.is_zero(balance):
+            return {}
+        key = {
+            'move_id': self.move_id.id,
+            'account_id': account.id,
+            'currency_rate': self.currency_rate,
+            **key,
+        }
+        values = {
+            'display_type': 'discount',
+            'name': name,
+            'amount_currency': amount,
+            'balance': balance,
+            'analytic_distribution': {},
+        }
+        return {frozendict(key): frozendict(values)}
 
     def _get_refill_card_count(self):
         """Return how many cards the line is about, in the product's unit.

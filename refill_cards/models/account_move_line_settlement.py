@@ -170,8 +170,8 @@ class AccountMoveLine(models.Model):
         account = self.company_id.root_id.refill_card_discount_account_id
         name = self.env._("Discount on refill cards")
         return {
-            **self._prepare_settlement_pair(self.account_id, name, sign * discount, balance),
-            **self._prepare_settlement_pair(account, name, -sign * discount, -balance),
+            **self._prepare_refill_card_line(self.account_id, name, sign * discount, balance),
+            **self._prepare_refill_card_line(account, name, -sign * discount, -balance),
         }
 
     def _prepare_settlement_exchange(self):
@@ -190,25 +190,9 @@ class AccountMoveLine(models.Model):
         name = self.env._("Exchange difference of refill cards")
         role = {'refill_card_role': 'settlement'}
         return {
-            **self._prepare_settlement_pair(self.account_id, name, 0, difference, **role),
-            **self._prepare_settlement_pair(account, name, 0, -difference, **role),
+            **self._prepare_refill_card_line(self.account_id, name, 0, difference, **role),
+            **self._prepare_refill_card_line(account, name, 0, -difference, **role),
         }
-
-    def _prepare_settlement_pair(self, account, name, amount, balance, **key):
-        key = {
-            'move_id': self.move_id.id,
-            'account_id': account.id,
-            'currency_rate': self.currency_rate,
-            **key,
-        }
-        values = {
-            'display_type': 'discount',
-            'name': name,
-            'amount_currency': amount,
-            'balance': balance,
-            'analytic_distribution': {},
-        }
-        return {frozendict(key): frozendict(values)}
 
     def _get_settlement_value(self):
         """Return the face value of the cards that the line bills, in its currency."""
