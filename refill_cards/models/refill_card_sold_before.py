@@ -50,20 +50,12 @@ class RefillCard(models.Model):
     def _sell_before(self, line):
         """Mark as many cards of a series as sold as an opening says, without a holder.
 
-        First those that were used, then the others by number; those that a web shop may sell come
-        last, and of imported ones those that expired there. Whoever changes one of them meanwhile
-        is waited for, and then this is tried again.
+        Whoever changes one of them meanwhile is waited for, and then this is tried again.
 
         :param account.move.line line: of the confirmed opening.
         """
         self.flush_model()
         series, move = line.refill_card_series_id, line.move_id
-        order = [SQL("used_on IS NULL"), SQL("number")]
-        if series.is_foreign:
-            order.insert(1, SQL("state = 'expired'"))
-        if series.for_sale:
-            stock = Domain('series_id', '=', series.id) & self._get_stock_domain()
-            order.insert(1, self._get_condition(stock))
         self.env.cr.execute(
             SQL(
                 """
@@ -77,7 +69,7 @@ class RefillCard(models.Model):
                   FROM chosen WHERE card.id = chosen.id
                 """,
                 self._get_condition(self._get_sold_before_domain(series)),
-                SQL(", ").join(order),
+                self._get_order_sold_before(series),
                 round(line.quantity),
                 move.date,
                 line.id,
@@ -97,6 +89,38 @@ class RefillCard(models.Model):
         )
 
     @api.model
+    def _get_order_sold_before(self, series):
+        """Return which cards of a series were sold first, as nobody knows it.
+
+        First those that were used, then the others by number; those that a web shop may sell come
+        last, and of imported ones those that expired there. A card that replaces another one was
+        sold as that: it stands in its place.
+
+        :return: names the table ``refill_card``.
+        :rtype: SQL
+        """
+        order = [SQL("refill_card.used_on IS NULL")]
+        if series.for_sale:
+            stock = Domain('series_id', '=', series.id) & self._get_stock_domain()
+            order.append(self._get_condition(stock))
+        if series.is_foreign:
+            order.append(SQL("refill_card.state = 'expired'"))
+        first_number = SQL(
+            """
+            CASE WHEN refill_card.replaces_id IS NULL THEN refill_card.number ELSE (
+                WITH RECURSIVE chain AS (
+                    SELECT refill_card.number, refill_card.replaces_id
+                     UNION ALL
+                    SELECT old.number, old.replaces_id
+                      FROM chain JOIN refill_card old ON old.id = chain.replaces_id
+                )
+                SELECT number FROM chain WHERE replaces_id IS NULL
+            ) END
+            """
+        )
+        return SQL(", ").join([*order, first_number, SQL("refill_card.id")])
+
+    @api.model
     def _sum_used_before(self, series, count):
         """Return what the used ones of cards that were sold before had debited, and the others.
 
@@ -105,9 +129,11 @@ class RefillCard(models.Model):
         :return: what was booked for those that were used, and the number of the others.
         :rtype: tuple[float, int]
         """
-        used = self._get_sold_before_domain(series) & Domain('state', '=', 'used')
-        used = Domain('id', 'in', self._search(used, order='number', limit=count))
-        [(found, booked)] = self._read_group(used, [], ['__count', 'historical_value:sum'])
+        used = self._search(self._get_sold_before_domain(series) & Domain('state', '=', 'used'))
+        used.order, used.limit = self._get_order_sold_before(series), count
+        [(found, booked)] = self._read_group(
+            [('id', 'in', used)], [], ['__count', 'historical_value:sum']
+        )
         return booked or 0, count - found
 
     @api.model

@@ -86,11 +86,28 @@ class RefillCardReplace(models.TransientModel):
         if self.then == 'show':
             action = cards.search(made, limit=2)._get_records_action(domain=made)
             return {**action, 'name': self.env._("New Cards")}
-        cards = cards.search(made)
         if self.then == 'print':
-            return cards._open_export_window(file_format='pdf')
+            return self._open_print_window(made)
+        cards = cards.search(made)
         customers = [Command.set(self.request_id.partner_id.ids)]
         return cards.with_context(default_partner_ids=customers).action_send()
+
+    def _open_print_window(self, made):
+        """Return the action that prints the new cards, those of one series as a range.
+
+        Which they are: a selection of so many would take as long as replacing them.
+
+        :param list made: the domain of the new cards.
+        """
+        cards = self.env['refill.card']
+        groups = cards._read_group(made, ['series_id'], ['name:min', 'name:max'])
+        if len(groups) > 1:
+            return cards.search(made)._open_export_window(file_format='pdf')
+        [(series, *ends)] = groups
+        ends = cards.search([('name', 'in', ends)], order='name')
+        return series._open_export_window(
+            file_format='pdf', first_id=ends[0].id, last_id=ends[-1].id
+        )
 
     def _get_window(self):
         """Return the action that opens this window."""
