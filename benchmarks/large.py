@@ -253,7 +253,8 @@ HISTORY = (
       FROM used WHERE used.id = card.id
     """,
     """
-    INSERT INTO refill_card_tally (series_id, state, company_id, count)
-    SELECT series_id, state, used_company_id, count(*) FROM refill_card GROUP BY 1, 2, 3
+    INSERT INTO refill_card_tally (series_id, state, disable_reason, company_id, count)
+    SELECT series_id, state, disable_reason, used_company_id, count(*) FROM refill_card
+     GROUP BY 1, 2, 3, 4
     """,
 )

@@ -108,6 +108,7 @@ from . import (
     test_redeem_tour,
     test_release,
     test_replace,
+    test_replace_figures,
     test_replace_portal,
     test_replace_tour,
     test_replica,

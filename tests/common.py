@@ -36,9 +36,9 @@ def compare_tally(env):
     tally, cards = (
         env.execute_query(
             SQL(
-                "SELECT series_id, state, %(company)s, %(count)s FROM %(table)s"
-                " GROUP BY series_id, state, %(company)s HAVING %(count)s <> 0"
-                " ORDER BY series_id, state, %(company)s",
+                "SELECT series_id, state, disable_reason, %(company)s, %(count)s FROM %(table)s"
+                " GROUP BY series_id, state, disable_reason, %(company)s HAVING %(count)s <> 0"
+                " ORDER BY series_id, state, disable_reason, %(company)s",
                 company=SQL(company),
                 count=SQL(count),
                 table=SQL(table),

@@ -109,10 +109,14 @@ def _counters_equal_a_recount(env):
     counted = {
         (series_id, state): count
         for series_id, state, count in env.execute_query(
-            SQL("SELECT series_id, state, count(*) FROM refill_card GROUP BY series_id, state")
+            SQL(
+                "SELECT series_id, CASE WHEN disable_reason = 'replaced' THEN disable_reason"
+                " ELSE state END, count(*) FROM refill_card GROUP BY 1, 2"
+            )
         )
     }
     states = [state for state, _label in env['refill.card']._fields['state'].selection]
+    states.append('replaced')
     for series in env['refill.card.series'].with_context(active_test=False).search([]):
         for state in states:
             told, count = series[f'{state}_count'], counted.get((series.id, state), 0)
@@ -125,13 +129,13 @@ def _tally_equals_a_recount(env):
         SQL(
             """
             SELECT series_id, state, company_id, coalesce(told, 0), coalesce(cards, 0)
-              FROM (SELECT series_id, state, coalesce(used_company_id, 0) AS company_id,
-                           count(*) AS cards
-                      FROM refill_card GROUP BY 1, 2, 3) AS counted
-              FULL JOIN (SELECT series_id, state, coalesce(company_id, 0) AS company_id,
-                                sum(count) AS told
-                           FROM refill_card_tally GROUP BY 1, 2, 3) AS tally
-             USING (series_id, state, company_id)
+              FROM (SELECT series_id, state, coalesce(disable_reason, '') AS reason,
+                           coalesce(used_company_id, 0) AS company_id, count(*) AS cards
+                      FROM refill_card GROUP BY 1, 2, 3, 4) AS counted
+              FULL JOIN (SELECT series_id, state, coalesce(disable_reason, '') AS reason,
+                                coalesce(company_id, 0) AS company_id, sum(count) AS told
+                           FROM refill_card_tally GROUP BY 1, 2, 3, 4) AS tally
+             USING (series_id, state, reason, company_id)
              WHERE coalesce(told, 0) <> coalesce(cards, 0)
             """
         )

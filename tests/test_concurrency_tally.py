@@ -79,7 +79,7 @@ class TestConcurrencyTally(ConcurrencyCase):
 
     def test_the_tally_is_a_recount_after_many_changes_at_once_some_of_them_taken_back(self):
         series_ids = [self._generate(12) for _number in range(2)]
-        works = [*(['change'] * 3), 'fold', 'delete']
+        works = [*(['change'] * 3), 'fold', 'delete', 'replace']
         done = Counter()
 
         def work(index):
@@ -103,6 +103,8 @@ class TestConcurrencyTally(ConcurrencyCase):
         domain = Domain('series_id', 'in', series_ids)
         if what == 'fold':
             tally._fold()
+        elif what == 'replace':
+            cards.search(domain, limit=2)._replace('damaged')
         elif what == 'delete':
             card = cards.search(domain, order='id desc', limit=1)
             with suppress(RefillCardRefused):

@@ -383,6 +383,19 @@ class LifeOfCards(RuleBasedStateMachine):
                 assert (new.replaces_id, new.price) == (card, card.price)
 
     @invariant()
+    def what_was_replaced_is_counted_nowhere_else(self):
+        series_sudo = self.cards.exists().series_id.sudo()
+        which = [('series_id', 'in', series_sudo.ids)]
+        every = self.env['refill.card'].sudo().search(which)
+        alive = every.filtered(lambda card: card.disable_reason != 'replaced')
+        measures = ['card_count:sum', 'amount:sum', 'replaced_count:sum']
+        [told] = self.env['refill.card.report'].sudo()._read_group(which, [], measures)
+        counted = (len(alive), sum(alive.mapped('price')), len(every - alive))
+        assert tuple(each or 0 for each in told) == counted
+        counts = [sum(series_sudo.mapped(name)) for name in ('card_count', 'replaced_count')]
+        assert counts == [len(alive), len(every - alive)]
+
+    @invariant()
     def nothing_used_was_changed(self):
         now = {
             card: (card.valid_till, card.series_id, card.partner_id, card.used_on, card.payment_id)

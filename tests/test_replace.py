@@ -230,7 +230,7 @@ class TestReplace(ReplaceCommon):
         replaced = cards[1] + cards[2] + cards[4] + cards[5]
         self.assertEqual(new.sorted('number').replaces_id, replaced)
         self.assertEqual(new.sorted('number').mapped('number'), [11, 12, 13, 14])
-        self.assertEqual((series.active_count, series.disabled_count), (9, 4))
+        self.assertEqual((series.active_count, series.replaced_count), (9, 4))
         self.assertEqual(len(replaced.event_ids.mapped('reference')), 4)
         self.assertEqual(len(set(replaced.event_ids.mapped('reference'))), 1)
 
@@ -239,14 +239,14 @@ class TestReplace(ReplaceCommon):
         windows = self.env['refill.card.replace'].with_user(self.accountant)
         window = windows.create({'series_ids': series.ids, 'reason': 'stolen', 'then': 'show'})
         window.action_confirm()
-        self.assertEqual((series.active_count, series.disabled_count), (3, 3))
+        self.assertEqual((series.active_count, series.replaced_count), (3, 3))
 
     def test_more_cards_than_one_waits_for_are_not_replaced_at_once(self):
         series = self._generate(3) | self._generate(2)
         at_once = 'odoo.addons.refill_cards.refill_cards.models.refill_card_series_replacement'
         windows = self.env['refill.card.replace'].with_user(self.accountant)
         values = {'series_ids': series.ids, 'reason': 'misprinted', 'then': 'show'}
-        with patch(f'{at_once}.IMMEDIATE_QUANTITY', 4):
+        with patch(f'{at_once}.REPLACED_AT_ONCE', 4):
             with self.assertRaisesRegex(UserError, "Replace up to 4 cards at a time"):
                 windows.create(values).action_confirm()
             self.assertEqual(sum(series.mapped('active_count')), 5)
@@ -330,12 +330,16 @@ class TestReplace(ReplaceCommon):
             ('send', 'refill.card.send'),
             ('show', 'refill.card'),
         ):
-            cards = self._generate(2).card_ids
-            action = self._open_window(cards, then=then).action_confirm()['params']['next']
-            self.assertEqual(action['res_model'], model)
-            if then != 'show':
-                window = self.env[model].browse(action['res_id'])
-                self.assertEqual(window.card_ids, cards.replaced_by_id)
+            for cards in (
+                self._generate(2).card_ids,
+                self._generate(2).card_ids[0] | self._generate(1).card_ids,
+            ):
+                action = self._open_window(cards, then=then).action_confirm()['params']['next']
+                self.assertEqual(action['res_model'], model)
+                if then != 'show':
+                    window = self.env[model].browse(action['res_id'])
+                    found = cards.search(window._get_selection_domain())
+                    self.assertEqual(found, cards.replaced_by_id)
 
     def test_the_layout_of_the_series_prints_the_new_card(self):
         card = self._generate_card()

@@ -155,7 +155,7 @@ class TestScreens(RefillCardCommon):
             if field.get('aggregator') and field['type'] in ('integer', 'float', 'monetary')
         }
         states = ('inactive', 'active', 'used', 'expired', 'disabled')
-        counts = {'card_count', *(f'{state}_count' for state in states)}
+        counts = {'card_count', 'replaced_count', *(f'{state}_count' for state in states)}
         self.assertEqual(numbers - {'id'}, counts)
 
     def test_a_list_with_cards_redeemed_in_another_company_is_exported(self):

@@ -161,6 +161,18 @@ class TestTally(RefillCardCommon):
             self._assert_tally_is_right()
         self.assertEqual((series.active_count, series.disabled_count), (1, 1))
 
+    def test_the_tally_learns_why_cards_are_disabled(self):
+        series = self._generate(2)
+        card = series.card_ids[0].with_user(self.accountant)
+        self.assertEqual(card._replace('damaged'), 1)
+        self.env.flush_all()
+        self.env.cr.execute(SQL("UPDATE refill_card_tally SET disable_reason = NULL"))
+        self.env.invalidate_all()
+        self.assertEqual((series.replaced_count, series.disabled_count), (0, 1))
+        self._migrate('19.0.1.7.0', 'post-tally')
+        self.assertEqual((series.replaced_count, series.disabled_count), (1, 0))
+        self._assert_tally_is_right()
+
     def test_series_know_of_cards_that_were_used_and_given_back(self):
         undone, other = self._generate_card(), self._generate_card()
         self._redeem(undone)

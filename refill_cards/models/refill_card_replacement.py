@@ -29,6 +29,10 @@ HANDED_OVER = (
 )
 
 
+class Worth:
+    """That the face value is added up, in the context; no client can send one."""
+
+
 class RefillCard(models.Model):
     """Cards that take the place of others: set-based.
 
@@ -54,6 +58,27 @@ class RefillCard(models.Model):
         res = super()._compute_can_manage()
         self.filtered(lambda card: card.disable_reason == 'replaced').can_change = False
         return res
+
+    # -------------------------------------------------------------------------
+    # WHAT CARDS ARE WORTH
+    # -------------------------------------------------------------------------
+
+    @api.model
+    def _read_group_select(self, aggregate_spec, query):
+        """Add up what cards are worth: what one was that was replaced, the one in its place is."""
+        worth = self
+        if aggregate_spec in ('price:sum', 'price:sum_currency', 'price:avg'):
+            worth = self.with_context(refill_cards_worth=Worth())
+        return super(RefillCard, worth)._read_group_select(aggregate_spec, query)
+
+    def _field_to_sql(self, alias, field_expr, query=None):
+        value = super()._field_to_sql(alias, field_expr, query)
+        if field_expr != 'price' or not isinstance(
+            self.env.context.get('refill_cards_worth'), Worth
+        ):
+            return value
+        reason = self._field_to_sql(alias, 'disable_reason', query)
+        return SQL("CASE WHEN %s IS DISTINCT FROM 'replaced' THEN %s END", reason, value)
 
     # -------------------------------------------------------------------------
     # WHICH CARDS
@@ -100,6 +125,16 @@ class RefillCard(models.Model):
             )
 
         return Domain.custom(to_sql=is_kept)
+
+    @api.model
+    def _get_reasons_of_others(self, line):
+        return [
+            *super()._get_reasons_of_others(line),
+            (
+                Domain('disable_reason', '=', 'replaced'),
+                self.env._("replaced. Choose the card in its place, which it names."),
+            ),
+        ]
 
     def _check_not_used(self):
         res = super()._check_not_used()

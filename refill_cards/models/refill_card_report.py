@@ -10,7 +10,10 @@ from .visible_fields import VisibleMany2one
 
 
 class RefillCardReport(models.Model):
-    """Each card with what it counts for, in number and in money, for pivots and graphs."""
+    """Each card with what it counts for, in number and in money, for pivots and graphs.
+
+    One that was replaced counts as that and nothing else: the card in its place is what it was.
+    """
 
     _name = 'refill.card.report'
     _inherit = ['refill.card.amounts.mixin', 'refill.card.lists.mixin']
@@ -21,6 +24,7 @@ class RefillCardReport(models.Model):
             'name',
             'series_id',
             'state',
+            'disable_reason',
             'terms',
             'holder_id',
             'handed_out_on',
@@ -42,6 +46,9 @@ class RefillCardReport(models.Model):
     currency_id = fields.Many2one(comodel_name='res.currency', readonly=True)
     company_id = fields.Many2one(comodel_name='res.company', string="Issued by", readonly=True)
     state = fields.Selection(selection=STATES, string="Status", readonly=True)
+    disable_reason = fields.Selection(
+        selection='_selection_disable_reason', string="Why Disabled", readonly=True
+    )
     terms = fields.Selection(selection=TERMS, readonly=True)
     holder_id = VisibleMany2one(
         comodel_name='res.partner', companies=('company_id',), readonly=True
@@ -69,6 +76,11 @@ class RefillCardReport(models.Model):
     expired_amount = fields.Monetary(string="Expired (Amount)", readonly=True)
     disabled_count = fields.Integer(string="Disabled (Number)", readonly=True)
     disabled_amount = fields.Monetary(string="Disabled (Amount)", readonly=True)
+    replaced_count = fields.Integer(
+        string="Replaced (Number)",
+        readonly=True,
+        help="Cards that others took the place of: they count nowhere else.",
+    )
     used_share = fields.Float(
         string="Used (% of Cards)", aggregator='avg', digits=(5, 1), readonly=True
     )
@@ -83,6 +95,10 @@ class RefillCardReport(models.Model):
     @api.model
     def _selection_channel(self):
         return self.env['refill.card.event']._fields['channel']._description_selection(self.env)
+
+    @api.model
+    def _selection_disable_reason(self):
+        return self.env['refill.card']._fields['disable_reason']._description_selection(self.env)
 
     @property
     def _table_query(self):
@@ -111,6 +127,7 @@ class RefillCardReport(models.Model):
 
         :rtype: dict[str, SQL]
         """
+        replaced = SQL("(card.disable_reason IS NOT DISTINCT FROM 'replaced')")
         columns = {
             'id': SQL("card.id"),
             'card_id': SQL("card.id"),
@@ -120,6 +137,7 @@ class RefillCardReport(models.Model):
             'currency_id': SQL("series.currency_id"),
             'company_id': SQL("series.company_id"),
             'state': SQL("card.state"),
+            'disable_reason': SQL("card.disable_reason"),
             'terms': SQL("card.terms"),
             'holder_id': SQL("card.holder_id"),
             'partner_id': SQL("card.partner_id"),
@@ -133,9 +151,12 @@ class RefillCardReport(models.Model):
             'handed_out_on': SQL("card.handed_out_on"),
             'used_on': SQL("card.used_on"),
             'valid_till': SQL("card.valid_till"),
-            'card_count': SQL("1"),
-            'amount': SQL("series.price"),
-            'used_share': SQL("CASE WHEN card.state = 'used' THEN 100.0 ELSE 0.0 END"),
+            'card_count': SQL("(NOT %s)::integer", replaced),
+            'amount': SQL("CASE WHEN %s THEN 0 ELSE series.price END", replaced),
+            'replaced_count': SQL("%s::integer", replaced),
+            'used_share': SQL(
+                "CASE WHEN card.state = 'used' THEN 100.0 WHEN NOT %s THEN 0.0 END", replaced
+            ),
             'days_to_use': SQL(
                 "CASE WHEN card.state = 'used' AND card.handed_out_on IS NOT NULL THEN GREATEST("
                 "(card.used_on AT TIME ZONE 'UTC' AT TIME ZONE %s)::date - card.handed_out_on, 0)"
@@ -144,10 +165,11 @@ class RefillCardReport(models.Model):
             ),
         }
         for state, _label in STATES:
-            columns[f'{state}_count'] = SQL("(card.state = %s)::integer", state)
-            columns[f'{state}_amount'] = SQL(
-                "CASE WHEN card.state = %s THEN series.price ELSE 0 END", state
-            )
+            counts = SQL("card.state = %s", state)
+            if state == 'disabled':
+                counts = SQL("%s AND NOT %s", counts, replaced)
+            columns[f'{state}_count'] = SQL("(%s)::integer", counts)
+            columns[f'{state}_amount'] = SQL("CASE WHEN %s THEN series.price ELSE 0 END", counts)
         return columns
 
     def _get_face_value(self):
@@ -168,7 +190,7 @@ class RefillCardReport(models.Model):
     def _read_group_orderby(self, order, groupby_terms, query):
         """Order face values by what they are worth."""
         order = order or ','.join(groupby_terms)
-        order = re.sub(r'\bface_value\b', 'amount:min', order)
+        order = re.sub(r'\bface_value\b', 'amount:max', order)
         return super()._read_group_orderby(order, groupby_terms, query)
 
     def action_open_card(self):

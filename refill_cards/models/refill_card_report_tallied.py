@@ -14,7 +14,7 @@ class RefillCardReport(models.Model):
     _tallied = frozenset(
         (
             *('series_id', 'face_value', 'currency_id', 'company_id', 'state', 'used_company_id'),
-            *('card_count', 'amount', 'used_share'),
+            *('disable_reason', 'card_count', 'replaced_count', 'amount', 'used_share'),
             *(f'{state}_{measure}' for state, _label in STATES for measure in ('count', 'amount')),
         )
     )

@@ -55,10 +55,10 @@ class RefillCard(models.Model):
         :rtype: tuple[dict[res.currency, float], res.company]
         """
         amounts, companies = {}, self.env['res.company']
-        for series, count in self._read_group(domain, ['series_id'], ['__count']):
+        for series, value in self._read_group(domain, ['series_id'], ['price:sum']):
             series_sudo = series.sudo()  # sudo: whether or not their company is chosen
-            value = count * series_sudo.price
-            amounts[series_sudo.currency_id] = amounts.get(series_sudo.currency_id, 0) + value
+            currency = series_sudo.currency_id
+            amounts[currency] = amounts.get(currency, 0) + (value or 0)
             companies |= series_sudo.company_id
         return amounts, companies
 

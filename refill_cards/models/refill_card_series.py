@@ -257,13 +257,17 @@ class RefillCardSeries(models.Model):
     # -------------------------------------------------------------------------
 
     def action_open_cards(self):
-        """Open the table of the cards."""
+        """Open the table of the cards, as many as the button says."""
         self.ensure_one()
+        context, domain = {'hide_series': True}, [('series_id', '=', self.id)]
+        replaced = ('disable_reason', '=', 'replaced')
+        if self.env['refill.card'].search_count([*domain, replaced]):
+            context['search_default_not_replaced'] = True
         return {
             **self.env['ir.actions.act_window']._for_xml_id('refill_cards.refill_card_action'),
             'display_name': self.env._("Cards of %(series)s", series=self.name),
-            'domain': [('series_id', '=', self.id)],
-            'context': {'hide_series': True},
+            'domain': domain,
+            'context': context,
         }
 
     def action_change(self):

@@ -138,7 +138,7 @@ class RefillCardSeries(models.Model):
         # sudo: all of them, wherever the user looks
         cards_sudo = self.env['refill.card'].sudo()
         domain = [('series_id', '=', self.id)]
-        [[count]] = cards_sudo._read_group(domain, [], ['__count'])
+        [[count, value]] = cards_sudo._read_group(domain, [], ['__count', 'price:sum'])
         note = self.env._("a series without cards")
         if count:
             note = self.env._(
@@ -147,7 +147,7 @@ class RefillCardSeries(models.Model):
                 first=cards_sudo.search(domain, order='name', limit=1).name,
                 last=cards_sudo.search(domain, order='name desc', limit=1).name,
             )
-        self._log(note, reference, new_state='deleted', amount=count * self.price)
+        self._log(note, reference, new_state='deleted', amount=value or 0)
 
     def _log_cards_deleted(self, cards, reference):
         """Say in the chatter which cards were deleted; its author is who deleted them."""

@@ -93,7 +93,7 @@ class RefillCardSeries(models.Model):
                     "Cards worth %(more)s more would be made of series %(series)s, which another"
                     " manager has to approve. Generate other cards instead, and you can ask for"
                     " that.",
-                    more=format_amount(self.env, more * self.quantity, self.currency_id),
+                    more=format_amount(self.env, more * self._count_usable(), self.currency_id),
                     series=self.name,
                 )
             )
@@ -104,12 +104,14 @@ class RefillCardSeries(models.Model):
                     " another manager has to approve. Generate other cards for these companies"
                     " instead, and you can ask for that.",
                     companies=', '.join(added.mapped('name')),
-                    worth=format_amount(self.env, self.price * self.quantity, self.currency_id),
+                    worth=format_amount(
+                        self.env, self.price * self._count_usable(), self.currency_id
+                    ),
                     series=self.name,
                 )
             )
 
     def _exceeds_generation(self, companies, price):
         return self.env['refill.card.approval']._exceeds(
-            'generation', companies, {self.currency_id: price * self.quantity}
+            'generation', companies, {self.currency_id: price * self._count_usable()}
         )

@@ -5,18 +5,21 @@ from .refill_card_tallied_mixin import Counted
 
 
 class RefillCard(models.Model):
-    """Cards are counted by series, by state and by where they were used in no time."""
+    """Cards are counted by series, state, why they are disabled and where they were used in no
+    time.
+    """
 
     _name = 'refill.card'
     _inherit = ['refill.card', 'refill.card.tallied.mixin']
 
-    _tallied = frozenset({'series_id', 'state', 'used_company_id'})
+    _tallied = frozenset({'series_id', 'state', 'disable_reason', 'used_company_id'})
 
     @api.model
     def _get_tally(self):
         return SQL(
-            "SELECT series_id, state, company_id AS used_company_id, sum(count) AS count"
-            " FROM refill_card_tally GROUP BY series_id, state, company_id HAVING sum(count) <> 0"
+            "SELECT series_id, state, disable_reason, company_id AS used_company_id,"
+            " sum(count) AS count FROM refill_card_tally"
+            " GROUP BY series_id, state, disable_reason, company_id HAVING sum(count) <> 0"
         )
 
     @api.model

@@ -7,8 +7,8 @@ FOLDED_AT_ONCE = 200_000
 
 
 class RefillCardTally(models.Model):
-    """How many cards of which series are in which state, and where they were used: changes, which
-    are only added.
+    """How many cards of which series are in which state, why they are disabled, and where they were
+    used: changes, which are only added.
 
     Their sum is what a recount would find, but it takes a millisecond among ten million cards.
     Whoever changes cards adds rows of their own, so that nobody waits for anybody: hence no foreign
@@ -21,6 +21,7 @@ class RefillCardTally(models.Model):
 
     series_id = fields.Integer(required=True, index=True)
     state = fields.Char(required=True)
+    disable_reason = fields.Char()
     company_id = fields.Integer(help="In which the cards were used.")
     count = fields.Integer(required=True, help="How many more cards there are; less than 0: fewer.")
 
@@ -39,7 +40,7 @@ class RefillCardTally(models.Model):
         """Return by how many rows the tally is longer than it needs to be."""
         [[surplus]] = self.env.execute_query(
             SQL(
-                "SELECT count(*) - count(DISTINCT (series_id, state, company_id))"
+                "SELECT count(*) - count(DISTINCT (series_id, state, disable_reason, company_id))"
                 " FROM refill_card_tally"
             )
         )
@@ -68,13 +69,15 @@ class RefillCardTally(models.Model):
                            SELECT id FROM refill_card_tally
                             WHERE series_id = ANY(ARRAY(
                                   SELECT series_id FROM refill_card_tally GROUP BY series_id
-                                  HAVING count(*) > count(DISTINCT (state, company_id))))
+                                  HAVING count(*) >
+                                         count(DISTINCT (state, disable_reason, company_id))))
                             ORDER BY id LIMIT %s))
-                 RETURNING series_id, state, company_id, count
+                 RETURNING series_id, state, disable_reason, company_id, count
                 ), added AS (
-                    INSERT INTO refill_card_tally (series_id, state, company_id, count)
-                    SELECT series_id, state, company_id, sum(count) FROM gone
-                     GROUP BY series_id, state, company_id HAVING sum(count) <> 0
+                    INSERT INTO refill_card_tally
+                           (series_id, state, disable_reason, company_id, count)
+                    SELECT series_id, state, disable_reason, company_id, sum(count) FROM gone
+                     GROUP BY series_id, state, disable_reason, company_id HAVING sum(count) <> 0
                 )
                 SELECT count(*) FROM gone
                 """,
@@ -98,24 +101,32 @@ class RefillCard(models.Model):
                 LANGUAGE plpgsql AS $$
                 BEGIN
                     IF TG_OP = 'INSERT' THEN
-                        INSERT INTO refill_card_tally (series_id, state, company_id, count)
-                        SELECT series_id, state, used_company_id, count(*) FROM new_cards
-                         GROUP BY series_id, state, used_company_id;
+                        INSERT INTO refill_card_tally
+                               (series_id, state, disable_reason, company_id, count)
+                        SELECT series_id, state, disable_reason, used_company_id, count(*)
+                          FROM new_cards
+                         GROUP BY series_id, state, disable_reason, used_company_id;
                     ELSIF TG_OP = 'DELETE' THEN
-                        INSERT INTO refill_card_tally (series_id, state, company_id, count)
-                        SELECT series_id, state, used_company_id, -count(*) FROM old_cards
-                         GROUP BY series_id, state, used_company_id;
+                        INSERT INTO refill_card_tally
+                               (series_id, state, disable_reason, company_id, count)
+                        SELECT series_id, state, disable_reason, used_company_id, -count(*)
+                          FROM old_cards
+                         GROUP BY series_id, state, disable_reason, used_company_id;
                     ELSIF TG_OP = 'TRUNCATE' THEN
                         DELETE FROM refill_card_tally;
                         DELETE FROM refill_card_code;
                     ELSE
-                        INSERT INTO refill_card_tally (series_id, state, company_id, count)
-                        SELECT series_id, state, used_company_id, sum(change)
-                          FROM (SELECT series_id, state, used_company_id, 1 AS change
+                        INSERT INTO refill_card_tally
+                               (series_id, state, disable_reason, company_id, count)
+                        SELECT series_id, state, disable_reason, used_company_id, sum(change)
+                          FROM (SELECT series_id, state, disable_reason, used_company_id,
+                                       1 AS change
                                   FROM new_cards
                                  UNION ALL
-                                SELECT series_id, state, used_company_id, -1 FROM old_cards) card
-                         GROUP BY series_id, state, used_company_id HAVING sum(change) <> 0;
+                                SELECT series_id, state, disable_reason, used_company_id, -1
+                                  FROM old_cards) card
+                         GROUP BY series_id, state, disable_reason, used_company_id
+                        HAVING sum(change) <> 0;
                     END IF;
                     RETURN NULL;
                 END $$

@@ -104,11 +104,12 @@ class RefillCardSelectionMixin(models.AbstractModel):
         :rtype: tuple[int, dict[res.currency, float]]
         """
         amounts, total = {}, 0
-        groups = self.env['refill.card']._read_group(domain, ['series_id'], ['__count'])
-        for series, count in groups:
+        groups = self.env['refill.card']._read_group(
+            domain, ['series_id'], ['__count', 'price:sum']
+        )
+        for series, count, value in groups:
             total += count
-            value = count * series.price
-            amounts[series.currency_id] = amounts.get(series.currency_id, 0) + value
+            amounts[series.currency_id] = amounts.get(series.currency_id, 0) + (value or 0)
         return total, amounts
 
     def _get_selection_domain(self):

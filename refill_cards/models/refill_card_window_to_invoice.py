@@ -1,5 +1,6 @@
 from odoo import models
 from odoo.exceptions import UserError
+from odoo.fields import Domain
 
 
 class RefillCardInvoiceMixin(models.AbstractModel):
@@ -8,6 +9,13 @@ class RefillCardInvoiceMixin(models.AbstractModel):
     _name = 'refill.card.invoice.mixin'
     _inherit = 'refill.card.selection.mixin'
     _description = "Refill Cards on Invoices"
+
+    def _get_selection_domain(self):
+        """Leave out cards that were replaced, but for those that somebody chose one by one."""
+        domain = super()._get_selection_domain()
+        if self.card_ids:
+            return domain
+        return domain & Domain('disable_reason', '!=', 'replaced')
 
     def _check_chosen(self):
         """:raise UserError: when no cards are chosen, or a range that there cannot be."""

@@ -78,7 +78,9 @@ class RefillCardExportWizard(models.TransientModel):
             )
         first, last = self._get_ends()
         groups = self.env['refill.card']._read_group(
-            self._get_cards_domain(), ['series_id'], ['__count', 'number:min', 'number:max']
+            self._get_cards_domain(),
+            ['series_id'],
+            ['__count', 'number:min', 'number:max', 'price:sum'],
         )
         return {
             'name': self._get_file_name(series, groups),
@@ -94,8 +96,8 @@ class RefillCardExportWizard(models.TransientModel):
             'csv_reader': self.csv_reader,
             'layout_id': self.layout_id.id if self.file_format == 'pdf' else False,
             'is_protected': self.is_protected,
-            'card_count': sum(count for _series, count, _first, _last in groups),
-            'amount': sum(each.price * count for each, count, _first, _last in groups),
+            'card_count': sum(count for _series, count, *_others in groups),
+            'amount': sum(value or 0 for *_others, value in groups),
         }
 
     @api.model
@@ -132,10 +134,10 @@ class RefillCardExportWizard(models.TransientModel):
         """Return a name that tells what is in the file.
 
         :param refill.card.series series: that were chosen.
-        :param list[tuple] groups: of the cards: a series, how many, the first and the last number.
+        :param list[tuple] groups: of the cards: a series, how many, the first number, the last, ...
         :rtype: str
         """
-        first, last = groups[0][2:] if groups else (0, 0)
+        first, last = groups[0][2:4] if groups else (0, 0)
         name = self.env['refill.card.export']._get_file_name(series, first, last)
         name = f'{name}.{self.file_format}'
         return f'{name}.zip' if self.is_protected and self.file_format != 'pdf' else name
