@@ -22,11 +22,12 @@ HEADER = ('Code', 'Serial number', 'Price', 'Valid till', 'Status')
 
 def of_many(database: Database) -> Iterator[Row]:
     """Check and import a million cards as the background job does, from CSV and from a workbook."""
+    idle = resident_memory('VmRSS')
     for name in ('cards.csv', 'cards.xlsx'):
         record_id = _upload(database, name)
         for step, state in ((None, 'checked'), ('action_confirm', 'done')):
             work = f"{'import' if step else 'check'} {MANY_CARDS:,} cards of {name}"
-            yield from _measure(database, record_id, step, state, work)
+            yield from _measure(database, record_id, step, state, work, idle)
         database.forget_cards()
 
 
@@ -42,15 +43,17 @@ def _upload(database: Database, name: str) -> int:
 
 
 def _measure(
-    database: Database, record_id: int, step: str | None, state: str, work: str
+    database: Database, record_id: int, step: str | None, state: str, work: str, idle: int
 ) -> Iterator[Row]:
-    """Press a button, if any, and measure what the background job does until a state."""
+    """Press a button, if any, and measure what the background job does until a state.
+
+    :param idle: the memory before the file was chosen, in bytes.
+    """
     with database.environment() as env:
         record = env['refill.card.import'].browse(record_id)
         if step:
             getattr(record, step)()
             env.cr.commit()
-        idle = resident_memory('VmRSS')
         forget_peak()
         run = measure(lambda: _run_job(env, record), env.cr)
         memory = resident_memory('VmHWM') - idle
