@@ -29,6 +29,7 @@ class TestImportAtOnce(ConcurrencyCase):
         res = super()._delete_cards(env)
         query = SQL("DELETE FROM refill_card_import WHERE company_id = %s", self.company_id)
         env.cr.execute(query)
+        env['refill.card.import.row']._gc()
         return res
 
     def _draw_codes(self, quantity):
