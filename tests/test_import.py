@@ -10,6 +10,14 @@ from .import_common import SPLYNX, ImportCommon
 
 @tagged('post_install', '-at_install')
 class TestImportRefusals(ImportCommon):
+    def test_cards_that_were_used_elsewhere_are_no_redemptions_of_this_month(self):
+        self._import(SPLYNX)
+        dashboard = self.env['refill.card.dashboard'].with_user(self.manager)
+        figures = dashboard.with_context(allowed_company_ids=self.company.ids).get_figures()
+        [used] = [tile for tile in figures['tiles'] if tile['name'] == 'used']
+        self.assertEqual(used['count'], '0')
+        self.assertFalse(any(day['count'] for day in figures['days']))
+
     def test_who_does_not_manage_cards_imports_none(self):
         for user in (self.customer_user, self.employee, self.clerk):
             with self.subTest(user=user.login), self.assertRaises(AccessError):

@@ -205,12 +205,15 @@ class RefillCardDashboard(models.AbstractModel):
     # -------------------------------------------------------------------------
 
     def _get_used_domain(self, first, last):
-        """Return the domain of the cards used from the first to the last day of the user's.
+        """Return the domain of the cards redeemed from the first to the last day of the user's.
+
+        Those that another system's table calls used were redeemed nowhere here.
 
         :rtype: odoo.fields.Domain
         """
         return (
             Domain('state', '=', 'used')
+            & Domain('used_company_id', '!=', False)
             & Domain('used_on', '>=', self._get_start(first))
             & Domain('used_on', '<', self._get_start(self._add(last, 1)))
         )
