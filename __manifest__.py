@@ -1,6 +1,6 @@
 {
     'name': "Refill Cards",
-    'version': '19.0.1.6.0',
+    'version': '19.0.1.7.0',
     'category': 'Accounting/Accounting',
     'summary': "Prepaid refill cards: generate them, hand them out, redeem them into real payments",
     'author': "Refill Cards contributors",
