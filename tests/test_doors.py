@@ -359,6 +359,7 @@ class TestModels(DoorsCase):
         'refill.card.layout.mixin',
         'refill.card.lists.mixin',
         'refill.card.operation.mixin',
+        'refill.card.pages.mixin',
         'refill.card.selection.mixin',
         'refill.card.tallied.mixin',
         'refill.card.window',

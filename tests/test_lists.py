@@ -1,8 +1,11 @@
+from unittest.mock import patch
+
 from odoo.exceptions import AccessError
 from odoo.fields import Command, Domain
 from odoo.tests import tagged
 from odoo.tools import SQL
 
+from ..refill_cards.models import refill_card_pages_mixin
 from .common import RefillCardCommon
 
 
@@ -50,9 +53,13 @@ class TestLists(RefillCardCommon):
             )
             for role, groups, companies in roles
         ]
-        cls.daughter_clerk, _clerk, cls.daughter_manager, cls.third_manager, cls.over_all = (
-            cls.users[3:]
-        )
+        (
+            cls.daughter_clerk,
+            cls.third_clerk,
+            cls.daughter_manager,
+            cls.third_manager,
+            cls.over_all,
+        ) = cls.users[3:]
         anyone = {'company_ids': [Command.clear()]}
         cls.own = cls._generate()
         cls.shared = cls._generate(user=cls.over_all, **anyone)
@@ -65,6 +72,15 @@ class TestLists(RefillCardCommon):
         for series in cls.own + cls.shared + cls.left:
             cls._use(series.card_ids[1], cls.clerk)
         cls.left.company_ids = cls.company
+        cls._take_back(cls.shared.card_ids[0])
+
+    @classmethod
+    def _take_back(cls, card):
+        """Cancel the payment of a used card, as the accountant of its company does in the books."""
+        payment = card.sudo().payment_id
+        payment.with_user(cls.over_all).with_company(payment.company_id).action_cancel()
+        cls.env.flush_all()
+        cls.env.invalidate_all()
 
     @classmethod
     def _use(cls, card, user):
@@ -229,6 +245,97 @@ class TestLists(RefillCardCommon):
             readable = every._filtered_access('read')
             self.assertEqual(events.search([], limit=1000), readable)
             self.assertEqual(events.search([('id', 'in', every.ids)]), readable)
+
+    def test_a_card_whose_payment_was_taken_back_is_the_business_of_no_further_company(self):
+        card = self.shared.card_ids[0]
+        self.assertEqual(
+            (card.state, card.sudo().used_company_id), ('disabled', self.other_company)
+        )
+        for user, sees in (
+            (self.third_clerk, False),
+            (self.third_manager, False),
+            (self.clerk, False),
+            (self.daughter_clerk, True),
+            (self.accountant, True),
+        ):
+            with self.subTest(user=user.login):
+                self.assertEqual(card.with_user(user).has_access('read'), sees)
+                events = card.sudo().event_ids.with_user(user)._filtered_access('read')
+                self.assertEqual(bool(events), sees)
+
+    def test_a_card_that_was_taken_back_stays_on_the_pages_of_the_company_that_used_it(self):
+        series = self._generate(5, company_ids=[Command.clear()])
+        for card in series.card_ids[:2]:
+            self._use(card, self.daughter_clerk)
+        series.company_ids = self.company
+        cards = self.env['refill.card'].with_user(self.daughter_clerk)
+        of_series = [('series_id', '=', series.id)]
+        for card in series.card_ids[:2]:
+            self._take_back(card)
+            for found in (cards.search(of_series), cards.search(of_series, limit=80)):
+                self.assertEqual(found, series.card_ids[:2].with_user(self.daughter_clerk))
+            self.assertEqual(cards.search_count([*of_series, ('number', '>', 0)], limit=80), 2)
+
+    def test_undoing_what_was_taken_back_is_on_each_page_that_may_show_it(self):
+        card = self.shared.card_ids[0]
+        self._undo(card, user=self.over_all)
+        event = card.sudo().event_ids.filtered(lambda event: event.old_state == 'disabled')
+        self.assertEqual(event.used_company_id, self.other_company)
+        self.assertFalse(event.with_user(self.third_clerk).has_access('read'))
+        self.assertTrue(event.with_user(self.daughter_clerk).has_access('read'))
+        self._assert_each_event_is_on_a_page()
+
+    def _assert_pages_are_whole(self, user):
+        for model in ('refill.card', 'refill.card.report', 'refill.card.event'):
+            with self.subTest(model=model):
+                rows = self.env[model].with_user(user)
+                whole = rows.search([])
+                self.assertEqual(rows.search([], limit=1000), whole)
+                self.assertEqual(rows.search([], offset=2, limit=3), whole[2:5])
+                self.assertEqual(rows.search_count([]), len(whole))
+                self.assertEqual(rows.search_count([('id', '!=', 0)], limit=1000), len(whole))
+                self.assertEqual(rows.search_count([], limit=1000), len(whole))
+                yield model, len(whole)
+
+    def test_pages_show_what_further_rules_of_other_addons_do(self):
+        group = self.env['res.groups'].create({'name': "Auditors"})
+        rules = self.env['ir.rule'].create(
+            [
+                {
+                    'name': "Auditors see these",
+                    'model_id': self.env['ir.model']._get_id(model),
+                    'groups': [Command.link(group.id)],
+                    'perm_write': False,
+                    'perm_create': False,
+                    'perm_unlink': False,
+                }
+                for model in ('refill.card', 'refill.card.report', 'refill.card.event')
+            ]
+        )
+        user = self.daughter_clerk
+        before = dict(self._assert_pages_are_whole(user))
+        user.group_ids += group
+        for domain in (f"[('series_id.company_id', '=', {self.company.id})]", "[(1, '=', 1)]"):
+            with self.subTest(domain=domain):
+                rules.domain_force = domain
+                for model, count in self._assert_pages_are_whole(user):
+                    self.assertGreater(count, before[model])
+        rules.write({'groups': [Command.clear()], 'domain_force': "[('id', '!=', 0)]"})
+        self.assertEqual(dict(self._assert_pages_are_whole(user)), before)
+        rules.active = False
+        for name in ('refill_card', 'refill_card_report', 'refill_card_event'):
+            self.env.ref(f'refill_cards.{name}_rule_user').active = False
+        for model, count in self._assert_pages_are_whole(user):
+            self.assertGreater(count, before[model])
+
+    def test_pages_far_behind_show_what_the_whole_list_does(self):
+        for user in (self.over_all, self.daughter_clerk):
+            with patch.object(refill_card_pages_mixin, 'FAR', 2):
+                self.assertTrue(dict(self._assert_pages_are_whole(user)))
+                for model in ('refill.card', 'refill.card.report', 'refill.card.event'):
+                    rows = self.env[model].with_user(user)
+                    whole = rows.search([])
+                    self.assertEqual(rows.search([], offset=4, limit=3), whole[4:7])
 
     def test_nobody_changes_a_card_that_another_company_issued(self):
         for user in self.users:

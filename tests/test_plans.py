@@ -174,6 +174,39 @@ class TestPlans(RefillCardCommon):
         cards = self.env['refill.card'].with_user(self.accountant)
         self._assert_by_an_index(self._open_list(cards, [], offset=5 * PAGE))
 
+    def test_what_lies_before_a_page_is_not_fetched(self):
+        for env in self._iterate_roles():
+            for model in ('refill.card', 'refill.card.event'):
+                with self.subTest(model=model):
+                    rows = env[model]
+                    with self._noting_plans() as plans:
+                        found = rows.search([], offset=30 * PAGE, limit=PAGE)
+                    key = f'{rows._table}_pkey'
+                    looked_up = [
+                        node
+                        for plan in plans
+                        for node in self._walk(plan)
+                        if node.get('Index Name') == key
+                    ]
+                    for node in looked_up:
+                        told = self._tell(plans[-1])
+                        passed = node['Actual Rows'] * node['Actual Loops']
+                        self.assertLessEqual(passed, len(found), told)
+
+    def test_a_group_that_is_opened_shows_a_page_by_an_index(self):
+        for env in self._iterate_roles():
+            for model in ('refill.card', 'refill.card.report'):
+                for state in ('active', 'used', 'disabled'):
+                    opened = {'value': state, 'folded': False, 'offset': 0, 'limit': PAGE}
+                    with self.subTest(model=model, state=state), self._noting_plans() as plans:
+                        env[model].web_read_group(
+                            [],
+                            ['state'],
+                            opening_info=[opened],
+                            unfold_read_specification={'name': {}},
+                        )
+                        self._assert_by_an_index(plans)
+
     def test_the_next_in_stock_are_found_past_all_that_were_sold(self):
         self.cr.execute(
             SQL(

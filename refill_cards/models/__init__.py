@@ -117,6 +117,7 @@ from . import (
     refill_card_notice_kind,
     refill_card_operations,
     refill_card_outbox,
+    refill_card_pages_mixin,
     refill_card_ranges,
     refill_card_redemption,
     refill_card_redemption_bulk,

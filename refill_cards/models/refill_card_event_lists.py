@@ -1,13 +1,10 @@
 import functools
 
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.fields import Domain
 from odoo.tools import SQL
 
-from .refill_card_lists_mixin import UNUSED, DomainField, choose_page
-
-# What is found by these has an index of its own.
-FOUND_BY = {'id', 'card_id', 'serial', 'partner_id', 'payment_id', 'move_id', 'reference'}
+from .refill_card_pages_mixin import UNUSED
 
 
 class RefillCardEvent(models.Model):
@@ -17,9 +14,12 @@ class RefillCardEvent(models.Model):
     cards, and each series that is accepted, one has the newest: a page is chosen among those.
     """
 
-    _inherit = 'refill.card.event'
+    _name = 'refill.card.event'
+    _inherit = ['refill.card.event', 'refill.card.pages.mixin']
 
-    is_seen = DomainField(search='_search_is_seen', store=False, groups=fields.NO_ACCESS)
+    _found_by = frozenset(
+        ('id', 'card_id', 'serial', 'partner_id', 'payment_id', 'move_id', 'reference')
+    )
 
     _company_idx = models.Index('(company_id, new_state, id)')
     _series_idx = models.Index('(series_id, used_company_id, id)')
@@ -28,74 +28,68 @@ class RefillCardEvent(models.Model):
     )
 
     @api.model
-    def _search_is_seen(self, operator, value):
-        """Find for managers what their companies issued, and for every user what happened to the
-        cards that they see while these were in a series that is accepted, or to those used here
-        in a series that was; but no use elsewhere.
+    def _get_seen_domain(self):
+        """Managers see what their companies issued, and every user what happened to the cards that
+        they see while these were in a series that is accepted, or to those used here in a series
+        that was; but no use elsewhere, nor that it was taken back or undone.
         """
-        if operator != 'in':
-            return NotImplemented
-        companies = self.env.companies.ids
-        issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
+        series = self.env['refill.card']._get_seen_series()
+        companies, left = series.company_ids, series.left
         used_here = Domain('card_id.used_company_id', 'in', companies)
-        unused = Domain('card_id.state', 'in', UNUSED)
-        unused &= Domain('card_id.series_id', 'in', issued + accepted)
+        unused = Domain('card_id.state', 'in', UNUSED) & Domain(
+            'card_id.used_company_id', '=', False
+        )
+        unused &= Domain('card_id.series_id', 'in', series.issued + series.accepted)
         no_use = Domain('old_state', '!=', 'used') & Domain('new_state', '!=', 'used')
-        seen = Domain('series_id', 'in', accepted) & (used_here | unused)
+        no_use &= Domain('used_company_id', '=', False)
+        seen = Domain('series_id', 'in', series.accepted) & (used_here | unused)
         seen |= (
             Domain('series_id', 'in', left) & Domain('card_id.series_id', 'in', left) & used_here
         )
         seen &= Domain('used_company_id', 'in', companies) | no_use
         if self.env.user.has_group('refill_cards.group_refill_card_manager'):
             seen |= Domain('company_id', 'in', companies)
-        return seen if True in value else ~seen
+        return seen
 
     @api.model
-    def _search(self, domain, offset=0, limit=None, order=None, **kwargs):
-        sees_all = self.env.su or kwargs.get('bypass_access')
-        found_by = {leaf.field_expr.split('.')[0] for leaf in Domain(domain).iter_conditions()}
-        if sees_all or not limit or (order or self._order) != self._order or found_by & FOUND_BY:
-            return super()._search(domain, offset, limit, order, **kwargs)
-        query = super()._search(domain, **kwargs)
-        if query.is_empty():
-            return query
-        only_uses = Domain(domain) & Domain('new_state', '!=', 'used')
-        sources = self._get_sources(only_uses=only_uses.optimize(self).is_false())
-        newest = self._get_newest(query, sources, limit + (offset or 0), in_order=bool(order))
-        return choose_page(self, newest, offset, limit, order)
+    def _choose(self, query, domain, offset, limit, in_order):
+        only_uses = (domain & Domain('new_state', '!=', 'used')).optimize(self).is_false()
+        count = offset + limit
+        has_many = in_order and len(self.env['refill.card']._get_seen_series().accepted) > count
+        newest = []
+        for source, condition, fname in self._get_sources(only_uses):
+            if has_many and fname == 'used_company_id':
+                # Newer than the page's last are those of a few series only.
+                first = SQL(
+                    "SELECT id FROM (%s) AS first ORDER BY id DESC LIMIT 1 OFFSET %s",
+                    *(self._get_newest(query, source, condition, fname, 1), count - 1),
+                )
+                id_ = SQL.identifier(self._table, 'id')
+                condition = SQL("%s AND %s >= COALESCE((%s), 0)", condition, id_, first)
+            newest.append(self._get_newest(query, source, condition, fname, count))
+        return SQL(
+            "SELECT id FROM (%s) AS newest %s LIMIT %s OFFSET %s",
+            SQL(" UNION ALL ").join(newest),
+            SQL("ORDER BY id DESC") if in_order else SQL(),
+            *(limit, offset),
+        )
 
     @api.model
-    def _get_newest(self, query, sources, count, in_order):
-        """Return the query of the newest events of a query by the user.
+    def _get_newest(self, query, source, condition, fname, count):
+        """Return the query of the ids of the newest events of each row of a source.
 
         :param Query query: of the events that the user sees.
-        :param list sources: see :meth:`_get_sources`.
-        :param int count: how many.
-        :param bool in_order: whether they are the newest of all; else of those found first.
+        :param SQL source: with its condition and its column, see :meth:`_get_sources`.
+        :param int count: how many of each.
         :rtype: SQL
         """
-        newest = SQL(" UNION ALL ").join(
-            SQL(
-                # By the column of which there is one value, too: no other index is in that order.
-                "SELECT newest.id FROM %s CROSS JOIN LATERAL ("
-                "SELECT %s AS id FROM %s WHERE %s AND %s ORDER BY %s DESC, %s DESC LIMIT %s"
-                ") AS newest",
-                source,
-                SQL.identifier(self._table, 'id'),
-                query.from_clause,
-                query.where_clause or SQL("TRUE"),
-                condition,
-                SQL.identifier(self._table, fname),
-                SQL.identifier(self._table, 'id'),
-                count,
-            )
-            for source, condition, fname in sources
-        )
+        id_ = SQL.identifier(self._table, 'id')
         return SQL(
-            "SELECT id FROM (%s) AS newest %s LIMIT %s",
-            newest,
-            SQL("ORDER BY id DESC") if in_order else SQL(),
-            count,
+            # By the column of which there is one value, too: no other index is in that order.
+            "SELECT newest.id FROM %s CROSS JOIN LATERAL (SELECT %s AS id FROM %s"
+            " WHERE %s AND %s ORDER BY %s DESC, %s DESC LIMIT %s) AS newest",
+            *(source, id_, query.from_clause, query.where_clause, condition),
+            *(SQL.identifier(self._table, fname), id_, count),
         )
 
     @api.model
@@ -110,8 +104,7 @@ class RefillCardEvent(models.Model):
             drops from an order what equals something, and then walks through all events by id.
         :rtype: list[tuple[SQL, SQL, str]]
         """
-        companies = self.env.companies.ids
-        _issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
+        _user, companies, _issued, accepted, left = self.env['refill.card']._get_seen_series()
         column = functools.partial(SQL.identifier, self._table)
         company = SQL("unnest(%s::int[]) AS company (id)", companies)
         sources = []

@@ -1,37 +1,8 @@
-from odoo import api, fields, models
+from odoo import api, models
 from odoo.fields import Domain
-from odoo.tools import SQL, Query
+from odoo.tools import SQL
 
-from .refill_card import STATES
-
-UNUSED = [name for name, _label in STATES if name != 'used']
-# What is found by these has an index of its own.
-FOUND_BY = {'id', 'card_id', 'name', 'partner_id', 'payment_id'}
-
-
-class DomainField(fields.Boolean):
-    """Whether a record matches the domain that the field's search method tells.
-
-    It is judged anew whenever it is asked: the record rules stand on it, and the cache would not
-    learn of everything that the domain looks at.
-    """
-
-    def filter_function(self, records, field_expr, operator, value):
-        return self.determine_domain(records, operator, value)._as_predicate(records)
-
-
-def choose_page(model, chosen, offset, limit, order):
-    """Return the query of a page of rows that another query has chosen.
-
-    :param BaseModel model: of which the rows are.
-    :param SQL chosen: the query of the ids of the rows up to the end of the page.
-    :rtype: Query
-    """
-    page = Query(model.env, model._table, model._table_sql)
-    page.add_where(SQL("%s = ANY(ARRAY(%s))", SQL.identifier(model._table, 'id'), chosen))
-    page.order = model._order_to_sql(order, page) if order else None
-    page.limit, page.offset = limit, offset
-    return page
+from .refill_card_pages_mixin import UNUSED
 
 
 class RefillCardListsMixin(models.AbstractModel):
@@ -42,89 +13,85 @@ class RefillCardListsMixin(models.AbstractModel):
     """
 
     _name = 'refill.card.lists.mixin'
+    _inherit = 'refill.card.pages.mixin'
     _description = "Lists of Refill Cards"
     # By its raw value, which the index has; the name of a series would be looked up for each card.
     _order = 'series_id.id, id'
 
-    # The only rule for reading: two rules, of which either suffices, would make PostgreSQL collect
-    # and sort all that they find.
-    is_seen = DomainField(search='_search_is_seen', store=False, groups=fields.NO_ACCESS)
+    _found_by = frozenset({'id', 'card_id', 'name', 'partner_id', 'payment_id'})
 
     @api.model
-    def _search_is_seen(self, operator, value):
-        """Find the cards that managers issued, and for every user those that are accepted, or were
-        used, in the companies where the user looks.
+    def _get_seen_domain(self):
+        """Managers see the cards that these companies issue; everybody those that they accept,
+        except for those used elsewhere, and those that were used in them, though they accept no
+        more. A card whose payment was taken back remains one that was used there.
         """
-        if operator != 'in':
-            return NotImplemented
-        seen = self.env['refill.card']._get_seen_domain()
-        return seen if True in value else ~seen
+        seen = self.env['refill.card']._get_seen_series()
+        used_here = Domain('used_company_id', 'in', seen.company_ids)
+        # Said of the disabled only, of which it may not be so: else PostgreSQL expects fewer cards
+        # than there are, and does without the order of an index.
+        taken_back = Domain('state', '=', 'disabled') & Domain('used_company_id', '!=', False)
+        unused = Domain('state', 'in', UNUSED) & ~taken_back
+        if seen.left:
+            unused &= Domain('series_id', 'not in', seen.left)
+        domain = Domain('series_id', 'in', seen.issued + seen.accepted + seen.left)
+        if seen.accepted or seen.left:
+            domain &= Domain('series_id', 'in', seen.issued) | used_here | unused
+        return domain
 
     @api.model
-    def _search(self, domain, offset=0, limit=None, order=None, **kwargs):
-        sees_all = self.env.su or kwargs.get('bypass_access')
-        if not sees_all:
-            self.browse().check_access('read')  # before anything is searched for
-        domain = Domain(domain).optimize_full(self).map_conditions(self._name_series)
-        found_by = {condition.field_expr for condition in domain.iter_conditions()}
-        if sees_all or not limit or (order or self._order) != self._order or found_by & FOUND_BY:
-            if limit and not order:
-                order = self._order  # the pager's count, too, which stops at its limit
-            return super()._search(domain, offset, limit, order, **kwargs)
-        query = super()._search(domain, **kwargs)
-        if query.is_empty():
-            return query
-        first = self._get_first(query, limit + (offset or 0), in_order=bool(order))
-        return choose_page(self, first, offset, limit, order)
-
-    @api.model
-    def _get_first(self, query, count, in_order):
-        """Return the query of the ids of the first rows of a query by the user.
-
-        Cards that were used elsewhere may lie together, a million of them. What the user sees of a
-        series is found beside them: what is not used, in each state, and what was used in a company
-        are in the order of an index each.
-
-        :param Query query: of the rows that the user sees.
-        :param int count: how many.
-        :param bool in_order: whether they are the first of all; else those found first.
-        :rtype: SQL
+    def _choose(self, query, domain, offset, limit, in_order):
+        """Cards that were used elsewhere may lie together, a million of them. What the user sees of
+        a series is found beside them: what is not used, in each state, and what was used in a
+        company are in the order of an index each.
         """
-        companies = self.env.companies.ids
-        issued, accepted, left = self.env['refill.card']._get_seen_series(companies)
+        seen = self.env['refill.card']._get_seen_series()
         series, state, used_in, id_ = (
             SQL.identifier(self._table, name)
             for name in ('series_id', 'state', 'used_company_id', 'id')
         )
+        # Between, because PostgreSQL drops from an order what equals something, and then may take
+        # another index.
         sources = [
-            (issued, SQL("(VALUES (0))"), SQL("TRUE"), SQL()),
-            # Between, because PostgreSQL drops from an order what equals something, and then may
-            # take another index.
+            (seen.issued, SQL("(VALUES (0))"), SQL("TRUE"), SQL("%s, %s", series, id_)),
             (
-                accepted,
+                seen.accepted,
                 SQL("unnest(%s)", UNUSED),
                 SQL("%s BETWEEN of.it AND of.it", state),
-                SQL("%s,", state),
+                SQL("%s, %s, %s", series, state, id_),
             ),
-            (
-                accepted + left,
-                SQL("unnest(%s)", companies),
-                SQL("%s = of.it AND %s = 'used'", used_in, state),
-                SQL(),
+            *(
+                (
+                    series_ids,
+                    SQL("unnest(%s)", seen.company_ids),
+                    SQL("%s = of.it AND %s BETWEEN %s AND %s", used_in, state, name, name),
+                    SQL("%s, %s, %s", state, series, id_),
+                )
+                # What was taken back is disabled: where it is accepted, it is found above.
+                for series_ids, name in (
+                    (seen.accepted + seen.left, 'used'),
+                    (seen.left, 'disabled'),
+                )
             ),
         ]
         first = SQL(" UNION ALL ").join(
             SQL(
                 "SELECT first.* FROM %s AS of (it) CROSS JOIN LATERAL (SELECT %s, %s FROM %s"
-                " WHERE %s AND %s = ANY(%s) AND %s ORDER BY %s, %s %s LIMIT %s) AS first",
+                " WHERE %s AND %s = ANY(%s) AND %s ORDER BY %s LIMIT %s) AS first",
                 *(every, series, id_, query.from_clause, query.where_clause),
-                *(series, series_ids, condition, series, then, id_, count),
+                *(series, series_ids, condition, order, offset + limit),
             )
-            for series_ids, every, condition, then in sources
+            for series_ids, every, condition, order in sources
             if series_ids
         )
         order = SQL("ORDER BY series_id, id") if in_order else SQL()
-        return SQL("SELECT id FROM (%s) AS first %s LIMIT %s", first, order, count)
+        return SQL(
+            "SELECT id FROM (%s) AS first %s LIMIT %s OFFSET %s", first, order, limit, offset
+        )
+
+    @api.model
+    def _simplify(self, domain):
+        return domain.map_conditions(self._name_series)
 
     @api.model
     def _name_series(self, condition):
