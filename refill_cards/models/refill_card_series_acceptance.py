@@ -133,13 +133,46 @@ class RefillCardSeries(models.Model):
     def _get_accepted(self, company_ids):
         """Return the query of the ids of the series that one of these companies accepts.
 
+        That is judged once for all series of an issuer that are meant for the same companies, of
+        which the same agreed: there may be thousands.
+
         :param list[int] company_ids: the ids of the companies.
         :rtype: SQL
         """
+        chosen = {
+            name: SQL(
+                "ARRAY(SELECT %s FROM %s WHERE %s = series.id ORDER BY 1)",
+                SQL.identifier(field.column2),
+                SQL.identifier(field.relation),
+                SQL.identifier(field.column1),
+            )
+            for name, field in (
+                ('named', self._fields['company_ids']),
+                ('agreed', self._fields['agreed_company_ids']),
+            )
+        }
         return SQL(
-            "(SELECT series.id FROM %s WHERE company.id = ANY(%s))",
-            self._join_accepting_companies(),
-            company_ids,
+            """
+            (
+                WITH series AS MATERIALIZED (
+                    SELECT id, %(issuer)s, %(named)s AS named, %(agreed)s AS agreed
+                      FROM refill_card_series AS series
+                ), accepted AS MATERIALIZED (
+                    SELECT * FROM (SELECT DISTINCT company_id, named, agreed FROM series) AS kind
+                     WHERE EXISTS (SELECT FROM res_company AS company
+                                    WHERE company.id = ANY(%(companies)s) AND %(condition)s)
+                )
+                SELECT id FROM series JOIN accepted USING (company_id, named, agreed)
+            )
+            """,
+            issuer=SQL.identifier('company_id', to_flush=self._fields['company_id']),
+            **chosen,
+            companies=company_ids,
+            condition=self._get_acceptance_condition(
+                SQL.identifier('kind', 'company_id'),
+                SQL("SELECT unnest(kind.named)"),
+                SQL("SELECT unnest(kind.agreed)"),
+            ),
         )
 
     @api.depends('accepting_company_ids')
