@@ -7,7 +7,7 @@ from ..wording import format_count
 from .refill_card_generation import NUMBER_DIGITS
 from .refill_card_outbox import CARDS_A_MESSAGE
 
-# A user waits for so many: a quarter of a minute. They fit into one PDF.
+# A user waits for so many, half a minute on a busy machine. They fit into one PDF.
 REPLACED_AT_ONCE = 100_000
 
 
