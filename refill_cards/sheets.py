@@ -6,6 +6,8 @@ Pure Python, without Odoo.
 import codecs
 import csv
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -33,7 +35,7 @@ LARGEST_AT_ONCE = 1 << 27
 SHEETS = 'worksheets/'
 DAMAGED = (
     *(AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
-    *(ExpatError, zipfile.BadZipFile, zlib.error),
+    *(ExpatError, lzma.LZMAError, struct.error, zipfile.BadZipFile, zlib.error),
 )
 # Digits that a number of a spreadsheet has; the others are lost.
 EXACT_DIGITS = 15

@@ -72,6 +72,10 @@ class TestSaleOnAccount(ApprovalCommon):
         discount = Command.create({'name': "Discount", 'quantity': 1, 'price_unit': -1000})
         invoice = self._draft(40, refill_card_works='paid')
         invoice.invoice_line_ids = [discount]
+        self._ask(invoice).action_refuse()
+        goods = Command.create({'name': "Router", 'quantity': 1, 'price_unit': 1000})
+        invoice = self._draft(40, price=0, refill_card_works='paid')
+        invoice.invoice_line_ids = [goods]
         self._ask(invoice)
         self.assertEqual(self._count_sold(), 0)
 

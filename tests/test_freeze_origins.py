@@ -74,6 +74,13 @@ class TestFreezeOrigins(FreezeCommon):
         self._guess(customer=self.customers[HIGH])
         self._assert_frozen(self.series)
 
+    def test_a_wrong_code_that_goes_round_among_many_is_one_guess(self):
+        fmt = self.series._get_format()
+        code = fmt.display(fmt.generate(1)[0])
+        for customer in self.customers[: HIGH + 5]:
+            self.assertEqual(self._get_reason(code, customer, caller=str(customer.id)), 'unknown')
+        self._assert_frozen(self.series, is_frozen=False)
+
     def test_ten_freeze_the_series_and_nine_do_not_however_much_they_guess(self):
         for customer in self.customers[: ORIGINS - 1]:
             for _number in range(5):

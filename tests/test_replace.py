@@ -341,6 +341,20 @@ class TestReplace(ReplaceCommon):
                     found = cards.search(window._get_selection_domain())
                     self.assertEqual(found, cards.replaced_by_id)
 
+    def test_of_a_card_replaced_twice_the_last_one_alone_is_printed_sent_and_shown(self):
+        for then in ('print', 'send', 'show'):
+            series = self._generate(3)
+            second = self._replace(series.card_ids[0])
+            action = self._open_window(second, then=then).action_confirm()['params']['next']
+            third = second.replaced_by_id
+            with self.subTest(then=then):
+                if then == 'show':
+                    self.assertEqual(action['res_id'], third.id)
+                else:
+                    window = self.env[action['res_model']].browse(action['res_id'])
+                    found = series.card_ids.search(window._get_selection_domain())
+                    self.assertEqual(found, third)
+
     def test_the_layout_of_the_series_prints_the_new_card(self):
         card = self._generate_card()
         layout = card._get_own_layout().sudo().copy()

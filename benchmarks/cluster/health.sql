@@ -12,12 +12,12 @@ sampled AS (
     SELECT id FROM refill_card_series ORDER BY random() LIMIT 1
 ),
 counted AS (
-    SELECT series_id, state, used_company_id AS company_id, count(*)
-      FROM refill_card WHERE series_id IN (SELECT id FROM sampled) GROUP BY 1, 2, 3
+    SELECT series_id, state, disable_reason, used_company_id AS company_id, count(*)
+      FROM refill_card WHERE series_id IN (SELECT id FROM sampled) GROUP BY 1, 2, 3, 4
 ),
 tallied AS (
-    SELECT series_id, state, company_id, sum(count) AS count
-      FROM refill_card_tally WHERE series_id IN (SELECT id FROM sampled) GROUP BY 1, 2, 3
+    SELECT series_id, state, disable_reason, company_id, sum(count) AS count
+      FROM refill_card_tally WHERE series_id IN (SELECT id FROM sampled) GROUP BY 1, 2, 3, 4
     HAVING sum(count) <> 0
 )
 SELECT 'used cards without a posted payment' AS what, count(*)::numeric AS found, 0 AS allowed
@@ -26,7 +26,7 @@ SELECT 'used cards without a posted payment' AS what, count(*)::numeric AS found
   LEFT JOIN account_payment payment ON payment.id = card.payment_id
  WHERE card.state = 'used'
    -- Imported cards may have been used where they come from.
-   AND (card.payment_id IS NOT NULL OR series.is_foreign IS NOT TRUE)
+   AND (card.used_company_id IS NOT NULL OR series.is_foreign IS NOT TRUE)
    AND (payment.id IS NULL OR payment.state NOT IN ('in_process', 'paid'))
 UNION ALL
 SELECT 'posted payments by card without a used card', count(*), 0
@@ -41,6 +41,7 @@ UNION ALL
 SELECT 'counters of a series, by chance, that differ from a recount', count(*), 0
   FROM counted FULL JOIN tallied
     ON counted.series_id = tallied.series_id AND counted.state = tallied.state
+   AND counted.disable_reason IS NOT DISTINCT FROM tallied.disable_reason
    AND counted.company_id IS NOT DISTINCT FROM tallied.company_id
  WHERE counted.count IS DISTINCT FROM tallied.count
 UNION ALL

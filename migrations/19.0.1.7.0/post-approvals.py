@@ -13,15 +13,17 @@ def migrate(cr, version):
         named = {
             id_: email for id_, email in zip(ids, emails, strict=False) if email and '@' in email
         }
-        if not named:
-            continue
         lines, kept = (approval.facts or '').splitlines(), []
         shown = set()
         for line in lines:
+            if line.endswith('<@>'):  # somebody without an address
+                continue
             found = {id_ for id_, email in named.items() if line.endswith(f'<{email}>')}
             shown |= found
             if not found:
                 kept.append(line)
+        if kept == lines and not named:
+            continue
         partners = approvals.env['res.partner'].browse(sorted(shown)).exists()
         approval.write(
             {

@@ -1,8 +1,10 @@
 """No card gets the code of a canary: those of before are taken, too."""
 
 import logging
+from contextlib import suppress
 
 from odoo import SUPERUSER_ID, api
+from odoo.addons.refill_cards.refill_cards.codes import WrongKey
 from odoo.exceptions import UserError
 
 _logger = logging.getLogger(__name__)
@@ -18,6 +20,9 @@ def migrate(cr, version):
     except UserError:
         _logger.warning("Without their key the codes of %s canaries are not taken", len(canaries))
         return
-    canaries._take_codes(
-        {canary.id: sealer.seal(sealer.open_canary(canary.sealed)) for canary in canaries}
-    )
+    taken = {}
+    for canary in canaries:
+        with suppress(WrongKey):
+            taken[canary.id] = sealer.seal(sealer.open_canary(canary.sealed))
+    if taken:
+        canaries._take_codes(taken)

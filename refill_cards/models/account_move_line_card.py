@@ -15,6 +15,7 @@ FROZEN = {
     'debit',
     'discount',
     'display_type',
+    'is_refill_card_exchange',
     'move_id',
     'partner_id',
     'price_unit',

@@ -166,7 +166,7 @@ class AccountMove(models.Model):
         }
 
     def _gives_refill_cards_away(self, lines):
-        """Return whether cards work once the invoice is paid that hardly asks for anything.
+        """Return whether cards work once the invoice is paid, but are nearly given away by it.
 
         Whoever sells some for nothing, which is paid at once, has them work as on account.
 
@@ -176,7 +176,8 @@ class AccountMove(models.Model):
         day = self.invoice_date or fields.Date.context_today(self)
         for currency, amount in lines._sum_refill_cards(_count_cards).items():
             worth += currency._convert(amount, company.currency_id, company, day)
-        return self.amount_total_signed < worth / 2
+        asked = min(self.amount_total, sum(lines.mapped('price_total')))
+        return self.currency_id._convert(asked, company.currency_id, company, day) < worth / 2
 
     def _describe_due(self):
         """Return when it is due: a day that was chosen, else how many days after it is confirmed.

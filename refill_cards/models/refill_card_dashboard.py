@@ -213,7 +213,7 @@ class RefillCardDashboard(models.AbstractModel):
         """
         return (
             Domain('state', '=', 'used')
-            & Domain('used_company_id', '!=', False)
+            & (Domain('series_id.is_foreign', '!=', True) | Domain('used_company_id', '!=', False))
             & Domain('used_on', '>=', self._get_start(first))
             & Domain('used_on', '<', self._get_start(self._add(last, 1)))
         )

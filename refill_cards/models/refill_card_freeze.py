@@ -96,7 +96,7 @@ class RefillCardFreeze(models.Model):
          RETURNING id
             """,
             *(fields.Datetime.now(), cause, user_id, channel),
-            *(list(guesses), list(guesses.values())),
+            *map(list, zip(*sorted(guesses.items()), strict=True)),
         )
         try:
             with self.env.registry.cursor() as cr:

@@ -34,7 +34,7 @@ class RefillCardGuess(models.Model):
     _log_access = False
 
     look = fields.Char(required=True, help="The format of the codes, and the number that freezes.")
-    guesses = fields.Json(help="When, in UTC, and whose, by the ids of refill.card.lockout.")
+    guesses = fields.Json(help="When, in UTC, which, by a keyed hash, and whose lockouts.")
     counted_on = fields.Datetime(required=True)
 
     _look_unique = models.UniqueIndex('(look)')
@@ -54,7 +54,7 @@ class RefillCardGuess(models.Model):
         if limits:
             with self.env.registry.cursor() as cr:
                 guesses = self.with_env(self.env(cr=cr, su=True))  # su: nobody has access
-                counts = guesses._add(limits, origins)
+                counts = guesses._add(limits, origins, self._seal(typed))
         # Only now: others wait for the counts.
         return self.env['refill.card.freeze']._freeze_guessed(self._find_reached(limits, counts))
 
@@ -86,14 +86,21 @@ class RefillCardGuess(models.Model):
         return hashlib.sha256(f'{limit} {fmt}'.encode()).hexdigest()
 
     @api.model
-    def _add(self, limits, origins):
-        """Count one more wrong code of each look, unless somebody has used up their share.
+    def _seal(self, typed):
+        """Return what tells a wrong code from others: what went round among many is one guess."""
+        return self.env['refill.card.lockout']._digest_sought('refill_cards-guess', typed)[:16]
+
+    @api.model
+    def _add(self, limits, origins, seal):
+        """Count one more wrong code of each look, unless it is the same again, or of somebody who
+        has used up their share.
 
         In SQL, because the ORM does not insert what may be there already. The row is held until
         this transaction ends.
 
         :param dict[str, int] limits: how many freeze a series, by look.
         :param list[int] origins: whose it is.
+        :param str seal: see :meth:`_seal`.
         :return: how many came in within the hour, by look.
         :rtype: dict[str, int]
         """
@@ -114,8 +121,11 @@ class RefillCardGuess(models.Model):
         for id_, look, before in self.env.cr.fetchall():
             recent = [each for each in before or [] if each[0] > oldest]
             share = max(limits[look] // ORIGINS, 1)
-            if all(sum(who in whose for _time, *whose in recent) < share for who in origins):
-                recent.append([fields.Datetime.to_string(now), *origins])
+            is_other = all(seal != each for _time, each, *_whose in recent)
+            if is_other and all(
+                sum(who in whose for _time, _seal, *whose in recent) < share for who in origins
+            ):
+                recent.append([fields.Datetime.to_string(now), seal, *origins])
             # More than freeze the series need not be remembered.
             self.browse(id_).guesses = recent[-limits[look] :]
             counts[look] = len(recent)

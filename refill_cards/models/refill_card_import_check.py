@@ -198,7 +198,7 @@ class RefillCardImport(models.Model):
         Whoever typed such a code in another case could mean either. The other way round, the codes
         of cards whose case does not matter are among the candidates of each line.
         """
-        if self.case == 'exact':
+        if self.case == 'exact' or checking.strength.digits_only:
             return
         lengths = set(map(foreign.count_characters, checking.forms))
         # sudo: whoever types a code finds any card

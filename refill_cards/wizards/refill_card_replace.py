@@ -1,6 +1,6 @@
 from odoo import fields, models
 from odoo.exceptions import UserError
-from odoo.fields import Command
+from odoo.fields import Command, Domain
 
 from ..models.refill_card_replacement import REPLACE_REASONS
 
@@ -81,6 +81,8 @@ class RefillCardReplace(models.TransientModel):
         made = [
             ('event_ids', 'any', [('reference', '=', self.reference)]),
             ('replaces_id', '!=', False),
+            # Not those of before that were in the place of others themselves.
+            ('replaced_by_id', '=', False),
         ]
         cards = self.env['refill.card']
         if self.then == 'show':
@@ -100,14 +102,13 @@ class RefillCardReplace(models.TransientModel):
         :param list made: the domain of the new cards.
         """
         cards = self.env['refill.card']
-        groups = cards._read_group(made, ['series_id'], ['name:min', 'name:max'])
-        if len(groups) > 1:
+        measured = ['__count', 'number:min', 'number:max']
+        [(series, count, first, last), *others] = cards._read_group(made, ['series_id'], measured)
+        if others or count != last - first + 1:
             return cards.search(made)._open_export_window(file_format='pdf')
-        [(series, *ends)] = groups
-        ends = cards.search([('name', 'in', ends)], order='name')
-        return series._open_export_window(
-            file_format='pdf', first_id=ends[0].id, last_id=ends[-1].id
-        )
+        of_series = Domain('series_id', '=', series.id)
+        first, last = (cards.search(of_series & Domain('number', '=', n)) for n in (first, last))
+        return series._open_export_window(file_format='pdf', first_id=first.id, last_id=last.id)
 
     def _get_window(self):
         """Return the action that opens this window."""
