@@ -54,7 +54,7 @@ class RefillCardGuess(models.Model):
         if limits:
             with self.env.registry.cursor() as cr:
                 guesses = self.with_env(self.env(cr=cr, su=True))  # su: nobody has access
-                counts = guesses._add(limits, origins, self._seal(typed))
+                counts = guesses._add(limits, origins, guesses._seal(typed))
         # Only now: others wait for the counts.
         return self.env['refill.card.freeze']._freeze_guessed(self._find_reached(limits, counts))
 
