@@ -109,6 +109,10 @@ class Machine:
 
     def start_odoo(self) -> None:
         """Start Odoo with workers for requests and one for jobs, and wait until it serves."""
+        self._spawn_odoo()
+        self.recover()
+
+    def _spawn_odoo(self) -> None:
         # Odoo starts its server for long polling by the file that it was started by.
         start = self.folder / 'start.py'
         start.write_text("from odoo.cli.command import main\nmain()\n")
@@ -117,7 +121,6 @@ class Machine:
         command += [f'--workers={WORKERS}', '--max-cron-threads=1', '--log-level=warn']
         command.append(f'--logfile={self.folder / "odoo.log"}')
         self._odoo = subprocess.Popen(command, preexec_fn=obey_interrupts)
-        self.recover()
 
     def recover(self) -> None:
         """Mend what a fault has broken, and wait until both servers serve.
@@ -128,6 +131,10 @@ class Machine:
         while not (self._is_postgres_ready() and (self._odoo is None or self._is_odoo_ready())):
             if self._postgres is None or self._postgres.poll() is not None:
                 self.start_postgres()
+            # It ends where it wants to start a worker and there is no database: whatever runs
+            # services starts it again.
+            if self._odoo is not None and self._odoo.poll() is not None:
+                self._spawn_odoo()
             if time.monotonic() > end:
                 print((self.folder / 'postgres.log').read_text()[-3000:])
                 print((self.folder / 'odoo.log').read_text()[-6000:])
