@@ -233,7 +233,7 @@ class _Sheet:
     def _read_column(self, reference):
         """Return the number of a column, from 1 on."""
         if not reference:
-            return self._column + 1
+            return min(self._column + 1, LAST_COLUMN)
         number = 0
         for letter in COLUMN.match(reference)[0]:
             number = number * 26 + ord(letter) - 64

@@ -83,6 +83,7 @@ class RefillCardFreeze(models.Model):
         """
         if not guesses:
             return set()
+        series_ids = sorted(guesses)  # in one order, whoever freezes several
         query = SQL(
             """
             INSERT INTO refill_card_freeze
@@ -96,7 +97,7 @@ class RefillCardFreeze(models.Model):
          RETURNING id
             """,
             *(fields.Datetime.now(), cause, user_id, channel),
-            *map(list, zip(*sorted(guesses.items()), strict=True)),
+            *(series_ids, [guesses[id_] for id_ in series_ids]),
         )
         try:
             with self.env.registry.cursor() as cr:
@@ -106,7 +107,7 @@ class RefillCardFreeze(models.Model):
                 self._tell_at_once()
         except Exception:
             # Whoever typed the code gets the answer of any other.
-            _logger.exception("Series are not frozen: %s", list(guesses))
+            _logger.exception("Series are not frozen: %s", series_ids)
         return set(guesses)
 
     def _describe_cause(self):

@@ -221,7 +221,7 @@ class RefillCardLockout(models.Model):
         :rtype: list[int] | None
         """
         now = fields.Datetime.now()
-        customer = self.filtered('partner_id')
+        customer, is_guess = self.filtered('partner_id'), False
         if reason == 'unknown':
             seal = self._digest_sought('refill_cards-unknown', typed)
             guessing = self.filtered(lambda lockout: seal not in (lockout.last_unknown or ''))
@@ -231,12 +231,11 @@ class RefillCardLockout(models.Model):
             for lockout in guessing:
                 last = (lockout.last_unknown or '').split()
                 lockout.last_unknown = ' '.join([*last, seal][-REMEMBERED:])
+            is_guess = bool(guessing or not self)
         elif reason == 'typo':
             (customer or self)._count_typo(now)
         self.write({'counted_on': now, 'company_ids': [Command.link(company.id)]})
-        if reason != 'unknown':
-            return None
-        return self.filtered(lambda lockout: not lockout._is_gateway()).ids
+        return self.filtered(lambda lockout: not lockout._is_gateway()).ids if is_guess else None
 
     @api.model
     def _digest_sought(self, scope, typed):

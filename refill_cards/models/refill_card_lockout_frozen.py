@@ -20,14 +20,6 @@ class RefillCardLockout(models.Model):
     # Of which a refusal was written down: one a minute is enough.
     unavailable_on = fields.Datetime(groups=fields.NO_ACCESS)
 
-    def _count(self, reason, company, typed):
-        """The same wrong code again is no guess."""
-        before = {lockout: lockout.last_unknown for lockout in self}
-        guessers = super()._count(reason, company, typed)
-        if self and all(lockout.last_unknown == before[lockout] for lockout in self):
-            return None
-        return guessers
-
     @api.model
     def _count_for_series(self, typed, guessers):
         """Count a wrong code for the series whose codes look like it, and freeze them.

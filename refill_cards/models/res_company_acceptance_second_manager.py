@@ -30,16 +30,12 @@ class ResCompany(models.Model):
             if any(company._accepts_more_refill_cards(fname, vals[fname]) for company in self)
         }
         if wider:
-            approval, _nothing = self.env['refill.card.approval']._try(
-                lambda: self._require_refill_card_acceptance(wider)
+            vals = self._let_refill_card_values_wait(
+                vals,
+                wider,
+                self._require_refill_card_acceptance,
+                self.env._("No more cards are accepted until another manager approves it."),
             )
-            if approval:
-                vals = {fname: value for fname, value in vals.items() if fname not in wider}
-                self.env.user._tell_refill_cards_done(
-                    self.env._("No more cards are accepted until another manager approves it."),
-                    self.env._("Open"),
-                    approval._get_window_action(),
-                )
         return super().write(vals)
 
     def _guards_refill_card_acceptance(self):

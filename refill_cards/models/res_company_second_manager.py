@@ -57,23 +57,35 @@ class ResCompany(models.Model):
         """
         if not LIMIT_FIELDS & vals.keys():
             return super().write(vals)
-        loosened = {} if self.env.su else self._get_loosened_refill_card_limits(vals)
-        if loosened:
-            approval, _done = self.env['refill.card.approval']._try(
-                lambda: self._require_refill_card_limits(loosened)
+        if loosened := {} if self.env.su else self._get_loosened_refill_card_limits(vals):
+            vals = self._let_refill_card_values_wait(
+                vals,
+                loosened,
+                self._require_refill_card_limits,
+                self.env._("The limits stay as they are until another manager approves it."),
             )
-            if approval:
-                vals = {name: value for name, value in vals.items() if name not in loosened}
-                self.env.user._tell_refill_cards_done(
-                    self.env._("The limits stay as they are until another manager approves it."),
-                    self.env._("Open"),
-                    approval._get_window_action(),
-                )
         before = {company: company._describe_refill_card_limits() for company in self}
         res = super().write(vals)
         for company, old in before.items():
             company._log_refill_card_limits(old)
         return res
+
+    def _let_refill_card_values_wait(self, vals, waiting, require, told):
+        """Ask another manager where that is needed, and return the values that are written now.
+
+        :param dict vals: all values.
+        :param dict waiting: those of them that may have to wait.
+        :param require: called with these, raises as :meth:`_require` of an approval does.
+        :param str told: what the user then reads.
+        :rtype: dict
+        """
+        approval, _done = self.env['refill.card.approval']._try(lambda: require(waiting))
+        if not approval:
+            return vals
+        self.env.user._tell_refill_cards_done(
+            told, self.env._("Open"), approval._get_window_action()
+        )
+        return {fname: value for fname, value in vals.items() if fname not in waiting}
 
     # -------------------------------------------------------------------------
     # LIMITS
