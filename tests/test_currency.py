@@ -244,15 +244,19 @@ class TestCurrency(CurrencyCommon):
     # RETURNED
     # -------------------------------------------------------------------------
 
+    def _credit_one(self, invoice):
+        """Take back one card of an invoice; return the credit note."""
+        note = invoice._reverse_moves([{'invoice_date': self.today}])
+        note.invoice_line_ids.quantity = 1
+        note.action_post()
+        return note
+
     def test_returned_cards_are_released_at_the_value_of_their_sale(self):
         [card, used] = self._sell_before(2)
         self._redeem(used)
         invoice = card.sudo().invoice_line_id.move_id
-        note = invoice._reverse_moves([{'invoice_date': self.today}])
-        note.invoice_line_ids.quantity = 1
-        note.action_post()
         self.assertEqual(
-            self._get_entry(note),
+            self._get_entry(self._credit_one(invoice)),
             sorted(
                 [
                     (self.receivable.name, -25, -6.25),
@@ -282,11 +286,8 @@ class TestCurrency(CurrencyCommon):
                     invoice.action_post()
                 owed = self._get_balance(self.liability)
                 self._later(rate)
-                note = invoice._reverse_moves([{'invoice_date': self.today}])
-                note.invoice_line_ids.quantity = 1
-                note.action_post()
                 self.assertEqual(
-                    self._get_entry(note),
+                    self._get_entry(self._credit_one(invoice)),
                     sorted(
                         [
                             (self.receivable.name, -price, -price / rate),
@@ -345,9 +346,7 @@ class TestCurrency(CurrencyCommon):
             invoice = self._sell_automatically(2)
         self._later(4)
         self.assertEqual(invoice.invoice_line_ids.refill_cards_owed, 2)
-        note = invoice._reverse_moves([{'invoice_date': self.today}])
-        note.invoice_line_ids.quantity = 1
-        note.action_post()
+        self._credit_one(invoice)
         self.assertEqual(self._get_balance(self.liability), -12.5)
         self._stock(1)
         self.env.ref('refill_cards.ir_cron_supply').method_direct_trigger()
